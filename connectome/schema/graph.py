@@ -1,0 +1,198 @@
+"""The kind ``graph``: nodes, typed edges with every source row kept, and pointers to walk both ways.
+
+Edges keep the order of the source: parallel edges, self loops and zero weights stay. ``source`` and ``target`` are
+node indices. ``out_ptr``/``out_edge`` (compressed sparse rows over the sources) and ``in_ptr``/``in_edge`` (over the
+targets) list edge numbers, stable within a node, so that a sampler needs neither a sort nor the whole table.
+
+The attribute ``edge_types`` says of every type whether it is directed, its weight's unit and meaning, and its
+lineage (which preparation the counts come from). A type that was derived from another names it and states the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..errors import SchemaError
+from .columns import Layout, Problem, category, check_columns, column, decode
+
+KIND = "graph"
+VERSION = "1"
+CHUNK_ITEMS = 1 << 20
+"""Long columns are cut at 1 M items, so that a graph of millions is written and read in bounded memory."""
+POINTERS = ("out_ptr", "out_edge", "in_ptr", "in_edge", "source", "target")
+
+
+def graph(
+    *,
+    node: Sequence[str] | np.ndarray[Any, Any],
+    source: np.ndarray[Any, Any],
+    target: np.ndarray[Any, Any],
+    edge_type: Sequence[str],
+    edge_types: Mapping[str, Mapping[str, Any]],
+    weight: np.ndarray[Any, Any] | None = None,
+    weight_units: str = "1",
+    nodes: Mapping[str, xr.Variable] | None = None,
+    edges: Mapping[str, xr.Variable] | None = None,
+    **attrs: Any,
+) -> xr.Dataset:
+    """Make a graph group.
+
+    Parameters
+    ----------
+    node : sequence of str or integer array
+        Unique node ids.
+    source, target : numpy.ndarray
+        Shape (edge,), integer indices into ``node``.
+    edge_type : sequence of str
+        The type of every edge, each a key of ``edge_types``.
+    edge_types : mapping
+        Per type: ``directed`` (bool), ``weight_units``, ``weight_meaning``, ``lineage`` and, for derived types,
+        ``derived_from`` and ``rule``.
+    weight : numpy.ndarray, optional
+        Shape (edge,), the source's numbers in the source's dtype.
+    weight_units : str
+        Unit of ``weight``; where types differ, ``"see edge_types"``.
+    nodes, edges : mapping of str to xarray.Variable, optional
+        The node and edge tables: variables whose first dimension is ``node`` or ``edge``. A category ``node_kind``
+        makes the facts count every kind apart.
+    **attrs
+        Attributes of the group (JSON values).
+
+    Returns
+    -------
+    xarray.Dataset
+
+    Raises
+    ------
+    SchemaError
+        When an edge has no such node, or a type is not described.
+    """
+    n_nodes, n_edges = len(node), len(source)
+    index = np.int32 if max(n_nodes, n_edges) < 2**31 else np.int64
+    ends = {"source": np.asarray(source), "target": np.asarray(target)}
+    for name, values in ends.items():
+        if values.size and (values.min() < 0 or values.max() >= n_nodes):
+            raise SchemaError(
+                "an edge ends at a node that is not listed",
+                subject=name,
+                expected=f"indices from 0 to {n_nodes - 1}",
+                found=f"{values.min()} to {values.max()}",
+            )
+    undescribed = sorted(set(edge_type) - set(edge_types))
+    if undescribed:
+        raise SchemaError("an edge type is not described", subject="edge_types", found=", ".join(undescribed))
+    variables: dict[str, Any] = dict(nodes or {})
+    variables["source"] = column("edge", ends["source"].astype(index), "Node where the edge starts", "1")
+    variables["target"] = column("edge", ends["target"].astype(index), "Node where the edge ends", "1")
+    variables["edge_type"] = category("edge", edge_type, list(edge_types), "Type of the edge")
+    if weight is not None:
+        variables["weight"] = column("edge", weight, "Weight as given by the source", weight_units)
+    variables.update(edges or {})
+    for side, end in (("out", "source"), ("in", "target")):
+        pointer, order = compressed_rows(ends[end], n_nodes)
+        variables[f"{side}_ptr"] = column("node_bound", pointer, f"Start of each node's part of {side}_edge", "1")
+        variables[f"{side}_edge"] = column("edge", order.astype(index), f"Edge numbers by {end}", "1")
+    names = column("node", list(node) if np.asarray(node).dtype.kind in "OTU" else np.asarray(node), "Node id", "1")
+    if names.dtype.kind == "O":
+        del names.attrs["units"]
+    return xr.Dataset(
+        variables,
+        coords={"node": names},
+        attrs={
+            "encoding-type": KIND,
+            "encoding-version": VERSION,
+            "edge_types": {name: dict(about) for name, about in edge_types.items()},
+            **attrs,
+        },
+    )
+
+
+def compressed_rows(
+    ends: np.ndarray[Any, Any], n_nodes: int
+) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, Any]]:
+    """Return row pointers (n_nodes + 1,) and the stable order of edges by one end (n_edges,)."""
+    counts = np.bincount(ends, minlength=n_nodes) if len(ends) else np.zeros(n_nodes, dtype=np.int64)
+    pointer = np.zeros(n_nodes + 1, dtype=np.int64)
+    np.cumsum(counts, out=pointer[1:])
+    return pointer, np.argsort(ends, kind="stable")
+
+
+def check(dataset: xr.Dataset, path: str) -> list[Problem]:
+    """List what is wrong with a graph group."""
+    problems = check_columns(dataset, path)
+    missing = [name for name in (*POINTERS, "edge_type", "node") if name not in dataset.variables]
+    if missing:
+        return [*problems, Problem(path, "the variables of a graph", f"no {', '.join(missing)}")]
+    n_nodes, n_edges = int(dataset.sizes["node"]), int(dataset.sizes["edge"])
+    if len(np.unique(dataset["node"].values.astype(object))) != n_nodes:
+        problems.append(Problem(f"{path}/node", "unique node ids", "duplicates"))
+    for name in dataset.attrs.get("edge_types", {}):
+        about = dataset.attrs["edge_types"][name]
+        absent = [key for key in ("directed", "weight_units", "weight_meaning", "lineage") if key not in about]
+        if absent:
+            problems.append(Problem(f"{path}.edge_types.{name}", "directed, unit, meaning and lineage", f"no {absent}"))
+    if dataset.sizes.get("node_bound") != n_nodes + 1:
+        problems.append(Problem(f"{path}/out_ptr", f"{n_nodes + 1} pointers", str(dataset.sizes.get("node_bound"))))
+        return problems
+    for side, end in (("out", "source"), ("in", "target")):
+        values = dataset[end].values
+        if n_edges and (values.min() < 0 or values.max() >= n_nodes):
+            problems.append(Problem(f"{path}/{end}", f"indices below {n_nodes}", f"{values.min()} to {values.max()}"))
+            continue
+        pointer, order = compressed_rows(values, n_nodes)
+        if not (
+            np.array_equal(pointer, dataset[f"{side}_ptr"].values)
+            and np.array_equal(order, dataset[f"{side}_edge"].values)
+        ):
+            problems.append(Problem(f"{path}/{side}_ptr", f"pointers that match {end}", "others"))
+    return problems
+
+
+def measure(dataset: xr.Dataset) -> dict[str, Any]:
+    """Return the facts of a graph.
+
+    Returns
+    -------
+    dict
+        ``n_nodes``, ``n_edges``, ``edges`` (per type ``n`` and ``weight_sum``) and, where nodes have a
+        ``node_kind``, ``within`` (per kind the same counts over edges with both ends of that kind; ``n_nodes_connected``
+        leaves out nodes without such an edge).
+    """
+    facts = {"n_nodes": int(dataset.sizes["node"]), **_count(dataset, None)}
+    if "node_kind" in dataset:
+        kinds = decode(dataset["node_kind"])
+        facts["within"] = {}
+        for kind in sorted(set(kinds.tolist()) - {""}):
+            members = kinds == kind
+            facts["within"][kind] = {"n_nodes": int(members.sum()), **_count(dataset, members)}
+    return facts
+
+
+def _count(dataset: xr.Dataset, members: np.ndarray[Any, Any] | None) -> dict[str, Any]:
+    source, target = dataset["source"].values, dataset["target"].values
+    inside = np.ones(len(source), dtype=bool) if members is None else members[source] & members[target]
+    types = decode(dataset["edge_type"])
+    weight = dataset["weight"].values if "weight" in dataset else None
+    edges: dict[str, Any] = {}
+    for name in dataset.attrs["edge_types"]:
+        chosen = inside & (types == name)
+        edges[name] = {"n": int(chosen.sum())}
+        if weight is not None:
+            total = weight[chosen].sum()
+            edges[name]["weight_sum"] = int(total) if weight.dtype.kind in "iu" else float(total)
+    counts: dict[str, Any] = {"n_edges": int(inside.sum()), "edges": edges}
+    if members is not None:
+        counts["n_nodes_connected"] = len(np.union1d(source[inside], target[inside]))
+    return counts
+
+
+def layout(variable: xr.Variable) -> Layout:
+    """Leave integer end points and pointers uncompressed, to be memory-mapped; compress the tables."""
+    shape = tuple(max(1, size) for size in variable.shape)
+    chunks = (min(shape[0], CHUNK_ITEMS), *shape[1:]) if shape else ()
+    pointer = variable.dims in {("edge",), ("node_bound",)} and "flag_values" not in variable.attrs
+    return Layout(chunks, "none" if pointer and variable.dtype.kind == "i" else "zstd")

@@ -1,0 +1,149 @@
+"""One reader per vendor format: path to :class:`xarray.DataTree`. Pure: no network, no store.
+
+A reader is a function ``read(paths, **options) -> DataTree`` in a module of its own; one line in ``FORMATS`` makes it
+known to ``connectome import`` and to :func:`read`. Options are keyword-only, typed and documented; a reader raises
+:class:`~connectome.errors.FormatError` (or a child) that names the file and the place.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from connectome.errors import FormatError, MissingExtraError, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["FORMATS", "Format", "read", "recognise"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A line of the registry."""
+
+    name: str
+    module: str
+    """Module below ``connectome.pipelines.formats`` with ``read`` and, where files can be told apart, ``sniff``."""
+    title: str
+    kinds: tuple[str, ...]
+    suffixes: tuple[str, ...]
+    extra: str | None = None
+    """The extra of this package that the reader needs."""
+    version: str = "1"
+    """To be raised by any change of what the reader returns."""
+
+    def load(self) -> Any:
+        """Import the module, naming the extra if a dependency is missing."""
+        try:
+            return import_module(f"{__name__}.{self.module}")
+        except ModuleNotFoundError as error:
+            if self.extra is None or (error.name or "").startswith("connectome"):
+                raise
+            raise MissingExtraError(
+                f"the format needs {error.name}",
+                subject=self.name,
+                hint=f'pip install "connectome[{self.extra}]"',
+            ) from error
+
+    def options(self) -> dict[str, inspect.Parameter]:
+        """Return the keyword-only options of the reader by name."""
+        parameters = inspect.signature(self.load().read).parameters.values()
+        return {item.name: item for item in parameters if item.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+FORMATS: dict[str, Format] = {
+    line.name: line
+    for line in (
+        Format("celegans-table", "celegans_table", "C. elegans connectome as an edge list or a matrix", ("graph",),
+               (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".json", ".mat"), "worm"),
+        Format("hdf5-celegans", "hdf5_celegans", "C. elegans calcium imaging in HDF5", ("series", "table"),
+               (".h5", ".hdf5"), "worm"),
+        Format("mat-celegans", "mat_celegans", "C. elegans calcium imaging in MATLAB files", ("series", "table"),
+               (".mat",), "worm"),
+        Format("mne", "mne_raw", "EEG, iEEG and MEG files that MNE reads", ("series", "table"),
+               (".vhdr", ".edf", ".bdf", ".gdf", ".set", ".fif"), "eeg"),
+        Format("nifti", "nifti", "NIfTI-1 and NIfTI-2 volumes", ("volume",), (".nii", ".nii.gz", ".hdr"), "mri"),
+        Format("spiketext", "spiketext", "Spike times as text, one file per unit", ("events",), (".txt",)),
+    )
+}  # fmt: skip
+
+
+def read(path: str | Path | Sequence[str | Path], format: str | None = None, **options: Any) -> xr.DataTree:  # noqa: A002
+    """Read raw files into a record, without a store.
+
+    Parameters
+    ----------
+    path : path or sequence of paths
+        The files of one record, in the order that the format states.
+    format : str, optional
+        A name from ``FORMATS``; recognised from the files when left out.
+    **options
+        Options of the reader.
+
+    Returns
+    -------
+    xarray.DataTree
+
+    Raises
+    ------
+    FormatError
+        When the files are not what the format demands.
+    UsageError
+        When the format or an option is unknown, or the format cannot be told.
+    """
+    paths = [Path(item) for item in ([path] if isinstance(path, (str, Path)) else path)]
+    if not paths:
+        raise UsageError("no file was given", subject="read")
+    for item in paths:
+        if not item.exists():
+            raise NotFoundError("no such file", subject=str(item))
+    chosen = lookup(format) if format is not None else recognise(paths)
+    known = chosen.options()
+    for name in options:
+        if name not in known:
+            raise UsageError(
+                "unknown option of the format", subject=name, place=chosen.name, expected=", ".join(known) or "no options"
+            )
+    return cast("xr.DataTree", chosen.load().read(paths, **options))
+
+
+def lookup(name: str) -> Format:
+    """Return the format of that name; raise :class:`~connectome.errors.UsageError` that lists all if there is none."""
+    if name not in FORMATS:
+        raise UsageError("unknown format", subject=name, expected=", ".join(sorted(FORMATS)), found=name)
+    return FORMATS[name]
+
+
+def recognise(paths: Sequence[Path]) -> Format:
+    """Tell the format of files by their names and first bytes.
+
+    A module's ``sniff(path) -> bool`` decides among formats that share a suffix.
+
+    Raises
+    ------
+    UsageError
+        When no format, or more than one, fits.
+    """
+    fitting = []
+    for candidate in FORMATS.values():
+        if paths[0].is_file() and paths[0].name.lower().endswith(candidate.suffixes):
+            try:
+                fits = candidate.load().sniff(paths[0])
+            except (MissingExtraError, FormatError):
+                fits = False
+            if fits:
+                fitting.append(candidate)
+    if len(fitting) == 1:
+        return fitting[0]
+    raise UsageError(
+        "the format cannot be told from the file" if not fitting else "several formats fit the file",
+        subject=str(paths[0]),
+        expected=", ".join(sorted(FORMATS)),
+        found=", ".join(item.name for item in fitting) or "none of them",
+        hint="name the format: connectome import FORMAT PATH...",
+    )

@@ -1,0 +1,24 @@
+"""One adapter per public source of raw files. A new source is one module here and one line in ``SOURCES``."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from connectome.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from ..jobs import Source
+
+__all__ = ["SOURCES", "load_source", "sources_of"]
+
+SOURCES: dict[str, str] = {}
+"""Source id to ``module:Class`` below this package; imported only when asked for."""
+
+
+def load_source(source_id: str) -> Source:
+    """Make the adapter of that id."""
+    if source_id not in SOURCES:
+        raise NotFoundError("unknown source", subject=source_id, expected=", ".join(sorted(SOURCES)))
+    module, _, name = SOURCES[source_id].partition(":")
+    return cast("Source", getattr(import_module(f"{__name__}.{module}"), name)())
