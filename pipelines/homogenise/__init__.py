@@ -1,0 +1,1 @@
+"""One vocabulary for many sources: names of cells, and what is known of each cell."""
