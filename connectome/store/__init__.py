@@ -1,0 +1,1 @@
+"""Where data lies: immutable record files, versions that list them, tags, diff and verification."""

@@ -1,0 +1,233 @@
+"""One record, one immutable file: writing it, opening it, checking it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from .. import schema
+from ..errors import DamagedError, UsageError
+from . import atomic
+from .archive import ByteSource, LocalBytes, RecordStore, pack
+from .canonical import file_sha256, json_digest, plain
+from .digest import array_digests, combine
+from .encode import RESERVED, write_folder
+
+__all__ = ["SUFFIX", "Receipt", "Recipe", "check_record_id", "open_record", "record_file", "write_record"]
+
+SUFFIX = ".zarr.zip"
+SHORT = 16
+"""Characters of the file's SHA-256 that name it: 64 bits among the versions of one record."""
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the bytes of a record depend on. Equal recipes give equal content, so a record need not be made twice."""
+
+    source: str
+    """Id of the source or, for a user's own files, ``import:FORMAT``."""
+    source_version: str
+    inputs: tuple[Mapping[str, Any], ...]
+    """Every raw file: ``{"path", "sha256", "bytes", "verified"}``, sorted by path."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    schemas: Mapping[str, str] = field(default_factory=schema.schema_versions)
+    """Version of every kind's schema."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the recipe."""
+        return json_digest(self.as_dict())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the recipe as JSON values."""
+        recipe: dict[str, Any] = plain(asdict(self))
+        return recipe
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is known of a record that lies in the store; one entry of a version."""
+
+    record: str
+    file_sha256: str
+    size_bytes: int
+    content: str
+    """Content digest (SHA-256, hex)."""
+    recipe: Mapping[str, Any]
+    facts: Mapping[str, Mapping[str, Any]]
+    """Group path to facts."""
+    warnings: tuple[Mapping[str, str], ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """The record's own plain attributes (title, subject, strain, ...), for the index and for splits."""
+
+    @property
+    def file(self) -> str:
+        """Path of the file relative to the dataset's folder."""
+        return f"records/{self.record}/{self.file_sha256[:SHORT]}{SUFFIX}"
+
+    @property
+    def recipe_digest(self) -> str:
+        """SHA-256 of the recipe."""
+        return json_digest(self.recipe)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Paths of the raw files that the record was made from."""
+        return tuple(item["path"] for item in self.recipe["inputs"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the receipt as JSON values."""
+        receipt: dict[str, Any] = plain(asdict(self))
+        return receipt
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Receipt:
+        """Make a receipt from :meth:`as_dict`."""
+        return cls(**{**values, "warnings": tuple(values["warnings"])})
+
+
+def check_record_id(record: str) -> None:
+    """Raise :class:`~connectome.errors.UsageError` unless an id can be a folder's name everywhere."""
+    if not _ID.fullmatch(record) or record.endswith("."):
+        raise UsageError(
+            "not a record or dataset id",
+            subject=record,
+            expected="a letter or digit, then letters, digits, '.', '_' or '-' (127 at most)",
+            found=repr(record),
+        )
+
+
+def record_file(folder: Path, receipt: Receipt) -> Path:
+    """Return where a record's file lies below a dataset's folder."""
+    return folder / receipt.file
+
+
+def write_record(tree: xr.DataTree, folder: Path, *, record: str, recipe: Recipe, staging: Path) -> Receipt:
+    """Validate a record and write it as one immutable file.
+
+    The tree is written to a staging folder, packed, read back and compared with the tree by content digest; only
+    then does the file get its name. On any error nothing is left behind.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        A record.
+    folder : Path
+        The dataset's folder; the file becomes ``records/<record>/<digest>.zarr.zip`` below it.
+    record : str
+        Id of the record.
+    recipe : Recipe
+        What its bytes depend on; stored in the file as provenance.
+    staging : Path
+        A folder on the same file system for work in progress.
+
+    Returns
+    -------
+    Receipt
+
+    Raises
+    ------
+    SchemaError
+        When the tree is not a valid record.
+    DamagedError
+        When what was read back is not what was written.
+    """
+    check_record_id(record)
+    schema.validate(tree, subject=record)
+    arrays = array_digests(tree)
+    content = combine(tree, arrays)
+    work = staging / f"{record}.{uuid.uuid4().hex}"
+    packed = work / f"record{SUFFIX}"
+    try:
+        write_folder(
+            tree, work / "zarr", reserved={"provenance": {"record": record, **recipe.as_dict()}, "digests": arrays}
+        )
+        pack(work / "zarr", packed)
+        written = open_record(packed)
+        if combine(written, array_digests(written)) != content:
+            raise DamagedError(
+                "the record reads back differently from what was written",
+                subject=record,
+                expected=f"content {content[:SHORT]}",
+                hint="this is a defect of the store or the disk; nothing was kept",
+            )
+        receipt = Receipt(
+            record=record,
+            file_sha256=file_sha256(packed),
+            size_bytes=packed.stat().st_size,
+            content=content,
+            recipe=recipe.as_dict(),
+            facts=plain(schema.measure(tree)),
+            warnings=tuple(plain(tree.attrs.get("warnings", []))),
+            attributes=_plain_attributes(tree),
+        )
+        target = record_file(folder, receipt)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        packed.chmod(0o444)
+        atomic.publish(packed, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return receipt
+
+
+def _plain_attributes(tree: xr.DataTree) -> dict[str, Any]:
+    skipped = {"encoding-type", "encoding-version", "warnings", *RESERVED}
+    return {
+        name: value
+        for name, value in plain(tree.attrs).items()
+        if name not in skipped and isinstance(value, (str, int, float, bool))
+    }
+
+
+def open_record(source: str | Path | ByteSource, *, size_bytes: int | None = None) -> xr.DataTree:
+    """Open a record file lazily.
+
+    Parameters
+    ----------
+    source : path or ByteSource
+        The file.
+    size_bytes : int, optional
+        What its length must be.
+
+    Returns
+    -------
+    xarray.DataTree
+        Values are read when asked for; nothing is masked, scaled or decoded.
+
+    Raises
+    ------
+    DamagedError
+        When the file is missing, short, or no record.
+    """
+    data = LocalBytes(source) if isinstance(source, (str, Path)) else source
+    found = data.size()
+    if size_bytes is not None and found != size_bytes:
+        raise DamagedError(
+            "the record's file does not have its length",
+            subject=data.name,
+            expected=f"{size_bytes} bytes",
+            found=f"{found} bytes",
+            hint="pull the version again, or ingest it anew",
+        )
+    store = RecordStore(data)
+    if "zarr.json" not in store.entries:
+        raise DamagedError("the file is not a record", subject=data.name, expected="a Zarr v3 group")
+    tree: xr.DataTree = xr.open_datatree(
+        store,  # type: ignore[arg-type]
+        engine="zarr",
+        consolidated=True,
+        mask_and_scale=False,
+        decode_times=False,
+        decode_timedelta=False,
+        chunks=None,
+    )
+    return tree
