@@ -28,6 +28,7 @@ def volume(
     units: str,
     long_name: str,
     header: bytes = b"",
+    trailer: bytes = b"",
     transforms: dict[str, tuple[np.ndarray[Any, Any], int]] | None = None,
     slope: float | None = None,
     intercept: float | None = None,
@@ -45,6 +46,8 @@ def volume(
         Of the image.
     header : bytes
         The raw header with its extensions, exactly as in the file.
+    trailer : bytes
+        What follows the image in the file, exactly; usually nothing.
     transforms : dict, optional
         ``{"qform": (matrix, code), "sform": (matrix, code)}``.
     slope, intercept : float, optional
@@ -65,6 +68,8 @@ def volume(
         variables[name] = column(("world", "voxel"), matrix, f"NIfTI {name}", "mm", code=int(code))
     if header:
         variables["header"] = column("header_byte", np.frombuffer(header, dtype=np.uint8), "Header as stored", "1")
+    if trailer:
+        variables["trailer"] = column("trailer_byte", np.frombuffer(trailer, dtype=np.uint8), "Bytes after image", "1")
     scaling = {name: value for name, value in (("slope", slope), ("intercept", intercept)) if value is not None}
     return xr.Dataset(variables, attrs={"encoding-type": KIND, "encoding-version": VERSION, **scaling, **attrs})
 
