@@ -2,9 +2,10 @@
 
 ``signal(channel, time)`` keeps the source's dtype; integer samples carry ``gain`` and ``offset`` per channel
 (physical value = ``signal * gain + offset``). The clock is either exact (``rate_hz_numerator`` over
-``rate_hz_denominator`` and ``start_s``) or the source's own stamps in ``time(time)``, float64 seconds. Parts of a
-recording with nothing between them are rows of the segment table; samples that were never taken are ``False`` in
-``valid``. Nothing is resampled on the way in.
+``rate_hz_denominator`` and ``start_s``) or the source's own stamps in ``time(time)``, float64 seconds. Where a source
+gives neither, samples are only numbered (``clock`` is ``"frame"`` and the first sample is frame ``frame_start``) and
+facts in seconds are None: no time is made up. Parts of a recording with nothing between them are rows of the segment
+table; samples that were never taken are ``False`` in ``valid``. Nothing is resampled on the way in.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..errors import NotFoundError
 from .columns import Layout, Problem, check_columns, column
 
 KIND = "series"
 VERSION = "1"
+FRAME_CLOCK = "frame"
 CHUNK_BYTES = 1 << 20
 """Aim for chunks of 1 MiB: between 0.5 and 4 MB decoding outweighs the cost of a call (``benchmarks/``)."""
 
@@ -33,6 +36,7 @@ def series(
     time_s: np.ndarray[Any, Any] | None = None,
     rate_hz: Fraction | None = None,
     start_s: float = 0.0,
+    frame_start: int | None = None,
     channels: Mapping[str, xr.Variable] | None = None,
     gain: np.ndarray[Any, Any] | None = None,
     offset: np.ndarray[Any, Any] | None = None,
@@ -51,11 +55,13 @@ def series(
     units, long_name : str
         Of the physical signal. Where units differ, say so per channel in ``channels["channel_unit"]``.
     time_s : numpy.ndarray, optional
-        Shape (time,), float64 seconds: the source's own stamps. Give this or ``rate_hz``.
+        Shape (time,), float64 seconds: the source's own stamps. Give this, ``rate_hz`` or ``frame_start``.
     rate_hz : fractions.Fraction, optional
         The exact sampling rate in Hz.
     start_s : float
         Time of the first sample in seconds, for ``rate_hz``.
+    frame_start : int, optional
+        Number of the first sample as the source counts them, where it says nothing about seconds.
     channels : mapping of str to xarray.Variable, optional
         The channel table: variables whose first dimension is ``channel``.
     gain, offset : numpy.ndarray, optional
@@ -94,20 +100,34 @@ def series(
             "rate_hz_denominator": rate_hz.denominator,
             "start_s": float(start_s),
         }
+    if frame_start is not None:
+        clock.update({"clock": FRAME_CLOCK, "frame_start": int(frame_start)})
     return xr.Dataset(
         variables, coords=coords, attrs={"encoding-type": KIND, "encoding-version": VERSION, **clock, **attrs}
     )
 
 
 def rate_hz(dataset: xr.Dataset) -> Fraction | None:
-    """Return the exact sampling rate, or None where the clock is a list of stamps."""
+    """Return the exact sampling rate, or None where the clock is a list of stamps or counts frames only."""
     if "rate_hz_numerator" not in dataset.attrs:
         return None
     return Fraction(int(dataset.attrs["rate_hz_numerator"]), int(dataset.attrs["rate_hz_denominator"]))
 
 
 def time_s(dataset: xr.Dataset, start: int = 0, stop: int | None = None) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the time stamps of samples ``start`` to ``stop`` in seconds, shape (stop - start,)."""
+    """Return the time stamps of samples ``start`` to ``stop`` in seconds, shape (stop - start,).
+
+    Raises
+    ------
+    NotFoundError
+        When the source states neither stamps nor a rate: frames are numbered from the attribute ``frame_start``.
+    """
+    if dataset.attrs.get("clock") == FRAME_CLOCK:
+        raise NotFoundError(
+            "the source gives frame numbers and no sampling rate, so there are no times in seconds",
+            subject=str(dataset["signal"].attrs.get("long_name", "signal")),
+            hint="count samples, or supply the rate from the authors",
+        )
     stop = int(dataset.sizes["time"]) if stop is None else stop
     rate = rate_hz(dataset)
     if rate is None:
@@ -140,8 +160,15 @@ def check(dataset: xr.Dataset, path: str) -> list[Problem]:
 
 def _check_clock(dataset: xr.Dataset, path: str) -> list[Problem]:
     has_stamps, rate = "time" in dataset.coords, "rate_hz_numerator" in dataset.attrs
-    if has_stamps == rate:
-        return [Problem(f"{path}", "either time stamps or an exact rate", "both" if rate else "neither")]
+    numbered = "clock" in dataset.attrs
+    clocks = [n for n, given in (("stamps", has_stamps), ("rate", rate), ("frame numbers", numbered)) if given]
+    if len(clocks) != 1:
+        found = " and ".join(clocks) or "none of them"
+        return [Problem(f"{path}", "one clock: time stamps, an exact rate, or frame numbers", found)]
+    if numbered:
+        stated = (dataset.attrs["clock"], dataset.attrs.get("frame_start"))
+        good = stated[0] == FRAME_CLOCK and isinstance(stated[1], int)
+        return [] if good else [Problem(path, f"the clock {FRAME_CLOCK!r} and an integer frame_start", str(stated))]
     if rate:
         numbers = [dataset.attrs.get(f"rate_hz_{part}") for part in ("numerator", "denominator")]
         good = all(isinstance(number, int) and number > 0 for number in numbers) and "start_s" in dataset.attrs
@@ -173,11 +200,15 @@ def measure(dataset: xr.Dataset) -> dict[str, Any]:
     dict
         ``n_channels``, ``n_samples``, ``n_segments``, ``duration_s`` (samples over rate, or last minus first stamp),
         ``sampling_frequency_hz`` (exact, or one over the median step), ``regular``, ``dtype``, ``n_missing`` (NaN).
+        The two in seconds are None where the clock counts frames only.
     """
     n_channels, n_samples = (int(dataset.sizes[dim]) for dim in ("channel", "time"))
     rate = rate_hz(dataset)
+    duration: float | None
     if rate is not None:
         duration, frequency = float(n_samples / rate), float(rate)
+    elif dataset.attrs.get("clock") == FRAME_CLOCK:
+        duration, frequency = None, float("nan")
     else:
         stamps = dataset["time"].values
         steps = np.diff(stamps)
