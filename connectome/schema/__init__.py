@@ -13,7 +13,8 @@ from typing import Any
 
 import xarray as xr
 
-from ..errors import SchemaError
+from connectome.errors import SchemaError
+
 from . import events as _events
 from . import graph as _graph
 from . import series as _series
@@ -45,16 +46,16 @@ __all__ = [
     "volume",
 ]
 
-KINDS: Mapping[str, ModuleType] = {
-    module.KIND: module for module in (_series, _events, _graph, _volume, _table)
-}
+KINDS: Mapping[str, ModuleType] = {module.KIND: module for module in (_series, _events, _graph, _volume, _table)}
 
 events, graph, series, table, volume = _events.events, _graph.graph, _series.series, _table.table, _volume.volume
 
 RECORD_VERSION = "1"
 
 
-def record(groups: Mapping[str, xr.Dataset], *, warnings: list[dict[str, str]] | None = None, **attrs: Any) -> xr.DataTree:
+def record(
+    groups: Mapping[str, xr.Dataset], *, warnings: list[dict[str, str]] | None = None, **attrs: Any
+) -> xr.DataTree:
     """Join groups into a record.
 
     Parameters
@@ -136,7 +137,9 @@ def validate(tree: xr.DataTree, *, subject: str) -> None:
 
 def measure(tree: xr.DataTree) -> dict[str, dict[str, Any]]:
     """Return the facts of every group of a record: path to ``{"kind": ..., ...}``."""
-    return {path: {"kind": kind_of(dataset), **KINDS[kind_of(dataset)].measure(dataset)} for path, dataset in groups(tree)}
+    return {
+        path: {"kind": kind_of(dataset), **KINDS[kind_of(dataset)].measure(dataset)} for path, dataset in groups(tree)
+    }
 
 
 def schema_versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from ..errors import SchemaError
+from connectome.errors import SchemaError
 
 __all__ = ["MISSING_CODE", "Layout", "Problem", "category", "check_columns", "column", "decode", "is_category"]
 
@@ -76,7 +76,7 @@ def column(
     """
     array = np.asarray(values)
     if array.dtype.kind in "OTU" or (array.size == 0 and isinstance(values, list) and units is None):
-        flat = [value for value in np.asarray(values, dtype=object).ravel()]
+        flat = list(np.asarray(values, dtype=object).ravel())
         wrong = [value for value in flat if not isinstance(value, str)]
         if wrong:
             raise SchemaError(

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..errors import SchemaError
+from connectome.errors import SchemaError
+
 from .columns import Layout, Problem, category, check_columns, column, decode
 
 KIND = "graph"
@@ -159,8 +160,8 @@ def measure(dataset: xr.Dataset) -> dict[str, Any]:
     -------
     dict
         ``n_nodes``, ``n_edges``, ``edges`` (per type ``n`` and ``weight_sum``) and, where nodes have a
-        ``node_kind``, ``within`` (per kind the same counts over edges with both ends of that kind; ``n_nodes_connected``
-        leaves out nodes without such an edge).
+        ``node_kind``, ``within`` (per kind the same counts over edges with both ends of that kind;
+        ``n_nodes_connected`` leaves out nodes without such an edge).
     """
     facts = {"n_nodes": int(dataset.sizes["node"]), **_count(dataset, None)}
     if "node_kind" in dataset:

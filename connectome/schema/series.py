@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..errors import NotFoundError
+from connectome.errors import NotFoundError
+
 from .columns import Layout, Problem, check_columns, column
 
 KIND = "series"

@@ -23,7 +23,8 @@ from typing import Any, BinaryIO, Protocol, cast
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
-from ..errors import DamagedError
+from connectome.errors import DamagedError
+
 from .canonical import canonical_json
 
 __all__ = ["ByteSource", "LocalBytes", "RecordStore", "pack"]
@@ -235,10 +236,12 @@ class RecordStore(Store):
 
     async def set(self, key: str, value: Buffer) -> None:
         """Refuse: a record never changes."""
+        del key, value
         self._check_writable()
 
     async def delete(self, key: str) -> None:
         """Refuse: a record never changes."""
+        del key
         self._check_writable()
 
     async def list(self) -> AsyncIterator[str]:

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import ConflictError
+from connectome.errors import ConflictError
 
 __all__ = ["publish", "temporary", "write_exclusive", "write_replace"]
 

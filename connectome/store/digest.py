@@ -11,14 +11,17 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
-from .. import schema
+from connectome import schema
+
 from .canonical import canonical_json, json_digest, plain
 from .encode import RESERVED, layout_of, regions
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["array_digests", "combine"]
 

@@ -6,17 +6,21 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import xarray as xr
 import zarr
 from numcodecs import blosc
 from zarr.codecs import BloscCodec, ZstdCodec
 
-from .. import schema
-from ..schema import Layout
+from connectome import schema
+
 from .canonical import plain
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from connectome.schema import Layout
 
 __all__ = ["RESERVED", "layout_of", "regions", "write_folder"]
 
@@ -99,7 +103,7 @@ def _compressors(layout: Layout, dtype: np.dtype[Any]) -> Any:
         return None
     if layout.codec == "zstd":
         return [ZstdCodec(level=ZSTD_LEVEL)]
-    shuffle = "bitshuffle" if dtype.itemsize > 1 else "noshuffle"
+    shuffle: Literal["bitshuffle", "noshuffle"] = "bitshuffle" if dtype.itemsize > 1 else "noshuffle"
     return [BloscCodec(typesize=dtype.itemsize, cname="lz4", clevel=BLOSC_LEVEL, shuffle=shuffle)]
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import xarray as xr
 
-from .. import schema
-from ..errors import DamagedError, UsageError
+from connectome import schema
+from connectome.errors import DamagedError, UsageError
+
 from . import atomic
 from .archive import ByteSource, LocalBytes, RecordStore, pack
 from .canonical import file_sha256, json_digest, plain

@@ -107,7 +107,10 @@ def read(path: str | Path | Sequence[str | Path], format: str | None = None, **o
     for name in options:
         if name not in known:
             raise UsageError(
-                "unknown option of the format", subject=name, place=chosen.name, expected=", ".join(known) or "no options"
+                "unknown option of the format",
+                subject=name,
+                place=chosen.name,
+                expected=", ".join(known) or "no options",
             )
     return cast("xr.DataTree", chosen.load().read(paths, **options))
 
