@@ -21,6 +21,8 @@ from .record import Receipt
 __all__ = ["Census", "Manifest", "Number", "next_manifest", "parse_spec"]
 
 FORMAT = 1
+METADATA = ("rejected", "splits", "about", "parents")
+"""Parts of a version besides its records."""
 
 
 class Number(NamedTuple):
@@ -243,26 +245,30 @@ def next_manifest(
     )
     if previous is None:
         return replace(candidate, reasons={"*": ("first version",)})
+    before, after = previous.metadata(), candidate.metadata()
     number = previous.number
+    if any(name not in records or records[name].content != old[name].content for name in old):
+        number = Number(number.major + 1, 0, 0)
+    elif any(name not in old for name in records):
+        number = Number(number.major, number.minor + 1, 0)
+    elif after != before:
+        number = Number(number.major, number.minor, number.patch + 1)
+    else:
+        return None
+    reasons = _reasons(old, records)
+    differing = tuple(f"{part} changed" for part in METADATA if after[part] != before[part])
+    if differing:
+        reasons["*"] = differing
+    return replace(candidate, version=str(number), previous=previous.version, reasons=reasons)
+
+
+def _reasons(old: Mapping[str, Receipt], new: Mapping[str, Receipt]) -> dict[str, tuple[str, ...]]:
     reasons: dict[str, tuple[str, ...]] = {}
-    for name in sorted(set(old) | set(records)):
-        if name not in records:
+    for name in sorted(set(old) | set(new)):
+        if name not in new:
             reasons[name] = ("withdrawn",)
         elif name not in old:
             reasons[name] = ("added",)
-        elif records[name] != old[name]:
-            reasons[name] = tuple(reasons_for(old[name], records[name]))
-    changed = any(name not in records or records[name].content != old[name].content for name in old)
-    added = any(name not in old for name in records)
-    if changed:
-        number = Number(number.major + 1, 0, 0)
-    elif added:
-        number = Number(number.major, number.minor + 1, 0)
-    elif candidate.metadata() != previous.metadata():
-        number = Number(number.major, number.minor, number.patch + 1)
-        for part in ("rejected", "splits", "about", "parents"):
-            if candidate.metadata()[part] != previous.metadata()[part]:
-                reasons["*"] = (*reasons.get("*", ()), f"{part} changed")
-    else:
-        return None
-    return replace(candidate, version=str(number), previous=previous.version, reasons=reasons)
+        elif new[name] != old[name]:
+            reasons[name] = tuple(reasons_for(old[name], new[name]))
+    return reasons
