@@ -414,7 +414,7 @@ def _doubts(
             codes = ", ".join(f"{name} code {transforms[name][1]}" for name in coded)
             doubts.append(
                 _warning(
-                    "xforms-differ", codes, f"up to {furthest:.4g} length units apart at a corner; the sform holds"
+                    "xforms-differ", codes, f"up to {furthest:.4g} {UDUNITS[space]} apart at a corner; the sform holds"
                 )
             )
     if space == "unknown":

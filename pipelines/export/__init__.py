@@ -1,0 +1,149 @@
+"""Records in other people's forms: one small module per target, one line in ``EXPORTS``.
+
+A module has ``write(tree, destination, *, group) -> list[Path]``, which makes files or folders under a folder of its
+own; :func:`export` gives them their names at the end, so that a destination holds everything or nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connectome import schema
+from connectome.errors import MissingExtraError, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["EXPORTS", "Export", "export", "exports_for"]
+
+
+@dataclass(frozen=True)
+class Export:
+    """A line of the registry."""
+
+    name: str
+    module: str
+    """Module below ``connectome.pipelines.export``."""
+    title: str
+    kinds: tuple[str, ...]
+    """Kinds of groups that it can write; empty when it writes whole records."""
+    extra: str | None = None
+    """The extra of this package that the writer needs."""
+
+    def load(self) -> Any:
+        """Import the module."""
+        return import_module(f"{__name__}.{self.module}")
+
+
+EXPORTS: dict[str, Export] = {
+    line.name: line
+    for line in (
+        Export("csv", "tables", "Comma-separated text, numbers in full precision", ("table", "graph", "events")),
+        Export("nifti", "nifti", "NIfTI with the bytes that were read", ("volume",)),
+        Export("parquet", "tables", "Apache Parquet with units and labels", ("table", "graph", "events"), "publish"),
+        Export("zarr", "zarr_folder", "Plain Zarr v3 folder", ()),
+    )
+}
+
+
+def exports_for(tree: xr.DataTree) -> list[str]:
+    """Return the targets that fit a record, sorted."""
+    kinds = set(schema.kinds_of(tree))
+    return [name for name, line in sorted(EXPORTS.items()) if not line.kinds or kinds & set(line.kinds)]
+
+
+def export(
+    tree: xr.DataTree, *, to: str, destination: Path, group: str | None = None, overwrite: bool = False
+) -> list[Path]:
+    """Write a record, or one group of it, in another form.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        A record.
+    to : str
+        A name from ``EXPORTS``.
+    destination : Path
+        ``zarr``: a folder. ``nifti``: a ``.nii``, ``.nii.gz`` or ``.hdr`` file. ``csv``, ``parquet``: a folder for
+        one file per table, or a file of that suffix when there is only one.
+    group : str, optional
+        Path of the group, such as ``"labels/t1w"``; needed for ``nifti`` when the record has several volumes.
+    overwrite : bool
+        Replace what is there.
+
+    Returns
+    -------
+    list of Path
+        What was written, sorted.
+
+    Raises
+    ------
+    UsageError
+        When the target is unknown or does not fit the record, or the destination exists.
+    NotFoundError
+        When there is no such group.
+    """
+    if to not in EXPORTS:
+        raise UsageError(
+            "no export of that name",
+            subject=to,
+            expected=f"for this record: {', '.join(exports_for(tree))}",
+            found=to,
+            hint="connectome export DATASET --record ID --to zarr DEST",
+        )
+    chosen, destination = EXPORTS[to], Path(destination)
+    _check_group(tree, chosen, group)
+    if destination.name in {"", ".", ".."}:
+        raise UsageError("the destination has no name", subject=str(destination))
+    if not destination.parent.is_dir():
+        raise NotFoundError("the folder does not exist", subject=str(destination.parent), hint="make it first")
+    work = destination.parent / f".{destination.name}.{uuid.uuid4().hex}.tmp"
+    work.mkdir()
+    try:
+        try:
+            made = chosen.load().write(tree, work / destination.name, group=group, to=to)
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f"the export needs {error.name}", subject=to, hint=f'pip install "connectome[{chosen.extra}]"'
+            ) from error
+        return _publish(made, work, destination.parent, overwrite=overwrite)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _check_group(tree: xr.DataTree, chosen: Export, group: str | None) -> None:
+    paths = {path.strip("/"): dataset for path, dataset in schema.groups(tree)}
+    if group is not None and group.strip("/") not in paths:
+        raise NotFoundError("no such group in the record", subject=group, expected=", ".join(paths), found="none")
+    kinds = {schema.kind_of(paths[group.strip("/")])} if group is not None else set(schema.kinds_of(tree))
+    if chosen.kinds and not kinds & set(chosen.kinds):
+        raise UsageError(
+            "this form cannot hold what was chosen",
+            subject=chosen.name,
+            expected=f"a group of the kind {' or '.join(chosen.kinds)}",
+            found=", ".join(sorted(kinds)),
+            hint=f"available here: {', '.join(exports_for(tree))}",
+        )
+
+
+def _publish(made: list[Path], work: Path, folder: Path, *, overwrite: bool) -> list[Path]:
+    """Give finished files their names; nothing is touched unless all names are free or may be replaced."""
+    # Modules write files or one folder directly below ``work``.
+    tops = sorted({work / path.relative_to(work).parts[0] for path in made})
+    targets = [folder / top.name for top in tops]
+    for target in targets:
+        if (target.exists() or target.is_symlink()) and not overwrite:
+            raise UsageError(
+                "the destination exists", subject=str(target), hint="choose another name, or pass --overwrite"
+            )
+    for top, target in zip(tops, targets, strict=True):
+        if target.is_dir() and not target.is_symlink():
+            # A folder cannot be replaced by a rename: move it out of the way first, into what is removed at the end.
+            target.rename(work / f"{target.name}.{uuid.uuid4().hex}.old")
+        top.replace(target)
+    return sorted(folder / path.relative_to(work) for path in made)
