@@ -1,0 +1,1 @@
+"""How things look: text for terminals, HTML for notebooks and reports, and plots. Nothing here reads or writes data."""
