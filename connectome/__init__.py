@@ -11,19 +11,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .catalog import load_catalog as catalog
+    from . import catalog as catalog
     from .store import open_version as open  # noqa: A004
 
 __version__ = "0.1.0"
 __all__ = ["catalog", "open"]
 
-_LAZY = {"open": ("store", "open_version"), "catalog": ("catalog", "load_catalog")}
-
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        module, attribute = _LAZY[name]
-        return getattr(import_module(f"{__name__}.{module}"), attribute)
+    # Both are imported when first used: `import connectome` alone costs next to nothing.
+    if name == "open":
+        return import_module(f"{__name__}.store").open_version
+    if name == "catalog":
+        return import_module(f"{__name__}.catalog")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

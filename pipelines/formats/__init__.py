@@ -8,7 +8,7 @@ known to ``connectome import`` and to :func:`read`. Options are keyword-only, ty
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -49,6 +49,15 @@ class Format:
                 subject=self.name,
                 hint=f'pip install "connectome[{self.extra}]"',
             ) from error
+
+    def inputs(self, paths: Sequence[Path], options: Mapping[str, Any]) -> list[Path]:
+        """Return every file that the reader reads for these paths.
+
+        A module says so in ``companions(paths, **options)`` where a file brings others along (sidecars, data files
+        that a header names); otherwise it is the paths themselves.
+        """
+        companions = getattr(self.load(), "companions", None)
+        return list(paths) if companions is None else list(companions(list(paths), **options))
 
     def options(self) -> dict[str, inspect.Parameter]:
         """Return the keyword-only options of the reader by name."""
@@ -129,7 +138,7 @@ def recognise(paths: Sequence[Path]) -> Format:
 
     Raises
     ------
-    UsageError
+    FormatError
         When no format, or more than one, fits.
     """
     fitting = []
@@ -143,7 +152,7 @@ def recognise(paths: Sequence[Path]) -> Format:
                 fitting.append(candidate)
     if len(fitting) == 1:
         return fitting[0]
-    raise UsageError(
+    raise FormatError(
         "the format cannot be told from the file" if not fitting else "several formats fit the file",
         subject=str(paths[0]),
         expected=", ".join(sorted(FORMATS)),

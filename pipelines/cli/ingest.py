@@ -1,0 +1,67 @@
+"""``connectome ingest``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .output import Output
+from .progress import listening
+
+if TYPE_CHECKING:
+    from ..ingest import IngestResult
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("--mirror", metavar="P", help="take raw files from this folder or URL; checksums still apply")
+    parser.add_argument("--select", metavar="GLOB", help="only records whose id matches; the others stay as they are")
+    parser.add_argument("--runner", default="serial", metavar="R", help="serial, processes, dask[:ADDRESS], slurm:FILE")
+    parser.add_argument("--workers", type=int, metavar="N", help="how many, where the runner starts them")
+    parser.add_argument("--allow-missing", action="store_true", help="commit although promised records are missing")
+    parser.add_argument("--flow", action="store_true", help="run as a Prefect flow: retries, artifacts, a dashboard")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Ingest a dataset."""
+    from connectome.store import Repository
+
+    repository = Repository(args.root)
+    if args.dry_run:
+        from ..planning import plan
+        from .plan import describe
+
+        found = plan(repository, args.dataset, select=args.select)
+        output.result(found.as_dict(), describe(found))
+        return 0
+    chosen = {"select": args.select, "mirror": args.mirror, "runner": args.runner, "workers": args.workers,
+              "allow_missing": args.allow_missing}  # fmt: skip
+    if args.flow:
+        from ..flows import run_ingest
+
+        result = run_ingest(str(repository.path), args.dataset, **chosen)
+    else:
+        from ..ingest import ingest
+
+        with listening(output) as (observer, progress):
+            result = ingest(repository, args.dataset, **chosen, observer=observer, progress=progress)
+    report(result, output)
+    return 0
+
+
+def report(result: IngestResult, output: Output) -> None:
+    """Print what an ingest did; ``import`` prints the same."""
+    census = result.census
+    made = "" if result.created else " (nothing changed)"
+    counts = f"{len(result.added)} added, {len(result.changed)} changed, {len(result.withdrawn)} withdrawn, {len(result.reused)} reused"
+    lines = [
+        f"{result.dataset}@{result.version}{made}  {result.digest[:12]}",
+        counts,
+        f"files: {census.seen} seen = {census.used} used + {census.rejected} rejected",
+    ]
+    lines += [
+        f"  rejected {item['file']} ({item['kind']}): {item['reason'].splitlines()[0]}" for item in result.rejected
+    ]
+    output.result(result.as_dict(), "\n".join(lines))

@@ -1,0 +1,77 @@
+"""Where the command's words go: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from connectome.errors import ConnectomeError
+
+__all__ = ["Output", "columns", "readable_bytes"]
+
+
+class Output:
+    """Prints for people, or one JSON document for programs.
+
+    Parameters
+    ----------
+    json : bool
+        One JSON document on standard output, nothing else there.
+    quiet : bool
+        No progress on standard error; errors are still told.
+    """
+
+    def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
+        self.json = json
+        self.quiet = quiet
+
+    def result(self, document: Any, text: str) -> None:
+        """Print what was asked for."""
+        if self.json:
+            sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        else:
+            sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Tell a person something on standard error."""
+        if not self.quiet:
+            sys.stderr.write(f"{text}\n")
+
+    def error(self, error: ConnectomeError) -> None:
+        """Print an error: the JSON document with ``--json``, else text on standard error."""
+        if self.json:
+            sys.stdout.write(json.dumps({"error": error.as_dict()}, indent=1, ensure_ascii=False) + "\n")
+        sys.stderr.write(f"connectome: {error}\n")
+        for note in getattr(error, "__notes__", ()):
+            sys.stderr.write(f"  {note}\n")
+
+
+def columns(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Align rows under a header, numbers to the right."""
+    table = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(line[at]) for line in [list(header), *table]) for at in range(len(header))]
+    numeric = [
+        bool(table) and all(line[at].replace(".", "").replace(",", "").isdigit() for line in table)
+        for at in range(len(header))
+    ]
+    lines = []
+    for line in [list(header), *table]:
+        cells = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def readable_bytes(n_bytes: int) -> str:
+    """Write a size the way people read it (decimal units)."""
+    size = float(n_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

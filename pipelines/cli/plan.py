@@ -1,0 +1,41 @@
+"""``connectome plan``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .output import Output, columns, readable_bytes
+
+if TYPE_CHECKING:
+    from ..planning import Plan
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("--select", metavar="GLOB", help="only records whose id matches")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Print what an ingest would do."""
+    from connectome.store import Repository
+
+    from ..planning import plan
+
+    found = plan(Repository(args.root), args.dataset, select=args.select)
+    output.result(found.as_dict(), describe(found))
+    return 0
+
+
+def describe(plan: Plan) -> str:
+    """Return a plan as text; ``ingest --dry-run`` prints the same."""
+    rows = [(item.record, item.source, item.action, "; ".join(item.why)) for item in plan.records]
+    n_here = sum(file.here for file in plan.files)
+    lines = [
+        f"{plan.dataset}: latest version {plan.latest or 'none'}",
+        f"{len(plan.files)} raw files, {n_here} here, {readable_bytes(plan.fetch_bytes)} to fetch",
+        "",
+        columns(("record", "source", "action", "why"), rows),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,92 @@
+"""``connectome show``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from .output import Output, columns, readable_bytes
+
+if TYPE_CHECKING:
+    from connectome.store import Version
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument("spec", metavar="DATASET[@VERSION]")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Show a version, or the catalogue's entry where the store has none."""
+    from connectome.catalog import open_catalog
+    from connectome.store import Repository, open_version
+
+    repository = Repository(args.root)
+    dataset = args.spec.partition("@")[0]
+    if "@" not in args.spec and not repository.versions(dataset):
+        entry = open_catalog(args.root)[dataset]
+        document = {**entry.as_json(), "digest": None, "version": None, "records": [], "rejected": [], "splits": {},
+                    "facts": {}, "citation": entry.cite(style="text")}  # fmt: skip
+        output.result(document, f"{entry.id}: {entry.title}\n\n{entry.description}\n\n{entry.cite(style='text')}\n\n"
+                      f"not in this store; connectome ingest {entry.id}")  # fmt: skip
+        return 0
+    version = open_version(args.spec, root=args.root)
+    output.result(describe(version), _text(version))
+    return 0
+
+
+def describe(version: Version) -> dict[str, Any]:
+    """Return a version as JSON values."""
+    manifest = version.manifest
+    return {
+        "dataset": version.dataset,
+        "version": version.version,
+        "digest": version.digest,
+        "title": manifest.about.get("title", version.dataset),
+        "licence": manifest.about.get("licence"),
+        "created": manifest.created,
+        "census": manifest.census._asdict(),
+        "records": [
+            {
+                "record": name,
+                "digest": receipt.content,
+                "sha256": receipt.file_sha256,
+                "source": receipt.recipe["source"],
+                "bytes": receipt.size_bytes,
+                "warnings": [dict(item) for item in receipt.warnings],
+            }
+            for name, receipt in manifest.records.items()
+        ],
+        "rejected": [dict(item) for item in manifest.rejected],
+        "splits": {name: dict(split) for name, split in manifest.splits.items()},
+        "facts": version.facts,
+        "citation": version.cite("text"),
+    }
+
+
+def _text(version: Version) -> str:
+    manifest = version.manifest
+    census = manifest.census
+    rows = [
+        (
+            name,
+            receipt.content[:12],
+            receipt.recipe["source"],
+            readable_bytes(receipt.size_bytes),
+            len(receipt.warnings),
+        )
+        for name, receipt in manifest.records.items()
+    ]
+    parts = [
+        f"{version.spec}  {manifest.about.get('title', '')}",
+        f"digest   {version.digest}",
+        f"files    {census.seen} seen = {census.used} used + {census.rejected} rejected",
+        f"licence  {manifest.about.get('licence', 'not stated')}",
+        "",
+        columns(("record", "digest", "source", "size", "warnings"), rows),
+    ]
+    if manifest.rejected:
+        parts += ["", "rejected:"]
+        parts += [f"  {item['file']} ({item['kind']}): {item['reason'].splitlines()[0]}" for item in manifest.rejected]
+    parts += ["", version.cite("text")]
+    return "\n".join(parts)

@@ -1,0 +1,154 @@
+"""A user's own files into a dataset of any name: one format reader, one record, one commit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from connectome.errors import UsageError
+from connectome.store import Recipe, Repository, write_record
+from connectome.store.canonical import file_sha256, plain
+
+from .formats import lookup, recognise
+from .formats import read as read_files
+from .ingest import IngestResult, summarise
+from .making import Outcome
+
+__all__ = ["import_files", "parse_options"]
+
+
+def parse_options(format_name: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Turn ``KEY=VALUE`` texts into the typed options of a format's reader.
+
+    Raises
+    ------
+    UsageError
+        When an option is unknown, has no value, or its value is not of its type.
+    """
+    known = lookup(format_name).options()
+    options: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError("an option needs a value", subject=f"--option {text}", expected="--option NAME=VALUE")
+        if name not in known:
+            raise UsageError(
+                "unknown option of the format",
+                subject=name,
+                place=format_name,
+                expected=", ".join(known) or "no options",
+            )
+        options[name] = _convert(name, value, str(known[name].annotation))
+    return options
+
+
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _convert(name: str, text: str, annotation: str) -> Any:
+    converters: list[tuple[str, Callable[[str], Any]]] = [("bool", _truth), ("float", float), ("int", int)]
+    for word, convert in converters:
+        if re.search(rf"\b{word}\b", annotation):
+            try:
+                return convert(text)
+            except (ValueError, KeyError):
+                raise UsageError(
+                    "an option's value is not of its type", subject=f"--option {name}", expected=word, found=repr(text)
+                ) from None
+    return text
+
+
+def _truth(text: str) -> bool:
+    return _TRUTH[text.lower()]
+
+
+def import_files(
+    repository: Repository,
+    paths: Sequence[str | Path],
+    *,
+    dataset: str,
+    format: str | None = None,  # noqa: A002 - the word of the command line
+    record: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> IngestResult:
+    """Read files with a format's reader and commit the record; on any error the root stays as it was.
+
+    Parameters
+    ----------
+    repository : Repository
+        A local one.
+    paths : sequence of path
+        The files of one record, in the order that the format states.
+    dataset : str
+        Any dataset name; other records of it stay.
+    format : str, optional
+        Recognised from the files when left out.
+    record : str, optional
+        Id of the record; default the name of the first file without its suffixes.
+    options : mapping, optional
+        Options of the reader.
+
+    Returns
+    -------
+    IngestResult
+
+    Raises
+    ------
+    FormatError, SchemaError
+        When the files are refused.
+    """
+    files = [Path(path) for path in paths]
+    chosen = lookup(format) if format is not None else recognise(files)
+    given = dict(options or {})
+    tree = read_files(list(files), chosen.name, **given)
+    recipe = Recipe(
+        source=f"import:{chosen.name}",
+        source_version=chosen.version,
+        inputs=_inputs(chosen.inputs(files, given)),
+        params=plain({name: str(value) if isinstance(value, Path) else value for name, value in given.items()}),
+    )
+    name = record if record is not None else _default_record(files[0])
+    known = repository.recipes(dataset)
+    receipt = known.get(recipe.digest)
+    reused = receipt is not None and receipt.record == name
+    if receipt is None or not reused:
+        receipt = write_record(tree, repository.folder(dataset), record=name, recipe=recipe, staging=repository.staging)
+    commit = repository.commit(dataset, [receipt], about=_about(repository, dataset, tree), keep_others=True)
+    return summarise(commit, [Outcome(name, receipt, reused=reused)], [])
+
+
+def _inputs(files: Sequence[Path]) -> tuple[dict[str, Any], ...]:
+    names = [path.name for path in files]
+    if len(set(names)) != len(names):
+        # Two files of one name: tell them apart by their folders, still without naming this machine's.
+        names = [f"{path.resolve().parent.name}/{path.name}" for path in files]
+    inputs = (
+        {"path": name, "sha256": file_sha256(path), "bytes": path.stat().st_size, "verified": False}
+        for name, path in zip(names, files, strict=True)
+    )
+    return tuple(sorted(inputs, key=lambda item: str(item["path"])))
+
+
+def _default_record(path: Path) -> str:
+    stem = path.name
+    for suffix in (".gz", *reversed(path.with_name(stem.removesuffix(".gz")).suffixes[-1:])):
+        stem = stem.removesuffix(suffix)
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")
+    if not name:
+        raise UsageError("no record id can be made from the file's name", subject=path.name, hint="give --record ID")
+    return name
+
+
+def _about(repository: Repository, dataset: str, tree: Any) -> dict[str, Any] | None:
+    from connectome.catalog import load_catalog
+
+    from .ingest import about_of
+
+    if repository.latest(dataset) is not None:
+        return None
+    if dataset in load_catalog():
+        return about_of(dataset)
+    species = tree.attrs.get("species")
+    return {"title": dataset, "species": [species] if species else []}

@@ -1,0 +1,258 @@
+"""Ingest: plan, fetch, discover, make, commit, as plain functions on frozen values.
+
+Each step can be called alone; :func:`ingest` is their composition, and the flows are the same steps as Prefect tasks.
+A crash between any two leaves every earlier version as it was, and the next run goes on from the records that are
+already there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from connectome.errors import FactsError, NotFoundError
+from connectome.store import Census, Commit, Repository
+
+from .fetch import Fetched, fetch
+from .jobs import Discovery, Job, RawFiles, Rejected, Source
+from .making import Outcome, Task, make_record, recipe_of
+from .observe import SILENT, Observer
+from .planning import chosen_files, discover, sources_of
+from .runners import Runner, make_runner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .fetch import Progress
+
+__all__ = ["IngestResult", "commit_outcomes", "fetch_source", "ingest", "make_records"]
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """What an ingest did."""
+
+    dataset: str
+    version: str
+    digest: str
+    created: bool
+    """False when nothing had changed and no version was made."""
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    withdrawn: tuple[str, ...]
+    reused: tuple[str, ...]
+    rejected: tuple[Mapping[str, str], ...]
+    census: Census
+    bytes_downloaded: int = 0
+    bytes_hashed: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Time spent reading and writing, summed over workers."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as the command line prints it with ``--json``."""
+        return {
+            "dataset": self.dataset,
+            "version": self.version,
+            "digest": self.digest,
+            "created": self.created,
+            "added": list(self.added),
+            "changed": list(self.changed),
+            "withdrawn": list(self.withdrawn),
+            "reused": list(self.reused),
+            "rejected": [dict(item) for item in self.rejected],
+            "census": self.census._asdict(),
+            "bytes_downloaded": self.bytes_downloaded,
+            "bytes_hashed": self.bytes_hashed,
+            "seconds": dict(self.seconds),
+        }
+
+
+def fetch_source(
+    repository: Repository,
+    source: Source,
+    *,
+    select: str | None = None,
+    mirror: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Fetched:
+    """Bring the raw files of a source here, each checked against its checksum."""
+    return fetch(chosen_files(source, select), repository.raw, mirror=mirror, progress=progress)
+
+
+def make_records(
+    repository: Repository,
+    dataset: str,
+    jobs: Sequence[Job],
+    *,
+    runner: Runner,
+    observer: Observer = SILENT,
+) -> list[Outcome]:
+    """Make the records that are not there yet, on any runner; the order of the result is that of ``jobs``."""
+    known = repository.recipes(dataset)
+    outcomes: dict[str, Outcome] = {}
+    tasks: list[Task] = []
+    observer.begin("make", len(jobs))
+    for job in jobs:
+        receipt = known.get(recipe_of(job).digest)
+        if receipt is not None and receipt.record == job.record:
+            outcomes[job.record] = Outcome(job.record, receipt, reused=True)
+            observer.item("make", job.record, "reused")
+        else:
+            tasks.append(Task(str(repository.path), dataset, job))
+    for outcome in runner.run(make_record, tasks):
+        outcomes[outcome.record] = outcome
+        observer.item("make", outcome.record, "made" if outcome.receipt else "rejected")
+    observer.end("make")
+    return [outcomes[job.record] for job in jobs]
+
+
+def commit_outcomes(
+    repository: Repository,
+    dataset: str,
+    outcomes: Sequence[Outcome],
+    rejected: Sequence[Rejected],
+    *,
+    about: Mapping[str, Any] | None = None,
+    select: str | None = None,
+) -> Commit:
+    """Publish a version from outcomes. Rejected inputs of a failed record count only if no record uses them."""
+    receipts = [outcome.receipt for outcome in outcomes if outcome.receipt is not None]
+    if not receipts and select is None:
+        reasons = [item.as_dict() for outcome in outcomes for item in outcome.rejected] or [
+            item.as_dict() for item in rejected
+        ]
+        raise FactsError(
+            "not one record could be made",
+            subject=dataset,
+            expected="at least one record",
+            found="; ".join(f"{item['file']}: {item['reason']}" for item in reasons[:5]) or "no files",
+        )
+    used = {path for receipt in receipts for path in receipt.inputs}
+    turned_away = [item.as_dict() for item in rejected]
+    turned_away.extend(item.as_dict() for outcome in outcomes for item in outcome.rejected if item.file not in used)
+    return repository.commit(dataset, receipts, rejected=turned_away, about=about, keep_others=select is not None)
+
+
+def check_complete(sources: Sequence[Source], outcomes: Sequence[Outcome], *, select: str | None) -> None:
+    """Raise unless every record that a source promises was made."""
+    made = {outcome.record for outcome in outcomes if outcome.receipt is not None}
+    failed = {outcome.record: outcome.rejected for outcome in outcomes if outcome.receipt is None}
+    for source in sources:
+        expected = source.expected()
+        lost = [name for name in expected.records if name in failed]
+        if select is None:
+            lost = sorted(set(expected.records) - made)
+        if lost:
+            reasons = [f"{name}: {failed[name][0].reason}" if name in failed else name for name in lost]
+            raise FactsError(
+                "records that the source promises were not made",
+                subject=source.id,
+                expected=", ".join(lost),
+                found="; ".join(reasons),
+                hint="nothing was committed; mend the files, or commit what there is with --allow-missing",
+            )
+
+
+def ingest(
+    repository: Repository,
+    dataset: str,
+    *,
+    select: str | None = None,
+    mirror: str | Path | None = None,
+    runner: str | Runner = "serial",
+    workers: int | None = None,
+    allow_missing: bool = False,
+    observer: Observer = SILENT,
+    progress: Progress | None = None,
+) -> IngestResult:
+    """Bring a dataset of the catalogue into the store.
+
+    Parameters
+    ----------
+    repository : Repository
+        A local one.
+    dataset : str
+        A dataset of the catalogue.
+    select : str, optional
+        Glob on record ids; records that do not match stay as they are.
+    mirror : path or URL, optional
+        Take raw files from here instead of from their home; checksums still apply.
+    runner : str or Runner
+        ``serial``, ``processes``, ``dask``, ``dask:ADDRESS`` or ``slurm:FILE``.
+    workers : int, optional
+        How many; default the number of processors.
+    allow_missing : bool
+        Commit although promised records could not be made; the version lists them as rejected.
+    observer, progress
+        Listeners.
+
+    Returns
+    -------
+    IngestResult
+
+    Raises
+    ------
+    FetchError
+        When a required file cannot be had; nothing is committed, what was fetched stays.
+    FactsError
+        When a record is not what its publisher says, or is missing.
+    """
+    sources = sources_of(dataset)
+    fetched: list[Fetched] = []
+    discovered: list[Discovery] = []
+    observer.begin("fetch", len(sources))
+    for source in sources:
+        found = fetch_source(repository, source, select=select, mirror=mirror, progress=progress)
+        fetched.append(found)
+        observer.item("fetch", source.id, "fetched")
+    observer.end("fetch")
+    observer.begin("discover", len(sources))
+    for source, found in zip(sources, fetched, strict=True):
+        discovered.append(discover(source, RawFiles(found.files), select=select, missing=found.missing))
+        observer.item("discover", source.id, "discovered")
+    observer.end("discover")
+    jobs = [job for item in discovered for job in item.jobs]
+    if select is not None and not jobs:
+        raise NotFoundError("no record matches", subject=select, place=dataset, hint=f"connectome plan {dataset}")
+    with make_runner(runner, workers=workers) if isinstance(runner, str) else runner as running:
+        outcomes = make_records(repository, dataset, jobs, runner=running, observer=observer)
+    if not allow_missing:
+        check_complete(sources, outcomes, select=select)
+    rejected = [item for found_ in discovered for item in found_.rejected]
+    observer.begin("commit", 1)
+    commit = commit_outcomes(repository, dataset, outcomes, rejected, about=about_of(dataset), select=select)
+    observer.item("commit", commit.manifest.version, "committed" if commit.created else "unchanged")
+    observer.end("commit")
+    return summarise(commit, outcomes, fetched)
+
+
+def about_of(dataset: str) -> dict[str, Any]:
+    """Return the catalogue's entry as a version stores it."""
+    from connectome.catalog import about, load_catalog
+
+    return about(load_catalog()[dataset])
+
+
+def summarise(commit: Commit, outcomes: Sequence[Outcome], fetched: Sequence[Fetched]) -> IngestResult:
+    """Join what the steps returned."""
+    seconds: dict[str, float] = {}
+    for outcome in outcomes:
+        for stage, spent in outcome.seconds.items():
+            seconds[stage] = round(seconds.get(stage, 0.0) + spent, 6)
+    manifest = commit.manifest
+    return IngestResult(
+        dataset=manifest.dataset,
+        version=manifest.version,
+        digest=manifest.digest,
+        created=commit.created,
+        added=commit.added,
+        changed=commit.changed,
+        withdrawn=commit.withdrawn,
+        reused=tuple(outcome.record for outcome in outcomes if outcome.reused),
+        rejected=manifest.rejected,
+        census=manifest.census,
+        bytes_downloaded=sum(item.bytes_downloaded for item in fetched),
+        bytes_hashed=sum(item.bytes_hashed for item in fetched),
+        seconds=seconds,
+    )

@@ -1,0 +1,186 @@
+"""What an ingest would do, and why, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Literal
+
+from connectome.errors import NotFoundError, UsageError
+from connectome.store.diff import reasons_for
+from connectome.store.record import Receipt
+
+from .fetch.cache import Cache
+from .jobs import Discovery, Job, RawFiles, Rejected, RemoteFile, Source
+from .making import recipe_of
+from .sources import load_source
+
+if TYPE_CHECKING:
+    from connectome.store import Repository
+
+__all__ = ["Plan", "PlannedFile", "PlannedRecord", "chosen_files", "discover", "plan", "sources_of"]
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One raw file of the plan."""
+
+    source: str
+    path: str
+    url: str
+    size_bytes: int | None
+    here: bool
+    """Whether it is in the cache already."""
+    optional: bool
+
+
+@dataclass(frozen=True)
+class PlannedRecord:
+    """One record of the plan."""
+
+    source: str
+    record: str
+    action: Literal["make", "reuse"]
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an ingest would do."""
+
+    dataset: str
+    latest: str | None
+    files: tuple[PlannedFile, ...]
+    records: tuple[PlannedRecord, ...]
+    rejected: tuple[Rejected, ...]
+    """Of the sources whose files are all here; the others are looked into once they are fetched."""
+
+    @property
+    def fetch_bytes(self) -> int:
+        """Bytes to be fetched, of the files whose size is known."""
+        return sum(file.size_bytes or 0 for file in self.files if not file.here)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as the command line prints it with ``--json``."""
+        return {
+            "dataset": self.dataset,
+            "latest": self.latest,
+            "fetch_bytes": self.fetch_bytes,
+            "files": [vars(file) | {} for file in self.files],
+            "records": [
+                {"source": item.source, "record": item.record, "action": item.action, "why": list(item.why)}
+                for item in self.records
+            ],
+            "rejected": [item.as_dict() for item in self.rejected],
+        }
+
+
+def sources_of(dataset: str) -> list[Source]:
+    """Make the adapters of a dataset's sources, in the catalogue's order.
+
+    Raises
+    ------
+    NotFoundError
+        When the catalogue has no such dataset.
+    """
+    from connectome.catalog import load_catalog
+
+    return [load_source(source.id) for source in load_catalog()[dataset].sources]
+
+
+def chosen_files(source: Source, select: str | None) -> list[RemoteFile]:
+    """Return the files that the selected records need."""
+    return [
+        file
+        for file in source.files()
+        if select is None or not file.records or any(fnmatchcase(record, select) for record in file.records)
+    ]
+
+
+def discover(source: Source, raw: RawFiles, *, select: str | None, missing: Sequence[Rejected] = ()) -> Discovery:
+    """Let a source look through its files, keep the selected records, and prove that every file is accounted for.
+
+    Raises
+    ------
+    UsageError
+        When a file is neither used nor rejected, or two jobs make the same record: a defect of the adapter.
+    """
+    found = source.discover(raw)
+    names = [job.record for job in found.jobs]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise UsageError("two jobs make the same record", subject=source.id, found=", ".join(doubled))
+    used = {item.path for job in found.jobs for item in job.inputs}
+    rejected = {item.file.partition("#")[0] for item in found.rejected}
+    lost = sorted(set(raw) - used - rejected)
+    if lost:
+        raise UsageError(
+            "files are neither used nor rejected",
+            subject=source.id,
+            expected="every file in a job or in the list of rejections",
+            found=", ".join(lost),
+        )
+    jobs = sorted(found.jobs, key=lambda job: job.record)
+    chosen = tuple(job for job in jobs if select is None or fnmatchcase(job.record, select))
+    if select is not None:
+        needed = {item.path for job in chosen for item in job.inputs}
+        only_others = used - needed
+        return Discovery(chosen, tuple(item for item in found.rejected if item.file not in only_others))
+    return Discovery(chosen, (*found.rejected, *missing))
+
+
+def plan(repository: Repository, dataset: str, *, select: str | None = None) -> Plan:
+    """Say what an ingest would do, reading nothing but what is cached.
+
+    Parameters
+    ----------
+    repository : Repository
+        A local one.
+    dataset : str
+        A dataset of the catalogue.
+    select : str, optional
+        Glob on record ids.
+
+    Returns
+    -------
+    Plan
+    """
+    latest = repository.latest(dataset)
+    known = repository.recipes(dataset)
+    cache = Cache(repository.raw)
+    files: list[PlannedFile] = []
+    records: list[PlannedRecord] = []
+    rejected: list[Rejected] = []
+    for source in sources_of(dataset):
+        chosen = chosen_files(source, select)
+        here = {file.path: cache.peek(file) for file in chosen}
+        files.extend(
+            PlannedFile(source.id, file.path, file.url, file.size_bytes, here[file.path] is not None, file.optional)
+            for file in chosen
+        )
+        if all(here[file.path] is not None or file.optional for file in chosen):
+            found = discover(source, RawFiles([raw for raw in here.values() if raw is not None]), select=select)
+            rejected.extend(found.rejected)
+            records.extend(_planned(job, known, latest.records if latest else {}) for job in found.jobs)
+        else:
+            names = sorted({record for file in chosen for record in file.records})
+            records.extend(
+                PlannedRecord(source.id, name, "make", ("its files are to be fetched",))
+                for name in names
+                if select is None or fnmatchcase(name, select)
+            )
+    if select is not None and not records:
+        raise NotFoundError("no record matches", subject=select, place=dataset, hint=f"connectome plan {dataset}")
+    return Plan(dataset, latest.version if latest else None, tuple(files), tuple(records), tuple(rejected))
+
+
+def _planned(job: Job, known: dict[str, Receipt], latest: Any) -> PlannedRecord:
+    recipe = recipe_of(job)
+    if recipe.digest in known:
+        return PlannedRecord(job.source, job.record, "reuse", ("same recipe",))
+    old = latest.get(job.record)
+    if old is None:
+        return PlannedRecord(job.source, job.record, "make", ("not in the store",))
+    new = Receipt(job.record, "", 0, old.content, recipe.as_dict(), old.facts)
+    return PlannedRecord(job.source, job.record, "make", tuple(reasons_for(old, new)))

@@ -1,0 +1,206 @@
+"""Where jobs run: in this process, in several, or on a Dask cluster. A runner decides nothing else."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from connectome.errors import MissingExtraError, NotFoundError, UsageError
+
+__all__ = ["Runner", "make_runner"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Runner(Protocol):
+    """Calls a function on every item, in any order, anywhere."""
+
+    def run(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        """Yield results as they come; an exception of the function ends the run."""
+        ...
+
+    def __enter__(self) -> Runner: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+class Serial:
+    """One after the other, in this process."""
+
+    def run(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        """Yield results in order."""
+        for item in items:
+            yield function(item)
+
+    def __enter__(self) -> Serial:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+class Processes:
+    """Several processes on this machine.
+
+    Parameters
+    ----------
+    workers : int
+        How many. They are spawned, not forked: a forked worker would inherit locks and open files.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+
+    def run(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        """Yield results as they come."""
+        if not items:
+            return
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(self._workers, len(items)), mp_context=context) as pool:
+            futures = [pool.submit(function, item) for item in items]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+class Dask:
+    """The workers of a Dask cluster; they must see the store's root under the same path.
+
+    Parameters
+    ----------
+    connect : callable
+        Returns a context manager that yields a ``distributed.Client``.
+    """
+
+    def __init__(self, connect: Callable[[], AbstractContextManager[Any]]) -> None:
+        self._connect = connect
+        self._entered: AbstractContextManager[Any] | None = None
+        self._client: Any = None
+
+    def __enter__(self) -> Dask:
+        self._entered = self._connect()
+        self._client = self._entered.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._entered is not None:
+            self._entered.__exit__(None, None, None)
+
+    def run(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        """Yield results as they come."""
+        from distributed import as_completed as dask_as_completed
+
+        if not items:
+            return
+        # Not pure: equal tasks of two ingests are not the same work, the first may have been rolled back.
+        futures = self._client.map(function, list(items), pure=False)
+        try:
+            for future in dask_as_completed(futures):
+                yield future.result()
+        finally:
+            self._client.cancel(futures)
+
+
+def make_runner(spec: str, *, workers: int | None = None) -> Runner:
+    """Make the runner that a word names.
+
+    Parameters
+    ----------
+    spec : str
+        ``serial``; ``processes``; ``dask`` (a cluster on this machine); ``dask:ADDRESS`` (``tcp://host:port`` of a
+        running scheduler, or the path of its scheduler file); ``slurm:FILE`` (YAML with the arguments of
+        ``dask_jobqueue.SLURMCluster`` and ``jobs``, how many to start).
+    workers : int, optional
+        How many, where the runner starts them; default the number of processors.
+
+    Raises
+    ------
+    UsageError
+        When there is no such runner.
+    """
+    count = workers or os.cpu_count() or 1
+    name, _, rest = spec.partition(":")
+    if spec == "serial":
+        return Serial()
+    if spec == "processes":
+        return Processes(count)
+    if name == "dask":
+        return Dask(lambda: _client(rest, count))
+    if name == "slurm" and rest:
+        return Dask(lambda: _slurm(Path(rest)))
+    raise UsageError(
+        "unknown runner",
+        subject="--runner",
+        expected="serial, processes, dask, dask:ADDRESS or slurm:FILE",
+        found=spec,
+    )
+
+
+@contextmanager
+def _client(address: str, workers: int) -> Iterator[Any]:
+    distributed = _distributed()
+    if not address:
+        # Loopback only, and no dashboard: nothing is served to the network unless asked for.
+        with (
+            distributed.LocalCluster(
+                n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield client
+        return
+    where = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
+    try:
+        client = distributed.Client(**where, timeout="20s")
+    except (OSError, ValueError) as error:
+        raise NotFoundError(
+            "no Dask scheduler answers", subject=address, found=str(error), hint="start one with: dask scheduler"
+        ) from error
+    with client:
+        yield client
+
+
+@contextmanager
+def _slurm(path: Path) -> Iterator[Any]:
+    distributed = _distributed()
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "Slurm needs dask-jobqueue", subject="--runner slurm", hint='pip install "connectome[slurm]"'
+        ) from error
+    import yaml
+
+    if not path.is_file():
+        raise NotFoundError("no such file", subject=str(path), expected="YAML for dask_jobqueue.SLURMCluster")
+    settings = yaml.safe_load(path.read_text()) or {}
+    if not isinstance(settings, dict):
+        raise UsageError("not a mapping of settings", subject=str(path), found=type(settings).__name__)
+    jobs = int(settings.pop("jobs", 1))
+    with SLURMCluster(**settings) as cluster, distributed.Client(cluster) as client:
+        cluster.scale(jobs=jobs)
+        yield client
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "the runner needs dask.distributed", subject="--runner dask", hint='pip install "connectome[dask]"'
+        ) from error
+    return distributed
