@@ -229,6 +229,10 @@ class Catalog(Mapping[str, Dataset]):
             )
         return self._datasets[dataset]
 
+    def get(self, dataset: str, default: Any = None) -> Any:
+        """Return a dataset, or the default where there is none."""
+        return self._datasets.get(dataset, default)
+
     def __contains__(self, dataset: object) -> bool:
         return dataset in self._datasets
 
