@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connectome.errors import FactsError, NotFoundError
-from connectome.store import Census, Commit, Repository
 
 from .fetch import Fetched, fetch
 from .jobs import Discovery, Job, RawFiles, Rejected, Source
@@ -23,6 +22,8 @@ from .runners import Runner, make_runner
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from connectome.store import Census, Commit, Repository
 
     from .fetch import Progress
 

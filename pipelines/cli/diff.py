@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .output import Output
-
 if TYPE_CHECKING:
     from connectome.store import Diff
+
+    from .output import Output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connectome.errors import NotFoundError
 
-from .output import Output
+if TYPE_CHECKING:
+    from .output import Output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

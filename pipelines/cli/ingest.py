@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .output import Output
 from .progress import listening
 
 if TYPE_CHECKING:
     from ..ingest import IngestResult
+    from .output import Output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,8 @@ def report(result: IngestResult, output: Output) -> None:
     """Print what an ingest did; ``import`` prints the same."""
     census = result.census
     made = "" if result.created else " (nothing changed)"
-    counts = f"{len(result.added)} added, {len(result.changed)} changed, {len(result.withdrawn)} withdrawn, {len(result.reused)} reused"
+    parts = {"added": result.added, "changed": result.changed, "withdrawn": result.withdrawn, "reused": result.reused}
+    counts = ", ".join(f"{len(names)} {word}" for word, names in parts.items())
     lines = [
         f"{result.dataset}@{result.version}{made}  {result.digest[:12]}",
         counts,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from connectome.errors import ConnectomeError
+if TYPE_CHECKING:
+    from connectome.errors import ConnectomeError
 
 __all__ = ["Output", "columns", "readable_bytes"]
 

@@ -169,6 +169,17 @@ class Cache:
             return None  # the publisher's promise has changed since: what is here is another file
         return _raw_file(remote, local, measured)
 
+    def peek(self, remote: RemoteFile) -> RawFile | None:
+        """Return the file if it is here with its length, without reading it: enough for a plan, not for an ingest."""
+        sha256 = remote.sha256 or self._indexed(remote)
+        local = None if sha256 is None else self._place(sha256, remote.path)
+        if sha256 is None or local is None or not local.is_file():
+            return None
+        size_bytes = local.stat().st_size
+        if remote.size_bytes not in (None, size_bytes):
+            return None
+        return RawFile(remote.path, local, size_bytes, sha256, verified=bool(remote.sha256 or remote.md5))
+
     @contextmanager
     def reserve(self, remote: RemoteFile, origin: str, meter: Meter, stop: threading.Event) -> Iterator[Partial]:
         """Hold the partial file of a download, alone.
