@@ -1,0 +1,43 @@
+"""Splits: which records, or stretches of them, train, validate and test - stored, versioned and proved.
+
+A *plan* (:class:`GroupedSplit`, :class:`StratifiedGroupedSplit`, :class:`TimeBlockSplit`, :class:`GroupedFolds`,
+:class:`PublishedSplit`) makes a :class:`Split` of an index of records; :func:`prove` shows that it does not leak, and
+:func:`assert_disjoint` that the windows of a loader keep to it. Nothing here reads a record.
+"""
+
+from __future__ import annotations
+
+from .blocked import TimeBlockSplit
+from .folds import GroupedFolds, HeldOutFold
+from .grouped import GroupedSplit
+from .options import plan_from_options
+from .plan import Demands, Plan
+from .proof import PartSize, Proof, prove
+from .published import PublishedSplit
+from .quota import Fractions
+from .registry import PLANS, plan_from_dict
+from .split import Entry, Split
+from .stratified import StratifiedGroupedSplit
+from .windows import assert_disjoint, part_of_windows
+
+__all__ = [
+    "PLANS",
+    "Demands",
+    "Entry",
+    "Fractions",
+    "GroupedFolds",
+    "GroupedSplit",
+    "HeldOutFold",
+    "PartSize",
+    "Plan",
+    "Proof",
+    "PublishedSplit",
+    "Split",
+    "StratifiedGroupedSplit",
+    "TimeBlockSplit",
+    "assert_disjoint",
+    "part_of_windows",
+    "plan_from_dict",
+    "plan_from_options",
+    "prove",
+]
