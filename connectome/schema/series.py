@@ -200,20 +200,22 @@ def measure(dataset: xr.Dataset) -> dict[str, Any]:
     -------
     dict
         ``n_channels``, ``n_samples``, ``n_segments``, ``duration_s`` (samples over rate, or last minus first stamp),
-        ``sampling_frequency_hz`` (exact, or one over the median step), ``regular``, ``dtype``, ``n_missing`` (NaN).
-        The two in seconds are None where the clock counts frames only.
+        ``sampling_frequency_hz`` (exact, or one over the median step), ``regular``, ``dtype``, ``n_missing`` (NaN)
+        and ``start_s`` (time of the first sample). Those in seconds are None where the clock counts frames only.
     """
     n_channels, n_samples = (int(dataset.sizes[dim]) for dim in ("channel", "time"))
     rate = rate_hz(dataset)
     duration: float | None
+    start: float | None = None
     if rate is not None:
-        duration, frequency = float(n_samples / rate), float(rate)
+        duration, frequency, start = float(n_samples / rate), float(rate), float(dataset.attrs["start_s"])
     elif dataset.attrs.get("clock") == FRAME_CLOCK:
         duration, frequency = None, float("nan")
     else:
         stamps = dataset["time"].values
         steps = np.diff(stamps)
         duration = float(stamps[-1] - stamps[0]) if n_samples else 0.0
+        start = float(stamps[0]) if n_samples else None
         step = float(np.median(steps)) if steps.size else 0.0
         frequency = 1.0 / step if step > 0 else float("nan")
     signal = dataset["signal"].variable
@@ -221,6 +223,7 @@ def measure(dataset: xr.Dataset) -> dict[str, Any]:
         "n_channels": n_channels,
         "n_samples": n_samples,
         "n_segments": int(dataset.sizes.get("segment", 1)),
+        "start_s": start,
         "duration_s": duration,
         "sampling_frequency_hz": None if np.isnan(frequency) else frequency,
         "regular": rate is not None,

@@ -64,6 +64,21 @@ class Diff:
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed or self.metadata)
 
+    def __str__(self) -> str:
+        lines = [f"{self.dataset}: {self.old} -> {self.new}"]
+        lines += [f"+ {name}" for name in self.added]
+        lines += [f"- {name}" for name in self.removed]
+        for change in self.changed:
+            lines.append(f"~ {change.record}: {'; '.join(change.reasons)}")
+            lines += [f"    added {path}" for path in change.arrays_added]
+            lines += [f"    removed {path}" for path in change.arrays_removed]
+            lines += [f"    changed {path}" for path in change.arrays_changed]
+            lines += [f"    attribute {name}" for name in change.attributes_changed]
+            lines += [f"    {name}: {old} -> {new}" for name, (old, new) in (change.facts_changed or {}).items()]
+        lines += [f"  {part} changed" for part in self.metadata]
+        lines.append(f"{self.unchanged} records unchanged")
+        return "\n".join(lines)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the diff as the command line prints it with ``--json``."""
         return {

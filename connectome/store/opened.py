@@ -10,6 +10,7 @@ import pandas as pd
 
 from connectome.errors import NotFoundError
 
+from .index import index_of
 from .repository import Repository
 
 if TYPE_CHECKING:
@@ -59,26 +60,8 @@ class Version:
 
     @cached_property
     def records(self) -> pd.DataFrame:
-        """The index: one row per record.
-
-        Columns ``record``, ``source``, ``kinds``, ``size_bytes``, ``n_warnings``, ``content``, then the plain
-        attributes of the records (``title``, ``subject``, ``strain``, ...), missing where a record has none.
-        """
-        rows = []
-        for name, receipt in self.manifest.records.items():
-            kinds = sorted({facts["kind"] for facts in receipt.facts.values()})
-            rows.append(
-                {
-                    "record": name,
-                    "source": receipt.recipe["source"],
-                    "kinds": " ".join(kinds),
-                    "size_bytes": receipt.size_bytes,
-                    "n_warnings": len(receipt.warnings),
-                    "content": receipt.content,
-                }
-                | {key: value for key, value in receipt.attributes.items() if key not in {"record", "source"}}
-            )
-        return pd.DataFrame(rows)
+        """The index: one row per record; see :func:`connectome.store.index.index_of`."""
+        return index_of(self.manifest)
 
     @property
     def facts(self) -> dict[str, dict[str, Any]]:

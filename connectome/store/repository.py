@@ -22,6 +22,7 @@ from connectome.errors import ConflictError, DamagedError, NotFoundError, UsageE
 
 from . import atomic
 from .diff import Diff, compare_records, compare_versions
+from .index import index_of
 from .manifest import Manifest, Number, next_manifest, parse_spec
 from .record import Receipt, check_record_id, open_record, record_file
 from .roots import LocalRoot, Root, open_root
@@ -283,6 +284,8 @@ class Repository:
                 self._forget(dataset, receipts)
                 return Commit(previous, created=False)
             assert manifest is not None
+            if splits is None:
+                manifest = _renew_splits(manifest, previous)
             manifest = replace(manifest, created=_now(), environment=environment())
             for receipt in manifest.records.values():
                 self._check_file(dataset, receipt)
@@ -352,6 +355,20 @@ class Repository:
     def is_local(self) -> bool:
         """Whether the root can be written to."""
         return isinstance(self.root, LocalRoot)
+
+
+def _renew_splits(manifest: Manifest, previous: Manifest | None) -> Manifest:
+    """Let the stored splits cover a changed set of records; no record changes its part."""
+    if previous is None or not previous.splits or set(previous.records) == set(manifest.records):
+        return manifest
+    from ..splits import Split, plan_from_dict
+
+    index = index_of(manifest)
+    renewed = {}
+    for name, stored in previous.splits.items():
+        split = Split.from_dict(stored)
+        renewed[name] = plan_from_dict(split.plan).assign(index, split, name=name).as_dict()
+    return replace(manifest, splits=renewed)
 
 
 def _describe(previous: Manifest | None, manifest: Manifest) -> Commit:

@@ -1,0 +1,33 @@
+"""``connectome export``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .output import Output
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument("spec", metavar="DATASET[@VERSION]")
+    parser.add_argument("--record", required=True, metavar="ID")
+    parser.add_argument("--to", required=True, metavar="FORMAT", help="zarr, csv, parquet, nifti")
+    parser.add_argument("--group", metavar="PATH", help="one group of the record")
+    parser.add_argument("--overwrite", action="store_true")
+    parser.add_argument("destination", metavar="DEST")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Write a record in another format."""
+    from connectome.store import open_version
+
+    from ..export import export
+
+    tree = open_version(args.spec, root=args.root).open(args.record)
+    paths = export(tree, to=args.to, destination=Path(args.destination), group=args.group, overwrite=args.overwrite)
+    document = {"path": str(paths[0]) if len(paths) == 1 else args.destination, "paths": [str(path) for path in paths]}
+    output.result(document, "\n".join(map(str, paths)))
+    return 0
