@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SOURCES", "load_source", "sources_of"]
 
-SOURCES: dict[str, str] = {}
+SOURCES: dict[str, str] = {
+    "dag2023": "dag2023:Dag2023",
+    "seeelegans2024": "seeelegans2024:SeeElegans2024",
+    "zephir_demo": "zephir_demo:ZephirDemo",
+}
 """Source id to ``module:Class`` below this package; imported only when asked for."""
 
 
