@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-
+if TYPE_CHECKING:
     from .output import Output
 
 
@@ -22,4 +23,3 @@ def run(args: argparse.Namespace, output: Output) -> int:
     found = Repository(args.root).diff(args.dataset, args.old, args.new)
     output.result(found.as_dict(), str(found))
     return 0
-
