@@ -66,7 +66,8 @@ def series(
     channels : mapping of str to xarray.Variable, optional
         The channel table: variables whose first dimension is ``channel``.
     gain, offset : numpy.ndarray, optional
-        Shape (channel,), float64; only for integer samples.
+        Shape (channel,), float64; for stored numbers that the source scales (all integers, and the float32 of
+        BrainVision with a resolution other than 1). Physical value = stored * gain + offset.
     valid : numpy.ndarray, optional
         Bool of shape (time,) or (channel, time); ``False`` where no sample was taken.
     segments : sequence of (start, stop), optional
@@ -154,8 +155,8 @@ def check(dataset: xr.Dataset, path: str) -> list[Problem]:
         if len(set(names.tolist())) != len(names):
             problems.append(Problem(f"{path}/channel", "unique channel ids", "duplicates"))
     for name in ("gain", "offset"):
-        if name in dataset and dataset["signal"].dtype.kind not in "iu":
-            problems.append(Problem(f"{path}/{name}", "integer samples", str(dataset["signal"].dtype)))
+        if name in dataset and dataset[name].shape != (dataset.sizes["channel"],):
+            problems.append(Problem(f"{path}/{name}", "one number per channel", str(dataset[name].shape)))
     return problems + _check_clock(dataset, path) + _check_segments(dataset, path)
 
 

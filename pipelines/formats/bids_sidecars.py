@@ -1,0 +1,311 @@
+"""BIDS sidecars of one recording: channels, electrodes, events and the JSON file, joined by channel name.
+
+They are found beside a recording whose name is of the BIDS form, or given as further paths. What does not fit stays
+out of the channel table and is named in the record's warnings; the recording's own units win over a sidecar's.
+
+Brain Imaging Data Structure 1.10, https://bids-specification.readthedocs.io.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from connectome import schema
+from connectome.errors import FormatError, UsageError
+
+from .recording import udunits, warning
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+KINDS = ("channels.tsv", "electrodes.tsv", "events.tsv", "coordsystem.json", "eeg.json", "ieeg.json", "meg.json")
+MISSING = {"n/a", ""}
+STATUS = ("good", "bad")
+RENAMED = {"name": "sidecar_name", "type": "kind", "units": "sidecar_unit"}
+IN_HZ = {"low_cutoff", "high_cutoff", "sampling_frequency"}
+IN_SECONDS = {"onset", "duration"}
+
+Rows = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Columns for all channels of a recording."""
+
+    columns: Mapping[str, xr.Variable]
+
+    def rows(self, part: slice) -> dict[str, xr.Variable]:
+        """Return the columns for some of the channels."""
+        return {name: variable[part] for name, variable in self.columns.items()}
+
+
+@dataclass(frozen=True)
+class Sidecars:
+    """What lies beside a recording."""
+
+    channels: Rows = field(default_factory=list)
+    positions: Rows = field(default_factory=list)
+    """Rows of the electrode file, where there is exactly one."""
+    frame: Mapping[str, str] = field(default_factory=dict)
+    """``units`` and ``frame`` of those positions."""
+    tables: Mapping[str, xr.Dataset] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[Mapping[str, str], ...] = ()
+
+    def join(self, labels: Sequence[str], units: Sequence[str]) -> tuple[Joined, list[Mapping[str, str]]]:
+        """Return columns for channels of those labels, and what did not fit."""
+        warnings = list(self.warnings)
+        columns: dict[str, xr.Variable] = {}
+        if self.channels:
+            rows = _matched(self.channels, labels, "channels.tsv", warnings)
+            columns.update(_channel_columns(rows))
+            differing: dict[tuple[str, str], list[str]] = {}
+            for label, unit, row in zip(labels, units, rows, strict=True):
+                stated = udunits(row.get("units", "n/a"))
+                if stated not in MISSING and unit and stated != unit:
+                    differing.setdefault((unit, stated), []).append(label)
+            for (unit, stated), names in differing.items():
+                message = f"the recording says {unit}, channels.tsv says {stated}; the recording's holds"
+                warnings.append(warning("units-differ", ", ".join(names), message))
+        if self.positions:
+            rows = _matched(self.positions, labels, "electrodes.tsv", warnings)
+            for axis in "xyz":
+                values = np.array([_number(row.get(axis, "n/a")) for row in rows], dtype=np.float64)
+                unit, frame = self.frame.get("units", "unknown"), self.frame.get("frame", "")
+                columns[axis] = schema.column("channel", values, f"Electrode position, {axis}", unit, frame=frame)
+        return Joined(columns), warnings
+
+    def doubts(self, blocks: Sequence[tuple[Fraction, int]]) -> list[Mapping[str, str]]:
+        """Compare rate and length with what the JSON sidecar states."""
+        stated = self.attrs.get("sidecar", {})
+        found: list[Mapping[str, str]] = []
+        if not blocks:
+            return []
+        rate, n_samples = blocks[0]
+        frequency, length = stated.get("SamplingFrequency"), stated.get("RecordingDuration")
+        if isinstance(frequency, (int, float)) and all(not _close(frequency, float(rate)) for rate, _ in blocks):
+            message = f"the recording has {float(rate):g} Hz, the sidecar says {frequency:g}"
+            found.append(warning("rate-differs", "SamplingFrequency", message))
+        # Writers count the samples or the steps between them, and round to a second or not at all.
+        if isinstance(length, (int, float)) and abs(length - float(n_samples / rate)) > max(1.0, 0.01 * length):
+            message = f"the recording lasts {float(n_samples / rate):g} s, the sidecar says {length:g} s"
+            found.append(warning("duration-differs", "RecordingDuration", message))
+        return found
+
+
+def _close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-6)
+
+
+def is_sidecar(path: Path) -> bool:
+    """Tell whether a name is that of a sidecar."""
+    return path.name.lower().endswith(KINDS) or path.suffix.lower() in {".tsv", ".json"}
+
+
+def find(main: Path, given: Sequence[Path], *, search: bool) -> Sidecars:
+    """Read the sidecars of a recording.
+
+    Parameters
+    ----------
+    main : Path
+        The recording.
+    given : sequence of Path
+        Sidecars named by the caller.
+    search : bool
+        Whether to look beside the recording as well, if its name is of the BIDS form.
+    """
+    paths = {path.name: path for path in given}
+    unknown = [path for path in given if not path.name.lower().endswith(KINDS)]
+    if unknown:
+        raise UsageError(
+            "not a sidecar that can be joined",
+            subject=str(unknown[0]),
+            expected=", ".join(KINDS),
+            found=unknown[0].name,
+        )
+    if search:
+        paths = {**{path.name: path for path in _beside(main)}, **paths}
+    return _sidecars([paths[name] for name in sorted(paths)])
+
+
+def _beside(main: Path) -> list[Path]:
+    """Return the files in the same folder whose BIDS entities do not contradict the recording's."""
+    own = _entities(main.name)
+    if "sub" not in own or not re.search(r"_(eeg|ieeg|meg)\.[^.]+$", main.name):
+        return []
+    beside = []
+    for path in sorted(main.parent.iterdir()):
+        if path.is_file() and path.name.endswith(KINDS):
+            entities = {key: value for key, value in _entities(path.name).items() if key != "space"}
+            if all(own.get(key) == value for key, value in entities.items()):
+                beside.append(path)
+    return beside
+
+
+def _entities(name: str) -> dict[str, str]:
+    return dict(re.findall(r"(?:^|_)([a-z]+)-([A-Za-z0-9+]+)", name))
+
+
+def _sidecars(paths: Sequence[Path]) -> Sidecars:
+    of_kind = {kind: [path for path in paths if path.name.lower().endswith(kind)] for kind in KINDS}
+    # "eeg.json" is the end of "ieeg.json" too.
+    jsons = sorted({path for kind in ("eeg.json", "ieeg.json", "meg.json") for path in of_kind[kind]})
+    for kind, found in {**of_kind, "JSON sidecar": jsons}.items():
+        if len(found) > 1 and kind in {"channels.tsv", "events.tsv", "JSON sidecar"}:
+            names = ", ".join(path.name for path in found)
+            raise UsageError("several sidecars of one kind", subject=kind, expected="one", found=names)
+    tables: dict[str, xr.Dataset] = {}
+    warnings: list[Mapping[str, str]] = []
+    if of_kind["events.tsv"]:
+        tables["events"] = _table(_rows(of_kind["events.tsv"][0]), "events.tsv")
+    electrodes = of_kind["electrodes.tsv"]
+    systems = {_entities(path.name).get("space", ""): _json(path) for path in of_kind["coordsystem.json"]}
+    positions: Rows = []
+    frame: dict[str, str] = {}
+    for path in electrodes:
+        space = _entities(path.name).get("space", "")
+        system = systems.get(space, {})
+        rows = _rows(path)
+        name = f"electrodes_{space}" if space and len(electrodes) > 1 else "electrodes"
+        tables[name] = _table(rows, "electrodes.tsv", coordinate_system=system, space=space)
+        if len(electrodes) == 1:
+            positions, frame = rows, _frame(system, space)
+    if len(electrodes) > 1:
+        names = ", ".join(path.name for path in electrodes)
+        warnings.append(warning("several-electrode-files", "electrodes.tsv", f"{names}: none was joined to channels"))
+    return Sidecars(
+        channels=_rows(of_kind["channels.tsv"][0]) if of_kind["channels.tsv"] else [],
+        positions=positions,
+        frame=frame,
+        tables=tables,
+        attrs={"sidecar": _json(jsons[0])} if jsons else {},
+        warnings=tuple(warnings),
+    )
+
+
+def _frame(system: Mapping[str, Any], space: str) -> dict[str, str]:
+    found = {"units": "unknown", "frame": space}
+    for prefix in ("iEEG", "EEG", "MEG"):
+        unit, name = system.get(f"{prefix}CoordinateUnits"), system.get(f"{prefix}CoordinateSystem")
+        if unit not in {None, "n/a"}:
+            found["units"] = str(unit)
+        if name not in {None, "n/a", "Other"}:
+            found["frame"] = str(name)
+    return found
+
+
+def _matched(table: Rows, labels: Sequence[str], file: str, warnings: list[Mapping[str, str]]) -> Rows:
+    """Return one row per label (empty where there is none); repeated names are matched in order."""
+    rows: dict[str, Rows] = {}
+    for row in table:
+        rows.setdefault(row.get("name", ""), []).append(row)
+    matched = []
+    for label in labels:
+        left = rows.get(label, [])
+        matched.append(left.pop(0) if left else {})
+    without = [label for label, row in zip(labels, matched, strict=True) if not row]
+    unused = [name for name, left in rows.items() for _ in left]
+    if without:
+        warnings.append(warning("channels-without-row", file, f"no row for {', '.join(without)}"))
+    if unused:
+        warnings.append(warning("rows-without-channel", file, f"no channel for {', '.join(unused)}"))
+    return matched
+
+
+def _channel_columns(rows: Rows) -> dict[str, xr.Variable]:
+    columns = {}
+    for key in dict.fromkeys(key for row in rows for key in row):
+        values = [row.get(key, "n/a") for row in rows]
+        name = RENAMED.get(key, _variable_name(key))
+        if key == "status" and {value.lower() for value in values} - MISSING <= set(STATUS):
+            stated = [None if value in MISSING else value.lower() for value in values]
+            columns[name] = schema.category("channel", stated, STATUS, "Status of the channel")
+        elif key == "type":
+            kinds = ["" if value in MISSING else value.lower() for value in values]
+            columns[name] = schema.column("channel", kinds, "Kind of signal, as in channels.tsv (lower case)")
+        elif key != "name":
+            columns[name] = _typed("channel", values, key, "channels.tsv")
+    return columns
+
+
+def _table(rows: Rows, file: str, **attrs: Any) -> xr.Dataset:
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    names = [_variable_name(key) for key in keys]
+    if len(set(names)) != len(names):
+        raise FormatError("two columns would have one name", subject=file, found=", ".join(keys))
+    columns = {
+        name: _typed("row", [row[key] for row in rows], key, file) for name, key in zip(names, keys, strict=True)
+    }
+    return schema.table(columns, **{key: value for key, value in attrs.items() if value})
+
+
+def _typed(dim: str, values: Sequence[str], key: str, file: str) -> xr.Variable:
+    """Make numbers of a column of numbers (``n/a`` becomes NaN), and text of any other (``n/a`` becomes ``""``)."""
+    stated = [value for value in values if value not in MISSING]
+    numbers = [_number(value) for value in values]
+    if stated and sum(not math.isnan(number) for number in numbers) == len(stated) and key != "name":
+        unit = "Hz" if key in IN_HZ else "s" if key in IN_SECONDS else "1"
+        return schema.column(dim, np.array(numbers), f"Column {key!r} of {file}", unit)
+    texts = ["" if value in MISSING else value for value in values]
+    return schema.column(dim, texts, f"Column {key!r} of {file}")
+
+
+def _variable_name(key: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", key) or "unnamed"
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) and "_" not in text else math.nan
+
+
+def _rows(path: Path) -> Rows:
+    """Read a tab-separated file; a byte-order mark is part of many and of no column name."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FormatError("not UTF-8 text", subject=str(path), place=f"byte {error.start}") from None
+    lines = [line for line in csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE) if line]
+    if not lines:
+        raise FormatError("the sidecar is empty", subject=str(path), expected="a line of column names")
+    header = [name.strip() for name in lines[0]]
+    if len(set(header)) != len(header):
+        raise FormatError("column names repeat", subject=str(path), place="line 1", found=", ".join(header))
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        if len(line) != len(header):
+            raise FormatError(
+                "a row does not fit the columns",
+                subject=str(path),
+                place=f"line {number}",
+                expected=f"{len(header)} values",
+                found=f"{len(line)} values",
+            )
+        rows.append(dict(zip(header, (value.strip() for value in line), strict=True)))
+    return rows
+
+
+def _json(path: Path) -> dict[str, Any]:
+    def refuse(text: str) -> float:
+        raise FormatError("not a JSON number", subject=str(path), found=text)
+
+    try:
+        content = json.loads(path.read_bytes().decode("utf-8-sig"), parse_constant=refuse)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise FormatError("not JSON", subject=str(path), found=str(error)) from None
+    if not isinstance(content, dict):
+        raise FormatError("not a JSON object", subject=str(path), found=type(content).__name__)
+    return content

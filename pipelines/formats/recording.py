@@ -1,0 +1,205 @@
+"""A multichannel recording between its file and the record: stored samples, channels, rates, annotations.
+
+Readers of single formats fill these values; :func:`to_tree` makes the groups. Every block has one rate, so that
+nothing is resampled; times count from the first sample.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from connectome import schema
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from .bids_sidecars import Sidecars
+
+UNITS = {"degc": "degC", "deg c": "degC", "°c": "degC", "microvolt": "uV", "volt": "V", "%": "percent"}
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel as its file describes it."""
+
+    label: str
+    source_unit: str
+    """Unit as written in the file; ``""`` when none is given."""
+    unit: str
+    """The same in UDUNITS spelling."""
+    kind: str = ""
+    """``eeg``, ``ecog``, ``trig``, ...; ``""`` when the file does not say."""
+    gain: float = 1.0
+    """Physical units per stored step."""
+    offset: float = 0.0
+    """Physical value of stored zero."""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """Further text of the header: ``reference``, ``transducer``, ``prefilter``."""
+    position_m: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Channels that share one rate."""
+
+    signal: np.ndarray[Any, Any]
+    """Shape (channel, time), stored samples."""
+    channels: tuple[Channel, ...]
+    rate_hz: Fraction
+    segments: tuple[tuple[int, int], ...] = ()
+    """Half-open sample ranges without gaps inside; empty means one."""
+    segment_start_s: tuple[Fraction, ...] = ()
+    """Start of each segment; empty where segments follow each other without a known gap."""
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A marked moment or stretch."""
+
+    onset_s: Fraction
+    """Seconds after the first sample."""
+    duration_s: Fraction | None
+    """None when the file gives none."""
+    description: str
+    kind: str = ""
+    channel: str = ""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Everything that one recording's files say."""
+
+    blocks: tuple[Block, ...]
+    annotations: tuple[Annotation, ...]
+    attrs: Mapping[str, Any]
+    warnings: tuple[Mapping[str, str], ...] = ()
+
+
+def warning(code: str, place: str, message: str) -> dict[str, str]:
+    """Return a record's warning."""
+    return {"code": code, "place": place, "message": message}
+
+
+def udunits(text: str) -> str:
+    """Spell a unit as UDUNITS does (both micro signs become ``u``); what is not known stays as it is."""
+    plain = text.strip().replace("µ", "u").replace("μ", "u")
+    return UNITS.get(plain.lower(), plain)
+
+
+def unique_ids(labels: Sequence[str]) -> list[str]:
+    """Make channel ids: labels as they are, with ``#2``, ``#3`` at repetitions and ``channel-<n>`` for empty ones."""
+    taken, ids = set(labels), []
+    seen: Counter[str] = Counter()
+    for number, label in enumerate(labels, start=1):
+        label = label or f"channel-{number}"
+        seen[label] += 1
+        chosen = label
+        while seen[label] > 1 and (chosen in taken or chosen in ids):
+            chosen = f"{label}#{seen[label]}"
+            if chosen in taken or chosen in ids:
+                seen[label] += 1
+        ids.append(chosen)
+    return ids
+
+
+def to_tree(recording: Recording, sidecars: Sidecars, *, group: str) -> xr.DataTree:
+    """Make the record: one series per rate, a table of annotations, and what the sidecars add."""
+    warnings = list(recording.warnings)
+    labels = [channel.label for block in recording.blocks for channel in block.channels]
+    repeated = sorted(label for label, n in Counter(labels).items() if n > 1)
+    if repeated:
+        warnings.append(warning("repeated-labels", "channels", f"labels made unique: {', '.join(repeated)}"))
+    joined, remarks = sidecars.join(labels, [c.unit for b in recording.blocks for c in b.channels])
+    warnings += remarks
+    warnings += sidecars.doubts([(block.rate_hz, block.signal.shape[1]) for block in recording.blocks])
+    groups: dict[str, xr.Dataset] = {}
+    at = 0
+    ids = unique_ids(labels)
+    for name, block in zip(_names(recording.blocks, group), recording.blocks, strict=True):
+        part = slice(at, at + len(block.channels))
+        at = part.stop
+        groups[name] = _series(block, ids[part], joined.rows(part), {**recording.attrs, **sidecars.attrs})
+    groups["annotation"] = _annotations(recording.annotations)
+    groups.update(sidecars.tables)
+    return schema.record(groups, warnings=[dict(item) for item in warnings])
+
+
+def _names(blocks: Sequence[Block], group: str) -> list[str]:
+    if len(blocks) == 1:
+        return [group]
+    return [f"{group}/{float(block.rate_hz):g}hz" for block in blocks]
+
+
+def _series(block: Block, ids: list[str], joined: Mapping[str, xr.Variable], attrs: Mapping[str, Any]) -> xr.Dataset:
+    channels = block.channels
+    columns = _channel_table(channels)
+    # A sidecar that speaks of a channel's kind or status knows more than the file does.
+    columns.update(joined)
+    scaled = any((channel.gain, channel.offset) != (1.0, 0.0) for channel in channels)
+    known = {channel.unit for channel in channels}
+    units = next(iter(known)) if len(known) == 1 else "see channel_unit"
+    clock: dict[str, Any] = {"rate_hz": block.rate_hz}
+    if block.segment_start_s:
+        # With gaps of known length a rate alone would give wrong times after the first gap.
+        clock = {"time_s": _stamps(block)}
+    return schema.series(
+        block.signal,
+        channel=ids,
+        units=units or "unknown",
+        long_name="Signal as stored",
+        channels=columns,
+        gain=np.array([channel.gain for channel in channels]) if scaled else None,
+        offset=np.array([channel.offset for channel in channels]) if scaled else None,
+        segments=block.segments or None,
+        **clock,
+        **{**attrs, **block.attrs},
+    )
+
+
+def _channel_table(channels: Sequence[Channel]) -> dict[str, xr.Variable]:
+    texts = {
+        "source_label": ([channel.label for channel in channels], "Label in the source"),
+        "kind": ([channel.kind for channel in channels], "Kind of signal, where it is stated"),
+        "channel_unit": ([channel.unit for channel in channels], "Unit of the physical signal"),
+        "source_unit": ([channel.source_unit for channel in channels], "Unit as written in the source"),
+    }
+    for name in sorted({name for channel in channels for name in channel.extra}):
+        texts[name] = ([channel.extra.get(name, "") for channel in channels], f"{name.capitalize()} as in the header")
+    columns = {name: schema.column("channel", values, long_name) for name, (values, long_name) in texts.items()}
+    if any(channel.position_m is not None for channel in channels):
+        for at, axis in enumerate("xyz"):
+            values = [math.nan if channel.position_m is None else channel.position_m[at] for channel in channels]
+            columns[axis] = schema.column("channel", np.array(values), f"Sensor position, {axis}", "m", frame="head")
+    return columns
+
+
+def _stamps(block: Block) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the time of every sample; exact at the start of each segment."""
+    rate, pieces = block.rate_hz, []
+    for (start, stop), begin in zip(block.segments, block.segment_start_s, strict=True):
+        index = np.arange(stop - start, dtype=np.float64)
+        pieces.append(float(begin) + index * rate.denominator / rate.numerator)
+    return np.concatenate(pieces)
+
+
+def _annotations(annotations: Sequence[Annotation]) -> xr.Dataset:
+    durations = [math.nan if item.duration_s is None else float(item.duration_s) for item in annotations]
+    return schema.table(
+        {
+            "onset_s": schema.column(
+                "row", np.array([float(item.onset_s) for item in annotations]), "Onset after the first sample", "s"
+            ),
+            "duration_s": schema.column("row", np.array(durations), "Duration, where one is given", "s"),
+            "description": schema.column("row", [item.description for item in annotations], "Text as in the source"),
+            "kind": schema.column("row", [item.kind for item in annotations], "Kind of marker, where it is stated"),
+            "channel": schema.column("row", [item.channel for item in annotations], "Channel it belongs to, if any"),
+        }
+    )
