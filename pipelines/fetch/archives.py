@@ -188,7 +188,8 @@ def _reading(archive: Path) -> Iterator[Iterator[_Member]]:
         else:
             with ExitStack() as stack:
                 guarded = _Guarded(stack.enter_context(_decompressed(archive, magic)), subject)
-                yield _tar_members(stack.enter_context(tarfile.open(fileobj=cast("Any", guarded), mode="r:")), subject)
+                opened_tar = stack.enter_context(tarfile.open(fileobj=cast("Any", guarded), mode="r:"))
+                yield _tar_members(opened_tar, guarded, subject)
     except EOFError as error:
         raise TruncatedError("the archive ends too early", subject=subject, found=str(error)) from error
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
@@ -229,6 +230,11 @@ class _Guarded:
         """Return the position."""
         return self._stream.tell()
 
+    def drain(self) -> None:
+        """Read what follows the last entry: the checksum of a compressed stream is compared only at its end."""
+        if self._stream.read(_LONGEST_HEADER_BYTES) and self._stream.read(1):
+            raise FormatError("the archive is followed by other data", subject=self._subject)
+
 
 def _zip_members(archive: zipfile.ZipFile, subject: str) -> Iterator[_Member]:
     """Yield the entries of a zip file."""
@@ -250,7 +256,7 @@ def _zip_members(archive: zipfile.ZipFile, subject: str) -> Iterator[_Member]:
             raise UnsafeError("an entry is neither a file nor a folder", subject=subject, place=path)
 
 
-def _tar_members(archive: tarfile.TarFile, subject: str) -> Iterator[_Member]:
+def _tar_members(archive: tarfile.TarFile, stream: _Guarded, subject: str) -> Iterator[_Member]:
     """Yield the entries of a tar file in their order."""
     while (info := archive.next()) is not None:
         archive.members = []  # type: ignore[attr-defined]  # one entry is needed at a time, not a list of millions
@@ -267,6 +273,7 @@ def _tar_members(archive: tarfile.TarFile, subject: str) -> Iterator[_Member]:
             yield _Member(path, info.size, open=cast("Any", partial(archive.extractfile, info)))
         else:
             raise UnsafeError("an entry is neither a file nor a folder", subject=subject, place=path)
+    stream.drain()
 
 
 def _safe(path: str, subject: str) -> str:
