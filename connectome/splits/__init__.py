@@ -15,7 +15,7 @@ from .plan import Demands, Plan
 from .proof import PartSize, Proof, prove
 from .published import PublishedSplit
 from .quota import Fractions
-from .registry import PLANS, plan_from_dict
+from .registry import PLANS, extend, plan_from_dict
 from .split import Entry, Split
 from .stratified import StratifiedGroupedSplit
 from .windows import assert_disjoint, part_of_windows
@@ -36,6 +36,7 @@ __all__ = [
     "StratifiedGroupedSplit",
     "TimeBlockSplit",
     "assert_disjoint",
+    "extend",
     "part_of_windows",
     "plan_from_dict",
     "plan_from_options",

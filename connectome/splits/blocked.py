@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ..errors import UsageError
 from .extents import Extent, extents_of, strands_of
-from .groups import labels, some
+from .groups import labels, records_of, some
 from .placing import check_previous
 from .plan import Demands, Plan, check_choice, check_gap, check_seed
 from .quota import Fractions, place_by_quota
@@ -93,7 +93,7 @@ class TimeBlockSplit(Plan):
         changed) they are named in a UsageError.
         """
         check_previous(self, previous, keys=self.as_dict())
-        extents = extents_of(index)
+        extents = extents_of(index, needed=records_of(index))
         strands: dict[str, list[str]] = {}
         for record, strand in strands_of(index, clock=self.clock).items():
             strands.setdefault(strand, []).append(record)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from ..errors import UsageError
 from .groups import components, duplicates, groups_of, records_of, some
 
-__all__ = ["TIME_COLUMNS", "Extent", "extents_of", "has_extents", "strands_of"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["TIME_COLUMNS", "Extent", "extents_of", "strands_of"]
 
 TIME_COLUMNS = (("start_s", "stop_s"), ("duration_s",), ("n_samples", "sampling_frequency_hz"))
 """Columns that give an extent; the first set that the index has is used. The last two start at 0 s."""
@@ -23,22 +26,27 @@ class Extent(NamedTuple):
     stop_s: float
 
 
-def has_extents(index: pd.DataFrame) -> bool:
-    """Tell whether the index has columns that give extents."""
-    return any(set(names) <= set(index.columns) for names in TIME_COLUMNS)
+def extents_of(index: pd.DataFrame, *, needed: Collection[str]) -> dict[str, Extent]:
+    """Return the extents that the index gives, each on the record's own clock.
 
-
-def extents_of(index: pd.DataFrame) -> dict[str, Extent]:
-    """Return the extent of each record on its own clock.
+    Parameters
+    ----------
+    index : pandas.DataFrame
+        One row per record.
+    needed : collection of str
+        Records that must have one; others may go without.
 
     Raises
     ------
     UsageError
-        When the index has no columns for it, or a record has no finite start before a finite stop; they are named.
+        When the index has no columns for it, or a needed record has no finite start before a finite stop; such
+        records are named.
     """
     records = records_of(index)
     names = next((names for names in TIME_COLUMNS if set(names) <= set(index.columns)), None)
     if names is None:
+        if not needed:
+            return {}
         raise UsageError(
             "the index does not say how long its records are",
             subject="index",
@@ -52,16 +60,20 @@ def extents_of(index: pd.DataFrame) -> dict[str, Extent]:
         pairs = [(0.0, duration) for duration in values[0]]
     else:
         pairs = [(0.0, n / rate if rate > 0 else math.nan) for n, rate in zip(*values, strict=True)]
-    extents = {record: Extent(*pair) for record, pair in zip(records, pairs, strict=True)}
-    wrong = [r for r, e in extents.items() if not (math.isfinite(e.start_s) and e.start_s < e.stop_s < math.inf)]
+    extents = {
+        record: Extent(start, stop)
+        for record, (start, stop) in zip(records, pairs, strict=True)
+        if -math.inf < start < stop < math.inf
+    }
+    wrong = sorted(set(needed) - set(extents))
     if wrong:
         raise UsageError(
             f"{len(wrong)} of {len(records)} records have no extent in time",
             subject="index",
             place=" and ".join(names),
             expected="a finite start before a finite stop",
-            found="none for " + some(sorted(wrong)),
-            hint="leave out records without a time axis",
+            found="none for " + some(wrong),
+            hint="leave out records without a clock in seconds, or split by groups",
         )
     return extents
 

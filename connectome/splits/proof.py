@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LeakError, UsageError
-from .extents import Extent, extents_of, has_extents, strands_of
+from .extents import Extent, extents_of, strands_of
 from .groups import CONTENT, duplicates, groups_of, labels, records_of, some, units_of
 from .registry import plan_from_dict
 
@@ -41,7 +41,7 @@ class PartSize:
     n_groups: int | None
     """None where the plan knows no groups."""
     duration_s: float | None
-    """Seconds; None where the index has no extents."""
+    """Seconds; None where the index does not have the extent of every record."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the sizes by name."""
@@ -65,7 +65,7 @@ class Proof:
     min_gap_s: float | None
     """Least distance found between two parts on one time axis; None where no record is cut."""
     guarded_s: float | None
-    """Seconds of the records that are in no part; None where the index has no extents."""
+    """Seconds of the records that are in no part; None where the index does not have the extent of every record."""
     shared: Mapping[str, tuple[str, ...]]
     """Column to values in more than one part, where the plan allows that: a model has seen this animal before."""
     warnings: tuple[str, ...]
@@ -137,8 +137,8 @@ def prove(split: Split, index: pd.DataFrame, *, linked: Iterable[tuple[str, str]
     by_record: dict[str, list[Entry]] = {}
     for entry in split.entries:
         by_record.setdefault(entry.record, []).append(entry)
-    is_cut = any(entry.start_s is not None for entry in split.entries)
-    extents = extents_of(index) if is_cut or has_extents(index) else None
+    cut = {entry.record for entry in split.entries if entry.start_s is not None}
+    extents = extents_of(index, needed=cut.intersection(records))
     problems = [*_unaccounted(records, by_record, split.parts, demands.parts), *_stretches(by_record, extents, demands)]
     min_gap_s, near = _nearness(by_record, strands_of(index, clock=demands.clock), demands.gap_s)
     problems += near
@@ -156,7 +156,7 @@ def prove(split: Split, index: pd.DataFrame, *, linked: Iterable[tuple[str, str]
         split=split.name,
         digest=split.digest,
         sizes=_sizes(split, groups, extents),
-        proved=tuple(_sentences(index, groups, demands, linked, is_cut=is_cut)),
+        proved=tuple(_sentences(index, groups, demands, linked, is_cut=bool(cut))),
         unproved=_unproved(index, demands),
         min_gap_s=min_gap_s,
         guarded_s=_guarded(by_record, extents),
@@ -177,9 +177,7 @@ def _unaccounted(
     ]
 
 
-def _stretches(
-    by_record: Mapping[str, list[Entry]], extents: Mapping[str, Extent] | None, demands: Demands
-) -> list[str]:
+def _stretches(by_record: Mapping[str, list[Entry]], extents: Mapping[str, Extent], demands: Demands) -> list[str]:
     """List records that are in a part twice, or whose stretches overlap, leave the record, or leave too much out."""
     problems = []
     for record, entries in by_record.items():
@@ -194,7 +192,7 @@ def _stretches(
             for (one, span), (other, after) in pairwise(zip(entries, spans, strict=True))
             if after.start_s < span.stop_s
         ]
-        if extents is None or record not in extents:
+        if record not in extents:
             continue
         extent = extents[record]
         if spans[0].start_s < extent.start_s or max(span.stop_s for span in spans) > extent.stop_s:
@@ -309,12 +307,13 @@ def _span(entry: Entry) -> tuple[float, float]:
     )
 
 
-def _sizes(split: Split, groups: Mapping[str, str] | None, extents: Mapping[str, Extent] | None) -> dict[str, PartSize]:
+def _sizes(split: Split, groups: Mapping[str, str] | None, extents: Mapping[str, Extent]) -> dict[str, PartSize]:
     sizes = {}
     for part in split.parts:
         entries = [entry for entry in split.entries if entry.part == part]
         n_groups = None if groups is None else len({groups[entry.record] for entry in entries})
-        seconds = None if extents is None else math.fsum(_length(entry, extents) for entry in entries)
+        timed = all(entry.record in extents for entry in entries)
+        seconds = math.fsum(_length(entry, extents) for entry in entries) if timed else None
         sizes[part] = PartSize(len({entry.record for entry in entries}), n_groups, seconds)
     return sizes
 
@@ -324,8 +323,8 @@ def _length(entry: Entry, extents: Mapping[str, Extent]) -> float:
     return stop - start
 
 
-def _guarded(by_record: Mapping[str, list[Entry]], extents: Mapping[str, Extent] | None) -> float | None:
-    if extents is None:
+def _guarded(by_record: Mapping[str, list[Entry]], extents: Mapping[str, Extent]) -> float | None:
+    if not set(by_record) <= set(extents):
         return None
     whole = [extents[record].stop_s - extents[record].start_s for record in by_record]
     return math.fsum([*whole, *(-_length(entry, extents) for own in by_record.values() for entry in own)])

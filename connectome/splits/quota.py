@@ -165,14 +165,13 @@ def check_enough(free: Sequence[str], *, empty: Iterable[str], n_fixed: int, wha
     empty = sorted(empty)
     if len(free) >= len(empty):
         return
-    n_short = len(empty) - len(free)
-    stay = f", and {n_fixed} that stay where the previous split has them" if n_fixed else ""
     raise UsageError(
         "there are too few groups for every part to get one",
         subject="split",
         place="part " + ", ".join(empty),
-        expected=f"at least {n_short} more (one {what} for each part)",
-        found=f"{len(free)} to be placed{': ' + ', '.join(sorted(free)) if free else ''}{stay}",
-        hint="use fewer parts, split by time blocks instead"
+        expected=f"at least {len(empty)}{' new' if n_fixed else ''}: a {what} for each of {', '.join(empty)}",
+        found=f"{len(free)}{': ' + ', '.join(sorted(free)) if free else ''}"
+        + (f", and {n_fixed} that stay where the previous split has them" if n_fixed else ""),
+        hint="use fewer parts, or split by time blocks instead"
         + (", or make the split anew without the previous one" if n_fixed else ""),
     )

@@ -14,9 +14,12 @@ from .stratified import StratifiedGroupedSplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .plan import Plan
+    import pandas as pd
 
-__all__ = ["PLANS", "plan_from_dict"]
+    from .plan import Plan
+    from .split import Split
+
+__all__ = ["PLANS", "extend", "plan_from_dict"]
 
 PLANS: dict[str, type[Plan]] = {
     plan.kind: plan
@@ -38,3 +41,18 @@ def plan_from_dict(value: Mapping[str, Any]) -> Plan:
             "there is no such plan for a split", subject="plan", expected=" or ".join(sorted(PLANS)), found=repr(kind)
         )
     return PLANS[kind].from_dict(value)
+
+
+def extend(split: Split, index: pd.DataFrame) -> Split:
+    """Return a split by the same plan and name for an index that has grown or shrunk.
+
+    What was placed stays where it is; records that are gone are left out, and their groups remembered.
+
+    Raises
+    ------
+    UsageError
+        When the index lacks what the plan needs, or a part would be empty.
+    LeakError
+        When what was in different parts must now be together.
+    """
+    return plan_from_dict(split.plan).assign(index, split, name=split.name)
