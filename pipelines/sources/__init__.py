@@ -15,6 +15,9 @@ __all__ = ["SOURCES", "load_source", "sources_of"]
 SOURCES: dict[str, str] = {
     "dag2023": "dag2023:Dag2023",
     "seeelegans2024": "seeelegans2024:SeeElegans2024",
+    "nilearn_mni": "nilearn_mni:NilearnMni",
+    "nitime_grasshopper": "nitime_grasshopper:NitimeGrasshopper",
+    "py_neuromodulation_ecog": "py_neuromodulation_ecog:PyNeuromodulationEcog",
     "zephir_demo": "zephir_demo:ZephirDemo",
 }
 """Source id to ``module:Class`` below this package; imported only when asked for."""
