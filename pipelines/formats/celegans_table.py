@@ -7,7 +7,7 @@ those of :mod:`connectome.pipelines.homogenise.celegans_names`; nothing else is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,23 +83,17 @@ def standard_types(
     comment : str
         On ``gap_junction_listed``: how the source lists pairs.
     """
-    of = {"weight_units": weight_units, "weight_meaning": weight_meaning, "lineage": lineage}
-    types = {
-        "chemical_listed": EdgeType(**of, comment="rows as the source lists them"),
-        "chemical_received": EdgeType(
-            **of, comment="the synapses of chemical_listed as the receiving cell sees them: never to be added to those"
-        ),
-        "neuromuscular": EdgeType(**of),
-        "gap_junction_listed": EdgeType(
-            **of,
-            directed=False,
-            comment=comment or "pairs as the source lists them: the order of the two is no direction",
-        ),
+    plain = EdgeType(weight_units, weight_meaning, lineage)
+    received = "the synapses of chemical_listed as the receiving cell sees them: never to be added to those"
+    pairs = comment or "pairs as the source lists them: the order of the two is no direction"
+    return {
+        "chemical_listed": replace(plain, comment="rows as the source lists them"),
+        "chemical_received": replace(plain, comment=received),
+        "neuromuscular": plain,
+        "gap_junction_listed": replace(plain, directed=False, comment=pairs),
+        "chemical": replace(plain, derived_from="chemical_listed", how="sum") if listed else plain,
+        "gap_junction": replace(plain, directed=False, derived_from="gap_junction_listed", how="symmetrise"),
     }
-    derived = {"derived_from": "chemical_listed", "how": "sum"} if listed else {}
-    types["chemical"] = EdgeType(**of, **derived)  # type: ignore[arg-type]
-    types["gap_junction"] = EdgeType(**of, directed=False, derived_from="gap_junction_listed", how="symmetrise")
-    return types
 
 
 def edges_of_dialect(sheet: Sheet, name: str) -> EdgeList:
@@ -173,9 +167,7 @@ def read(
         When the options do not suffice to read it.
     """
     if len(paths) != 1:
-        raise UsageError(
-            "one file is one connectome", subject="celegans-table", expected="1 file", found=f"{len(paths)}"
-        )
+        raise UsageError("one file is one connectome", subject="celegans-table", found=f"{len(paths)} files")
     path = paths[0]
     notes: list[Note] = []
     suffix = path.suffix.lower()
@@ -197,22 +189,13 @@ def read(
             edges, known_units = edges_of_dialect(table, dialect.name), dialect.weight_units
             listed = "chemical_listed" in dialect.types.values()
         else:
-            edges = edges_of_matrix(
-                table,
-                edge_type=_edge_type(edge_type, path.name),
-                header_row=int(header_row),
-                label_column=int(label_column),
-            )
+            kind = _edge_type(edge_type, path.name)
+            edges = edges_of_matrix(table, edge_type=kind, header_row=int(header_row), label_column=int(label_column))
     units = weight_units or known_units
     for name, value in (("weight_units", units), ("lineage", lineage)):
         if not value:
-            notes.append(
-                {
-                    "code": f"{name.replace('_', '-')}-not-stated",
-                    "place": path.name,
-                    "message": f"give it with the option {name}",
-                }
-            )
+            code = f"{name.replace('_', '-')}-not-stated"
+            notes.append({"code": code, "place": path.name, "message": f"give it with the option {name}"})
     types = standard_types(units or NOT_STATED, weight_meaning or NOT_STATED, lineage or NOT_STATED, listed=listed)
     dataset, more = connectome_graph(edges, types)
     return record(
@@ -235,9 +218,7 @@ def _find_sheet(path: Path, wanted: str | None, *, choose: bool) -> tuple[Sheet,
             wanted = fitting[0]
     table = read_sheet(path, wanted)
     if not table.rows:
-        raise FormatError(
-            "the table is empty", subject=path.name, place=table.place(0), expected="a header and rows", found="nothing"
-        )
+        raise FormatError("the table is empty", subject=path.name, expected="a header and rows", found="nothing")
     return table, [name for name in names if name != table.name]
 
 

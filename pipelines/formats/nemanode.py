@@ -72,25 +72,27 @@ def read_nemanode(path: Path) -> EdgeList:
 def _check(entry: Any, subject: str, place: str) -> None:
     if not isinstance(entry, dict) or not set(entry) >= KEYS:
         found = ", ".join(sorted(entry)) if isinstance(entry, dict) else type(entry).__name__
-        raise FormatError(
-            "an entry lacks keys", subject=subject, place=place, expected=", ".join(sorted(KEYS)), found=found
-        )
+        expected = ", ".join(sorted(KEYS))
+        raise FormatError("an entry lacks keys", subject=subject, place=place, expected=expected, found=found)
     if entry["typ"] not in TYPES:
-        raise FormatError(
-            "unknown type of synapse", subject=subject, place=place, expected="0 or 2", found=str(entry["typ"])
-        )
+        found = repr(entry["typ"])
+        raise FormatError("unknown type of synapse", subject=subject, place=place, expected="0 or 2", found=found)
     for end in ("pre", "post"):
-        if not isinstance(entry[end], str) or not entry[end].strip():
-            raise FormatError(
-                "an entry names no cell", subject=subject, place=f"{place}, {end}", found=repr(entry[end])
-            )
+        name = entry[end]
+        if not isinstance(name, str) or not name.strip():
+            raise FormatError("an entry names no cell", subject=subject, place=f"{place}, {end}", found=repr(name))
     lists = {name: entry[name] for name in ("syn", "ids", "pre_tid", "post_tid")}
     if any(not isinstance(values, list) for values in lists.values()) or len({len(v) for v in lists.values()}) != 1:
         raise FormatError(
-            "the lists of an entry differ in length", subject=subject, place=place, expected="syn, ids, pre_tid, post_tid alike",
-            found=", ".join(f"{name} {len(v) if isinstance(v, list) else v!r}" for name, v in lists.items()),
-        )  # fmt: skip
+            "the lists of an entry differ in length",
+            subject=subject,
+            place=place,
+            expected=f"{', '.join(lists)} alike",
+            found=", ".join(f"{name} {len(v) if isinstance(v, list) else repr(v)}" for name, v in lists.items()),
+        )
     for name, values in lists.items():
-        whole = all(isinstance(value, int) and not isinstance(value, bool) for value in values)
-        if not whole and (name != "syn" or any(isinstance(v, str) or (number(v) or 0) <= 0 for v in values)):
-            raise FormatError("not numbers", subject=subject, place=f"{place}, {name}", found=repr(values))
+        for value in values:
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            size = isinstance(value, (int, float)) and (number(value) or 0) > 0
+            if not (size if name == "syn" else whole):
+                raise FormatError("not a number", subject=subject, place=f"{place}, {name}", found=repr(value))
