@@ -527,16 +527,16 @@ import sys
 from pathlib import Path
 from connectome.pipelines.fetch import fetch
 from connectome.pipelines.jobs import RemoteFile
-url, sha256, size, cache = sys.argv[1:]
+url, sha256, size, cache, timeout_s = sys.argv[1:]
 print("begun", flush=True)
-fetched = fetch([RemoteFile("lab/worm.bin", url, int(size), sha256)], Path(cache))
+fetched = fetch([RemoteFile("lab/worm.bin", url, int(size), sha256)], Path(cache), timeout_s=float(timeout_s))
 print(fetched.bytes_downloaded, fetched.files[0].local)
 """
 
 
-def start_fetch(url: str, body: bytes, cache: Path) -> subprocess.Popen[str]:
+def start_fetch(url: str, body: bytes, cache: Path, *, timeout_s: float = 60) -> subprocess.Popen[str]:
     """Fetch in a process of its own."""
-    arguments = [url, hashlib.sha256(body).hexdigest(), str(len(body)), str(cache)]
+    arguments = [url, hashlib.sha256(body).hexdigest(), str(len(body)), str(cache), str(timeout_s)]
     return subprocess.Popen(
         [sys.executable, "-c", FETCH_SCRIPT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -594,6 +594,25 @@ def test_a_killed_download_is_resumed_by_the_next_process(http_server, cache):
     assert http_server.log[1].range == f"bytes={here}-"
     assert int(out.split()[1]) == len(body) - here
     assert (cache / hashlib.sha256(body).hexdigest() / "worm.bin").read_bytes() == body
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for other processes on Windows")
+def test_an_interrupted_fetch_ends_and_keeps_what_has_arrived(http_server, cache):
+    answer = http_server.Answer
+    url = http_server.put("/worm.bin", answer(BODY, etag='"1"', hang_after=1 << 17))
+    process = start_fetch(url, BODY, cache, timeout_s=1)
+    http_server.wait_until_hanging()
+    _wait_for(lambda: [item for item in (cache / "partial").glob("*.part") if item.stat().st_size > 0])
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "KeyboardInterrupt" in err
+    (partial,) = (cache / "partial").glob("*.part")
+    here = partial.stat().st_size
+    assert partial.read_bytes() == BODY[:here]
+
+    http_server.release.set()
+    assert fetch_one(listed(url), cache).bytes_downloaded == len(BODY) - here
 
 
 def _wait_for(condition):

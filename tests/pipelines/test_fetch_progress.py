@@ -110,6 +110,7 @@ def test_credentials_in_addresses_are_hidden(text, shown):
 def test_importing_fetch_does_not_import_the_http_client_or_rich():
     import subprocess
 
-    code = "import sys, connectome.pipelines.fetch; print([m for m in ('httpx', 'rich', 'torch', 'prefect') if m in sys.modules])"
+    heavy = ("httpx", "rich", "torch", "prefect")
+    code = f"import sys, connectome.pipelines.fetch; print([name for name in {heavy} if name in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
