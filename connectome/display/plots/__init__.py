@@ -1,0 +1,94 @@
+"""Pictures of records, one function per kind of data, for reports and notebooks (extra ``plot``).
+
+Each takes a group as it lies in the store and returns a :class:`matplotlib.figure.Figure`. Data are read as far as a
+picture needs them and never changed; whatever is scaled, averaged or cut for display is said in the picture.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connectome.schema import decode, groups, kind_of
+
+from .events import raster
+from .figure import data_uri, png_bytes, svg_bytes
+from .graph import adjacency, degree_distribution
+from .series import MAX_LINES, heat_map, lines
+from .volume import slices
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "adjacency",
+    "channel_names",
+    "data_uri",
+    "degree_distribution",
+    "heat_map",
+    "lines",
+    "png_bytes",
+    "preview",
+    "raster",
+    "slices",
+    "svg_bytes",
+]
+
+SURE = frozenset({"exact", "normalised"})
+"""Statuses of a neuron's label under which its name is written into a picture."""
+
+
+def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
+    """Draw every group of a record that has a picture.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        A record.
+    title : str
+        Before every group's path.
+
+    Returns
+    -------
+    list of matplotlib.figure.Figure
+        By path: for a graph the adjacency matrix of every edge type and the degrees; for a series a heat map, or
+        lines where channels are few; for events a raster; for a volume three slices; for tables nothing. Each figure's
+        label (``get_label()``) is the path of its group.
+    """
+    figures: list[Figure] = []
+    names = channel_names(tree)
+    for path, dataset in groups(tree):
+        head = f"{title} {path.strip('/')}".strip()
+        kind = kind_of(dataset)
+        drawn: list[Figure] = []
+        if kind == "graph":
+            present = set(decode(dataset["edge_type"]).tolist())
+            types = [name for name in dataset.attrs["edge_types"] if name in present]
+            drawn = [adjacency(dataset, edge_type=name, title=head) for name in types]
+            drawn.append(degree_distribution(dataset, edge_types=types, title=head))
+        elif kind == "series" and dataset["signal"].size:
+            few = int(dataset.sizes["channel"]) <= MAX_LINES
+            own = None if names is None or not set(names) & set(dataset["channel"].values.tolist()) else names
+            drawn = [lines(dataset, names=own, title=head) if few else heat_map(dataset, names=own, title=head)]
+        elif kind == "events":
+            drawn = [raster(dataset, title=head)]
+        elif kind == "volume":
+            drawn = [slices(dataset, title=head)]
+        for figure in drawn:
+            figure.set_label(path)
+        figures.extend(drawn)
+    return figures
+
+
+def channel_names(tree: xr.DataTree) -> dict[str, str] | None:
+    """Return channel id to neuron where a table of the record names neurons surely; None where no table does.
+
+    Such a table has the columns ``roi`` (channel id), ``neuron`` and ``status``.
+    """
+    found: dict[str, str] | None = None
+    for _, dataset in groups(tree):
+        if kind_of(dataset) != "table" or not {"roi", "neuron", "status"} <= set(dataset.variables):
+            continue
+        rows = zip(*(decode(dataset[name]).tolist() for name in ("roi", "neuron", "status")), strict=True)
+        found = {**(found or {}), **{str(roi): neuron for roi, neuron, status in rows if neuron and status in SURE}}
+    return found

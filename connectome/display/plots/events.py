@@ -1,0 +1,111 @@
+"""A picture of events: a raster of all units, with the rate of all of them together below."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from connectome.schema.events import times_s
+
+from .figure import literal, new_figure
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["raster"]
+
+MAX_TICKS = 200_000
+"""Events that are drawn one by one; of more, the picture shows their number per pixel."""
+MAX_LABELS = 40
+N_BINS = 200
+N_COLUMNS = 1500
+UNSEEN = "#e4e4e4"
+Array = np.ndarray[Any, Any]
+
+
+def raster(dataset: xr.Dataset, *, title: str = "") -> Figure:
+    """Draw every event of every unit, and the rate of all units.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        An events group.
+    title : str
+        Before the counts.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Units in the order of the group, the first on top, silent ones too. Times in which nobody watched are grey,
+        and the rate is that over the observed part of each bin.
+    """
+    times, unit = times_s(dataset), dataset["unit"].values
+    n_units = int(dataset.sizes["unit_id"])
+    observed = np.stack([dataset["observed_start"].values, dataset["observed_stop"].values], axis=1)
+    bounds = np.concatenate([times[:1], times[-1:], observed.ravel()])
+    low, high = (float(bounds.min()), float(bounds.max())) if bounds.size else (0.0, 1.0)
+    high = high if high > low else low + 1.0
+    height = min(9.0, max(3.2, 2.2 + 0.09 * n_units))
+    figure = new_figure(9.0, height)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[height - 2.1, 1.1])
+    for axes in (top, bottom):
+        _shade_unseen(axes, observed, low, high)
+    if len(times) <= MAX_TICKS:
+        # Half of the mean distance of a unit's events, so that neighbours stay apart where they can.
+        points = 0.5 * 7.5 * 72 * n_units / max(len(times), 1)
+        top.vlines(times, unit - 0.42, unit + 0.42, color="black", linewidth=min(0.8, max(0.15, points)))
+    else:
+        _density(figure, top, times, unit, n_units=n_units, bounds=(low, high))
+    top.set(ylim=(n_units - 0.5, -0.5), ylabel="unit")
+    step = -(-n_units // MAX_LABELS) if n_units else 1
+    names = [literal(name) for name in dataset["unit_id"].values[::step]]
+    top.set_yticks(np.arange(0, n_units, step), names, fontsize=6 if n_units > 12 else 8)
+    _rate(bottom, times, observed, n_units=n_units, bounds=(low, high))
+    bottom.set(xlabel="time (s)", xlim=(low, high))
+    watched = float((observed[:, 1] - observed[:, 0]).sum())
+    silent = n_units - len(np.unique(unit))
+    counts = f"{n_units:,} units ({silent:,} silent), {len(times):,} events in {watched:,.6g} s observed"
+    top.set_title(literal(f"{title + ': ' if title else ''}events\n{counts}"), fontsize=10)
+    return figure
+
+
+def _shade_unseen(axes: Axes, observed: Array, low: float, high: float) -> None:
+    edges = [low, *observed.ravel().tolist(), high]
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        if stop > start:
+            axes.axvspan(start, stop, color=UNSEEN, linewidth=0, zorder=0)
+
+
+def _density(
+    figure: Figure, axes: Axes, times: Array, unit: Array, *, n_units: int, bounds: tuple[float, float]
+) -> None:
+    edges = (np.arange(n_units + 1) - 0.5, np.linspace(*bounds, N_COLUMNS + 1))
+    counts, _, _ = np.histogram2d(unit, times, bins=edges)
+    image = axes.imshow(
+        np.ma.masked_equal(counts, 0),
+        extent=(*bounds, n_units - 0.5, -0.5),
+        aspect="auto",
+        interpolation="nearest",
+        cmap="binary",
+        vmin=0,
+        vmax=float(counts.max()),
+    )
+    bar = figure.colorbar(image, ax=axes, pad=0.01, label=f"events in {(bounds[1] - bounds[0]) / N_COLUMNS:.3g} s")
+    bar.ax.locator_params(axis="y", integer=True)
+
+
+def _rate(axes: Axes, times: Array, observed: Array, *, n_units: int, bounds: tuple[float, float]) -> None:
+    edges = np.linspace(*bounds, N_BINS + 1)
+    counts, _ = np.histogram(times, bins=edges)
+    overlap = np.minimum(edges[1:, None], observed[None, :, 1]) - np.maximum(edges[:-1, None], observed[None, :, 0])
+    watched = np.clip(overlap, 0.0, None).sum(axis=1)
+    width = edges[1] - edges[0]
+    # A sliver of a bin would give a wild rate; where less than a tenth was watched, nothing is drawn.
+    rate = np.where(watched > width / 10, counts / np.maximum(watched, width / 10) / max(n_units, 1), np.nan)
+    axes.stairs(rate, edges, color="C0", fill=True, alpha=0.8, baseline=0)
+    axes.set_ylabel(f"events per second\nand unit ({width:.3g} s bins)", fontsize=7)
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set_ylim(bottom=0)
