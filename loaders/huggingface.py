@@ -3,6 +3,10 @@
 Rows, columns and types are those of :mod:`connectome.rows`, the same as in a published version: identifiers first,
 values in the source's type. :func:`to_dataset` gives random access, :func:`to_iterable` a stream that is sharded by
 record and resumes from its ``state_dict``.
+
+The library's own formats ``"numpy"`` and ``"torch"`` turn lists of floats into float32 and lists of integers into
+int64 (datasets 5.2, ``formatting/np_formatter.py``); ask for ``with_format("numpy", dtype=numpy.float64)`` or
+``with_format("arrow")`` where that matters.
 """
 
 from __future__ import annotations

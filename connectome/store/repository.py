@@ -118,10 +118,12 @@ class Repository:
         try:
             current: str | None = self._ref(dataset, "latest")
             while current is not None:
+                earlier = self.manifest(dataset, current).previous
                 found.append(current)
-                current = self.manifest(dataset, current).previous
+                current = earlier
         except NotFoundError:
-            return []
+            # A place that was published to may hold the newer versions only.
+            pass
         return found[::-1]
 
     def tags(self, dataset: str) -> dict[str, str]:
@@ -150,7 +152,8 @@ class Repository:
         elif wanted.replace(".", "").isdigit():
             matching = [item for item in versions if item == wanted or item.startswith(f"{wanted}.")][-1:]
         else:
-            matching = [self.tags(dataset)[wanted]] if wanted in self.tags(dataset) else []
+            # Asked for by name: a web server can be asked for a tag, not for a list of them.
+            matching = [self._ref(dataset, wanted)] if self._has(f"{dataset}/refs/{wanted}") else []
         if matching:
             return dataset, matching[0]
         known = self.versions(dataset)
@@ -297,6 +300,49 @@ class Repository:
             self._forget(dataset, receipts)
             return _describe(previous, manifest)
         raise ConflictError("other writers kept publishing versions", subject=dataset, hint="run the command again")
+
+    def adopt(self, manifest: Manifest) -> bool:
+        """Publish a version that another store made; its record files must be here already.
+
+        Parameters
+        ----------
+        manifest : Manifest
+            As read from the other store.
+
+        Returns
+        -------
+        bool
+            False when this store has that version with the same digest already.
+
+        Raises
+        ------
+        DamagedError
+            When a record's file is missing or short.
+        ConflictError
+            When this store has other data under that version.
+        """
+        dataset = manifest.dataset
+        for receipt in manifest.records.values():
+            self._check_file(dataset, receipt)
+        try:
+            atomic.write_exclusive(self.folder(dataset) / "versions" / f"{manifest.version}.json", manifest.to_bytes())
+        except ConflictError:
+            own = self.manifest(dataset, manifest.version)
+            if own.digest != manifest.digest:
+                raise ConflictError(
+                    "this store has other data under that version",
+                    subject=f"{dataset}@{manifest.version}",
+                    place=self.root.name,
+                    expected=manifest.digest,
+                    found=own.digest,
+                    hint="use another --root for the data of others",
+                ) from None
+            return False
+        finally:
+            # A writer that was killed between the two steps is made good by the next.
+            if self.versions(dataset):
+                self._point_latest(dataset)
+        return True
 
     def _check_file(self, dataset: str, receipt: Receipt) -> None:
         file = record_file(self.folder(dataset), receipt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -12,6 +13,8 @@ from connectome.errors import DamagedError, FetchError, MissingExtraError, NotFo
 from .archive import ByteSource, LocalBytes
 
 __all__ = ["LocalRoot", "ObjectRoot", "Root", "WebRoot", "open_root"]
+
+HUB = "https://huggingface.co"
 
 
 class Root(Protocol):
@@ -103,12 +106,21 @@ class WebRoot:
 
     def source(self, path: str) -> ByteSource:
         """Return a file to be read by range requests."""
+        # Ranges and lengths are those of the file, not of a form compressed for the way.
+        plain = {"Accept-Encoding": "identity"}
 
         def size() -> int:
-            return int(self._get(path, method="HEAD").headers["content-length"])
+            try:
+                return int(self._get(path, plain, method="HEAD").headers["content-length"])
+            except NotFoundError:
+                raise DamagedError("the record's file is missing", subject=f"{self.name}/{path}") from None
+            except KeyError:
+                raise FetchError(
+                    "the server does not say how long the file is", subject=f"{self.name}/{path}"
+                ) from None
 
         def read(start: int, length: int) -> bytes:
-            answer = self._get(path, {"Range": f"bytes={start}-{start + length - 1}"})
+            answer = self._get(path, {**plain, "Range": f"bytes={start}-{start + length - 1}"})
             body = cast("bytes", answer.content)
             # A server that ignores ranges sends everything.
             return body if answer.status_code == 206 else body[start : start + length]
@@ -185,6 +197,8 @@ def open_root(place: str | Path) -> Root:
     if scheme in {"s3", "gs", "az"}:
         return ObjectRoot(text)
     if scheme == "hf":
-        # The Hub serves the files of a dataset repository over plain HTTPS.
-        return WebRoot(f"https://huggingface.co/datasets/{text.removeprefix('hf://')}/resolve/main")
+        # The Hub serves the files of a dataset repository over plain HTTPS; HF_ENDPOINT names another Hub, as it does
+        # for huggingface_hub.
+        repository = text.removeprefix("hf://").removeprefix("datasets/").strip("/")
+        return WebRoot(f"{os.environ.get('HF_ENDPOINT', HUB).rstrip('/')}/datasets/{repository}/resolve/main")
     raise UsageError("unknown kind of place", subject=text, expected="a folder, https://, s3://, gs://, az:// or hf://")
