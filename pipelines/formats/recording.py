@@ -143,7 +143,7 @@ def _series(block: Block, ids: list[str], joined: Mapping[str, xr.Variable], att
     columns = _channel_table(channels)
     # A sidecar that speaks of a channel's kind or status knows more than the file does.
     columns.update(joined)
-    scaled = any((channel.gain, channel.offset) != (1.0, 0.0) for channel in channels)
+    scaled = block.signal.dtype.kind != "f" or any((item.gain, item.offset) != (1.0, 0.0) for item in channels)
     known = {channel.unit for channel in channels}
     units = next(iter(known)) if len(known) == 1 else "see channel_unit"
     clock: dict[str, Any] = {"rate_hz": block.rate_hz}
