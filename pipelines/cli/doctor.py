@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from connectome.display.text import human_bytes
 from connectome.errors import ConnectomeError
 
-from .output import Output, readable_bytes
+if TYPE_CHECKING:
+    from .output import Output
 
 MARK = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
 PACKAGES = ("numpy", "pandas", "xarray", "zarr", "numcodecs", "torch", "torch-geometric", "datasets", "prefect",
@@ -84,7 +87,7 @@ def _store(root: str | None) -> Iterator[Check]:
         "store", "ok" if path.is_dir() else "note", f"{path}{'' if path.is_dir() else ' is made by the first ingest'}"
     )
     base = next(parent for parent in (path, *path.parents) if parent.is_dir())
-    yield Check("free space", "ok", readable_bytes(shutil.disk_usage(base).free))
+    yield Check("free space", "ok", human_bytes(shutil.disk_usage(base).free))
     if not os.access(base, os.W_OK):
         yield Check("permissions", "problem", f"{base} cannot be written to")
     if not path.is_dir():
@@ -94,7 +97,7 @@ def _store(root: str | None) -> Iterator[Check]:
     left = [item for item in repository.staging.rglob("*") if item.is_file()] if repository.staging.is_dir() else []
     if left:
         size = sum(item.stat().st_size for item in left)
-        yield Check("staging", "note", f"{len(left)} files ({readable_bytes(size)}) of unfinished work; connectome gc")
+        yield Check("staging", "note", f"{len(left)} files ({human_bytes(size)}) of unfinished work; connectome gc")
 
 
 def _dataset(path: Path, dataset: str, root: str | None) -> Iterator[Check]:
@@ -116,5 +119,5 @@ def _dataset(path: Path, dataset: str, root: str | None) -> Iterator[Check]:
         yield Check(dataset, "problem", f"missing or short: {', '.join(short)}; connectome verify {dataset}")
     else:
         yield Check(
-            dataset, "ok", f"{manifest.version}, {len(manifest.records)} records, {readable_bytes(manifest.size_bytes)}"
+            dataset, "ok", f"{manifest.version}, {len(manifest.records)} records, {human_bytes(manifest.size_bytes)}"
         )

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from .output import Output, readable_bytes
+from connectome.display.text import human_bytes
+
+if TYPE_CHECKING:
+    from .output import Output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +26,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     grace_s = GRACE_S if args.grace_s is None else args.grace_s
     found = collect(Repository(args.root), grace_s=grace_s, dry_run=args.dry_run, raw=args.raw)
     verb = "would be removed" if found.dry_run else "removed"
-    lines = [*found.removed, f"{len(found.removed)} files, {readable_bytes(found.size_bytes)} {verb}"]
+    lines = [*found.removed, f"{len(found.removed)} files, {human_bytes(found.size_bytes)} {verb}"]
     if found.kept_young:
         lines.append(f"{found.kept_young} younger files were left alone (--grace-s)")
     output.result(found.as_dict(), "\n".join(lines))

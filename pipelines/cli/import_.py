@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from connectome.display.text import table_text
 from connectome.errors import UsageError
 
 from .ingest import report
-from .output import Output, columns
+
+if TYPE_CHECKING:
+    from .output import Output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -74,5 +78,5 @@ def _list(output: Output) -> int:
         (row["format"], " ".join(item.kinds), " ".join(item.suffixes), ", ".join(row["options"]), item.title)
         for row, item in zip(rows, FORMATS.values(), strict=True)
     ]
-    output.result(rows, columns(("format", "kinds", "suffixes", "options", "title"), shown))
+    output.result(rows, table_text(("format", "kinds", "suffixes", "options", "title"), shown))
     return 0

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from .output import Output, columns
+from connectome.display.text import table_text
+
+if TYPE_CHECKING:
+    from .output import Output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +30,9 @@ def report(rows: list[dict[str, object]], output: Output) -> None:
         (row["dataset"], row["latest"] or "-", " ".join(_texts(row["kinds"])), row["licence"], row["title"])
         for row in rows
     ]
-    output.result(rows, columns(("dataset", "latest", "kinds", "licence", "title"), shown) if rows else "nothing found")
+    output.result(
+        rows, table_text(("dataset", "latest", "kinds", "licence", "title"), shown) if rows else "nothing found"
+    )
 
 
 def _texts(value: object) -> list[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from connectome.errors import ConnectomeError
 
-__all__ = ["Output", "columns", "readable_bytes"]
+__all__ = ["Output"]
 
 
 class Output:
@@ -48,31 +47,3 @@ class Output:
         sys.stderr.write(f"connectome: {error}\n")
         for note in getattr(error, "__notes__", ()):
             sys.stderr.write(f"  {note}\n")
-
-
-def columns(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Align rows under a header, numbers to the right."""
-    table = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(line[at]) for line in [list(header), *table]) for at in range(len(header))]
-    numeric = [
-        bool(table) and all(line[at].replace(".", "").replace(",", "").isdigit() for line in table)
-        for at in range(len(header))
-    ]
-    lines = []
-    for line in [list(header), *table]:
-        cells = [
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(line, widths, numeric, strict=True)
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
-def readable_bytes(n_bytes: int) -> str:
-    """Write a size the way people read it (decimal units)."""
-    size = float(n_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

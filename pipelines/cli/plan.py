@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .output import Output, columns, readable_bytes
+from connectome.display.text import human_bytes, table_text
 
 if TYPE_CHECKING:
     from ..planning import Plan
+    from .output import Output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +35,8 @@ def describe(plan: Plan) -> str:
     n_here = sum(file.here for file in plan.files)
     lines = [
         f"{plan.dataset}: latest version {plan.latest or 'none'}",
-        f"{len(plan.files)} raw files, {n_here} here, {readable_bytes(plan.fetch_bytes)} to fetch",
+        f"{len(plan.files)} raw files, {n_here} here, {human_bytes(plan.fetch_bytes)} to fetch",
         "",
-        columns(("record", "source", "action", "why"), rows),
+        table_text(("record", "source", "action", "why"), rows),
     ]
     return "\n".join(lines)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from .output import Output, columns, readable_bytes
+from connectome.display.text import human_bytes, table_text
 
 if TYPE_CHECKING:
     from connectome.store import Version
+
+    from .output import Output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +74,7 @@ def _text(version: Version) -> str:
             name,
             receipt.content[:12],
             receipt.recipe["source"],
-            readable_bytes(receipt.size_bytes),
+            human_bytes(receipt.size_bytes),
             len(receipt.warnings),
         )
         for name, receipt in manifest.records.items()
@@ -83,7 +85,7 @@ def _text(version: Version) -> str:
         f"files    {census.seen} seen = {census.used} used + {census.rejected} rejected",
         f"licence  {manifest.about.get('licence', 'not stated')}",
         "",
-        columns(("record", "digest", "source", "size", "warnings"), rows),
+        table_text(("record", "digest", "source", "size", "warnings"), rows),
     ]
     if manifest.rejected:
         parts += ["", "rejected:"]

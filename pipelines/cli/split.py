@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from .output import Output, columns
+from connectome.display.text import table_text
+
+if TYPE_CHECKING:
+    from .output import Output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +62,6 @@ def run(args: argparse.Namespace, output: Output) -> int:
         "proof": proof.as_dict(),
     }
     rows = [(part, len(split.records(part)), ", ".join(split.records(part)[:6])) for part in split.parts]
-    text = f"{manifest.dataset}@{version}: split {args.name}\n\n{columns(('part', 'records', ''), rows)}\n\n{proof}"
+    text = f"{manifest.dataset}@{version}: split {args.name}\n\n{table_text(('part', 'records', ''), rows)}\n\n{proof}"
     output.result(document, text)
     return 0
