@@ -87,12 +87,12 @@ def standard_types(
     received = "the synapses of chemical_listed as the receiving cell sees them: never to be added to those"
     pairs = comment or "pairs as the source lists them: the order of the two is no direction"
     return {
-        "chemical_listed": replace(plain, comment="rows as the source lists them"),
-        "chemical_received": replace(plain, comment=received),
-        "neuromuscular": plain,
-        "gap_junction_listed": replace(plain, directed=False, comment=pairs),
         "chemical": replace(plain, derived_from="chemical_listed", how="sum") if listed else plain,
         "gap_junction": replace(plain, directed=False, derived_from="gap_junction_listed", how="symmetrise"),
+        "gap_junction_listed": replace(plain, directed=False, comment=pairs),
+        "neuromuscular": plain,
+        "chemical_listed": replace(plain, comment="rows as the source lists them"),
+        "chemical_received": replace(plain, comment=received),
     }
 
 

@@ -98,7 +98,7 @@ def connectome_graph(
     edges : EdgeList
         Rows of listed types, in the order of the source, and every cell it names.
     types : mapping of str to EdgeType
-        Listed types first, then those to derive. A type without any row is left out.
+        Listed types and those to derive from them. A type without any row is left out.
     table : CellTable, optional
         What to join to the nodes.
     aliases : mapping of str to str, optional

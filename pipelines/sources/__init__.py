@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["SOURCES", "load_source", "sources_of"]
 
 SOURCES: dict[str, str] = {
+    "cook2019": "cook2019:Cook2019",
+    "openworm": "openworm:OpenWorm",
+    "randi2023": "randi2023:Randi2023",
+    "varshney2011": "varshney2011:Varshney2011",
+    "white1986": "white1986:White1986",
+    "witvliet2020": "witvliet2020:Witvliet2020",
     "dag2023": "dag2023:Dag2023",
     "seeelegans2024": "seeelegans2024:SeeElegans2024",
     "nilearn_mni": "nilearn_mni:NilearnMni",
