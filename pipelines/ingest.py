@@ -176,7 +176,7 @@ def ingest(
     dataset : str
         A dataset of the catalogue.
     select : str, optional
-        Glob on record ids; records that do not match stay as they are.
+        Globs on record ids, separated by commas; records that do not match stay as they are.
     mirror : path or URL, optional
         Take raw files from here instead of from their home; checksums still apply.
     runner : str or Runner

@@ -89,12 +89,17 @@ def sources_of(dataset: str) -> list[Source]:
     return [load_source(source.id) for source in load_catalog()[dataset].sources]
 
 
+def matches(record: str, select: str | None) -> bool:
+    """Tell whether a record is selected: by one of the globs, separated by commas, or because there is none."""
+    return select is None or any(fnmatchcase(record, glob.strip()) for glob in select.split(","))
+
+
 def chosen_files(source: Source, select: str | None) -> list[RemoteFile]:
     """Return the files that the selected records need."""
     return [
         file
         for file in source.files()
-        if select is None or not file.records or any(fnmatchcase(record, select) for record in file.records)
+        if not file.records or any(matches(record, select) for record in file.records)
     ]
 
 
@@ -122,7 +127,7 @@ def discover(source: Source, raw: RawFiles, *, select: str | None, missing: Sequ
             found=", ".join(lost),
         )
     jobs = sorted(found.jobs, key=lambda job: job.record)
-    chosen = tuple(job for job in jobs if select is None or fnmatchcase(job.record, select))
+    chosen = tuple(job for job in jobs if matches(job.record, select))
     if select is not None:
         needed = {item.path for job in chosen for item in job.inputs}
         only_others = used - needed
@@ -140,7 +145,7 @@ def plan(repository: Repository, dataset: str, *, select: str | None = None) -> 
     dataset : str
         A dataset of the catalogue.
     select : str, optional
-        Glob on record ids.
+        Globs on record ids, separated by commas.
 
     Returns
     -------
@@ -168,7 +173,7 @@ def plan(repository: Repository, dataset: str, *, select: str | None = None) -> 
             records.extend(
                 PlannedRecord(source.id, name, "make", ("its files are to be fetched",))
                 for name in names
-                if select is None or fnmatchcase(name, select)
+                if matches(name, select)
             )
     if select is not None and not records:
         raise NotFoundError("no record matches", subject=select, place=dataset, hint=f"connectome plan {dataset}")

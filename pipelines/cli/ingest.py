@@ -16,7 +16,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument("dataset", metavar="DATASET")
     parser.add_argument("--mirror", metavar="P", help="take raw files from this folder or URL; checksums still apply")
-    parser.add_argument("--select", metavar="GLOB", help="only records whose id matches; the others stay as they are")
+    parser.add_argument(
+        "--select", metavar="GLOB,...", help="only records whose id matches; the others stay as they are"
+    )
     parser.add_argument("--runner", default="serial", metavar="R", help="serial, processes, dask[:ADDRESS], slurm:FILE")
     parser.add_argument("--workers", type=int, metavar="N", help="how many, where the runner starts them")
     parser.add_argument("--allow-missing", action="store_true", help="commit although promised records are missing")
