@@ -71,7 +71,7 @@ FORMATS: dict[str, Format] = {
         Format("celegans-table", "celegans_table", "C. elegans connectome as an edge list or a matrix", ("graph",),
                (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".json", ".mat"), "worm"),
         Format("hdf5-celegans", "hdf5_celegans", "C. elegans calcium imaging in HDF5", ("series", "table"),
-               (".h5", ".hdf5"), "worm"),
+               (".h5", ".hdf5", ".jld2"), "worm"),
         Format("mat-celegans", "mat_celegans", "C. elegans calcium imaging in MATLAB files", ("series", "table"),
                (".mat",), "worm"),
         Format("mne", "mne_raw", "EEG, iEEG and MEG files that MNE reads", ("series", "table"),

@@ -107,7 +107,7 @@ def check_file(file: h5py.File, *, subject: str) -> None:
             place=place,
             expected=expected,
             found="; ".join(f"{where}: {what}" for where, _, what in problems),
-            hint="which stamps belong to which frames is not known; ask the authors for the file as it was published",
+            hint="frames that cannot be placed in time are not read; look for a later release of the file",
         )
 
 

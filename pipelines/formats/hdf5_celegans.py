@@ -16,7 +16,7 @@ from .celegans_record import SPECIES
 from .flavell_hdf5 import read_recording
 from .flavell_layout import is_flavell
 from .hdf5_file import is_hdf5, open_hdf5
-from .neuropal_labels import label_groups, read_labels
+from .neuropal_labels import is_label_file, label_groups, read_labels
 from .zephir import is_zephir, read_zephir
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def sniff(path: Path) -> bool:
     if not is_hdf5(path):
         return False
     with open_hdf5(path) as file:
-        return is_flavell(file) or is_zephir(file)
+        return is_flavell(file) or is_zephir(file) or is_label_file(file)
 
 
 def read(paths: list[Path], *, uid: str | None = None) -> xr.DataTree:

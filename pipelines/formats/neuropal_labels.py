@@ -23,9 +23,10 @@ from .celegans_record import match_columns
 from .jld2 import as_dict, read_jld2
 
 if TYPE_CHECKING:
+    import h5py
     import xarray as xr
 
-__all__ = ["RoiLabel", "label_columns", "label_groups", "labelled_animals", "read_labels"]
+__all__ = ["RoiLabel", "is_label_file", "label_columns", "label_groups", "labelled_animals", "read_labels"]
 
 _TOP = "NeuroPAL_labels"
 _MATCH_KEYS = {"label", "neuron_class", "LR", "DV", "region", "roi_id", "confidence"}
@@ -51,6 +52,11 @@ class RoiLabel:
     """Of the labeller, 1 to 5."""
     registration_confidence: float
     """Of the match between the NeuroPAL image and the recording; NaN where the file gives none."""
+
+
+def is_label_file(file: h5py.File) -> bool:
+    """Tell whether an open file has the variable of the label file."""
+    return _TOP in file
 
 
 def labelled_animals(path: Path) -> list[str]:

@@ -169,6 +169,7 @@ def _sort(paths: Sequence[Path]) -> _Folder:
         else:
             columns = _read_columns(path)
             if set(columns) >= _ANNOTATION:
+                _check_types(columns, path)
                 _once(path.stem not in folder.annotations, path, "file of annotations of that name")
                 folder.annotations[path.stem] = columns
             elif set(columns) >= _WORLDLINE:
@@ -217,6 +218,19 @@ def _read_columns(path: Path) -> dict[str, Array]:
     return columns
 
 
+def _check_types(columns: dict[str, Array], path: Path) -> None:
+    wanted = {"t_idx": "iu", "worldline_id": "iu", "x": "f", "y": "f", "z": "f", "provenance": "S"}
+    for name, kinds in wanted.items():
+        if columns[name].dtype.kind not in kinds:
+            raise FormatError(
+                "a column of annotations has the wrong type",
+                subject=str(path),
+                place=f"/{name}",
+                expected={"iu": "integers", "f": "floating point numbers", "S": "text"}[kinds],
+                found=str(columns[name].dtype),
+            )
+
+
 def _texts(values: Array) -> list[str]:
     return [
         value.decode("utf-8", errors="surrogateescape") if isinstance(value, bytes) else str(value) for value in values
@@ -242,7 +256,10 @@ def _worldline_ids(folder: _Folder, subject: str) -> list[int]:
 
 
 def _count_frames(folder: _Folder, subject: str) -> int:
-    highest = max(int(columns["t_idx"].max(initial=-1)) + 1 for columns in folder.annotations.values())
+    frames = [columns["t_idx"].astype(np.int64) for columns in folder.annotations.values()]
+    highest = max(int(one.max(initial=-1)) + 1 for one in frames)
+    if any(int(one.min(initial=0)) < 0 for one in frames):
+        raise FormatError("a frame is negative", subject=subject, place="t_idx", expected="frames counted from 0")
     stated = folder.metadata.get("shape_t")
     most = stated if isinstance(stated, int) else None
     if folder.traces is None:
