@@ -100,22 +100,19 @@ class TimeBlockSplit(Plan):
         clocks = labels(index, (self.clock,)) if self.clock is not None else {}
         old = {entry.record for entry in previous.entries} if previous is not None else set()
         entries: list[Entry] = []
+        short: list[str] = []
         lost: list[str] = []
         for members in strands.values():
             whole = Extent(min(extents[r].start_s for r in members), max(extents[r].stop_s for r in members))
             # A copy that is added to a record must not change how that one is cut.
             key = min(clocks.get(record) or record for record in (old.intersection(members) or members))
-            cuts = self._cut(whole, key=key, records=members)
+            cuts = self._cut(whole, key=key)
+            short += [] if cuts else members
             for record in members:
                 own = [entry for cut in cuts if (entry := _clip(record, cut, extents[record])) is not None]
                 entries += own
-                lost += [] if own else [record]
-        if lost:
-            raise UsageError(
-                "records lie wholly in a guard gap of the clock that they share",
-                subject=some(sorted(lost)),
-                hint="leave them out, or make the gap smaller",
-            )
+                lost += [] if own or not cuts else [record]
+        self._check_cuts(short, lost)
         split = Split(name=name, plan=self.as_dict(), entries=tuple(entries), groups={})
         _check_unmoved(split, previous)
         return split
@@ -128,9 +125,7 @@ class TimeBlockSplit(Plan):
         shuffled = self.order == "shuffled"
         if ((self.n_blocks is None) + (self.block_s is None)) != (1 if shuffled else 2):
             raise UsageError(
-                "a shuffled split needs blocks of a number or a length"
-                if shuffled
-                else "a forward split has no blocks",
+                "a shuffled split needs blocks" if shuffled else "a forward split has one block per part",
                 subject="order",
                 place=self.order,
                 expected="n_blocks or block_s" if shuffled else "neither n_blocks nor block_s",
@@ -140,16 +135,40 @@ class TimeBlockSplit(Plan):
         size = self.n_blocks if self.n_blocks is not None else self.block_s
         if not whole or (shuffled and not (isinstance(size, (int, float)) and 0 < size < math.inf)):
             raise UsageError("blocks have a positive number or length", subject="blocks", found=repr(size))
+        n_parts = len(Fractions(self.fractions).shares)
+        if self.n_blocks is not None and self.n_blocks < n_parts:
+            raise UsageError(
+                "there are fewer blocks than parts",
+                subject="n_blocks",
+                expected=f"{n_parts} or more",
+                found=str(self.n_blocks),
+            )
 
-    def _cut(self, extent: Extent, *, key: str, records: list[str]) -> list[Stretch]:
+    def _check_cuts(self, short: list[str], lost: list[str]) -> None:
+        """Refuse records that cannot be cut (UsageError)."""
+        if short:
+            n_parts = len(Fractions(self.fractions).shares)
+            raise UsageError(
+                "records are too short to be cut like this",
+                subject=some(sorted(short)),
+                expected=f"more than {self.gap_s * (n_parts - 1)!r} s"
+                if self.order == "forward"
+                else f"at least {n_parts} blocks, each longer than the gap of {self.gap_s!r} s",
+                hint="leave them out, use a smaller gap or other blocks, or split by groups",
+            )
+        if lost:
+            raise UsageError(
+                "records lie wholly in a guard gap of the clock that they share",
+                subject=some(sorted(lost)),
+                hint="leave them out, or make the gap smaller",
+            )
+
+    def _cut(self, extent: Extent, *, key: str) -> list[Stretch]:
+        """Return the stretches of an extent; none when it is too short to be cut."""
         shares = Fractions(self.fractions).shares
-        return (
-            self._forward(extent, shares, records=records)
-            if self.order == "forward"
-            else self._shuffled(extent, shares, key=key, records=records)
-        )
+        return self._forward(extent, shares) if self.order == "forward" else self._shuffled(extent, shares, key=key)
 
-    def _forward(self, extent: Extent, shares: Mapping[str, Fraction], *, records: list[str]) -> list[Stretch]:
+    def _forward(self, extent: Extent, shares: Mapping[str, Fraction]) -> list[Stretch]:
         usable = (extent.stop_s - extent.start_s) - self.gap_s * (len(shares) - 1)
         stretches: list[Stretch] = []
         start = extent.start_s
@@ -157,30 +176,13 @@ class TimeBlockSplit(Plan):
             stop = extent.stop_s if len(stretches) == len(shares) - 1 else start + usable * float(share)
             stretches.append((part, start, stop))
             start = _after(stop, self.gap_s)
-        if usable <= 0 or not all(start < stop for _, start, stop in stretches):
-            raise UsageError(
-                "a record is too short for its guard gaps",
-                subject=some(sorted(records)),
-                expected=f"more than {self.gap_s * (len(shares) - 1)!r} s",
-                found=f"{extent.stop_s - extent.start_s!r} s",
-                hint="leave it out, use a smaller gap, or split by groups",
-            )
-        return stretches
+        return stretches if all(start < stop for _, start, stop in stretches) else []
 
-    def _shuffled(
-        self, extent: Extent, shares: Mapping[str, Fraction], *, key: str, records: list[str]
-    ) -> list[Stretch]:
+    def _shuffled(self, extent: Extent, shares: Mapping[str, Fraction], *, key: str) -> list[Stretch]:
         length = extent.stop_s - extent.start_s
         n_blocks = self.n_blocks if self.n_blocks is not None else int(length // self.block_s)  # type: ignore[operator]
-        if n_blocks < len(shares) or length / max(n_blocks, 1) <= self.gap_s:
-            raise UsageError(
-                "a record cannot be cut into such blocks",
-                subject=some(sorted(records)),
-                expected=f"at least {len(shares)} blocks, each longer than the gap of {self.gap_s!r} s",
-                found=f"{n_blocks} blocks in {length!r} s",
-                hint="leave it out, or choose other blocks or a smaller gap",
-            )
-        # Zero-padding keeps block names, and with them the order of hashes, free of any ambiguity.
+        if n_blocks < len(shares) or length / n_blocks <= self.gap_s:
+            return []
         names = [f"{key}:{i:09d}" for i in range(n_blocks)]
         ones = dict.fromkeys(names, Fraction(1))
         placed = place_by_quota(ones, shares, seed=self.seed, fixed={}, what="block")

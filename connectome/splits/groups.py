@@ -55,7 +55,7 @@ def records_of(index: pd.DataFrame) -> list[str]:
     Raises
     ------
     UsageError
-        When there is no ``record`` column, or an id is missing, no text, or there twice.
+        When there is no ``record`` column or no row, or an id is missing, no text, or there twice.
     """
     if "record" not in index.columns:
         raise UsageError(
@@ -65,6 +65,8 @@ def records_of(index: pd.DataFrame) -> list[str]:
             found=some(map(str, index.columns)),
         )
     records = index["record"].tolist()
+    if not records:
+        raise UsageError("there are no records to split", subject="index", expected="at least one row")
     wrong = [f"row {row}: {value!r}" for row, value in enumerate(records) if not isinstance(value, str) or not value]
     if wrong:
         raise UsageError("a record id is not a text", subject="index", place="record", found=some(wrong))

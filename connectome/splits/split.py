@@ -10,6 +10,7 @@ import copy
 import html
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,7 @@ import pandas as pd
 from ..errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 __all__ = ["Entry", "Split", "check_name"]
 
@@ -147,7 +148,10 @@ class Split:
             )
         try:
             entries = tuple(_entry(row) for row in value["rows"])
-            return cls(name=value["name"], plan=value["plan"], entries=entries, groups=value["groups"])
+            plan, groups = value["plan"], value["groups"]
+            if not isinstance(plan, Mapping) or not isinstance(groups, Mapping):
+                raise TypeError("plan and groups are mappings")
+            return cls(name=value["name"], plan=plan, entries=entries, groups=groups)
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, UsageError):
                 raise
