@@ -16,6 +16,7 @@ from .text import human_bytes, short_digest
 
 if TYPE_CHECKING:
     from connectome.catalog.model import Catalog, Citation, Dataset
+    from connectome.splits import Split
     from connectome.store.diff import ChangedRecord, Diff
     from connectome.store.opened import Version
     from connectome.store.verify import Verification
@@ -71,13 +72,13 @@ def escape(value: Any) -> Html:
     if value is None:
         return Html("")
     text = f"{value:,}" if type(value) is int else str(value)
-    visible = "".join(
-        f"\\x{ord(character):02x}"
-        if unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t"
-        else character
-        for character in text
-    )
+    visible = "".join(f"\\x{ord(character):02x}" if _forbidden(character) else character for character in text)
     return Html(html.escape(visible, quote=True))
+
+
+def _forbidden(character: str) -> bool:
+    """Tell whether XML does not allow a character (XML 1.0, section 2.2); C1 controls are left out too."""
+    return (unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t") or character in "\ufffe\uffff"
 
 
 def link(text: str, address: str) -> Html:
@@ -249,7 +250,7 @@ def version_html(version: Version) -> Html:
         (f"{_count(len(rejected), 'file')} rejected", ("file", "kind", "reason"), rejected),
         ("facts", ("record", "group", "measured"), measured),
         ("why it differs from the version before", ("record", "reason"), reasons),
-        (_count(len(manifest.splits), "split"), ("split", "parts"), _split_rows(manifest.splits)),
+        (_count(len(manifest.splits), "split"), ("split", "parts"), _split_rows(version.splits)),
     )
     parts = [details(summary, table_html(columns, values)) for summary, columns, values in folded if values]
     cited = details("how to cite", Html(f"<p>{escape(version.cite(style='text')).replace(chr(10), '<br/>')}</p>"))
@@ -264,13 +265,11 @@ def _fact(value: Any) -> str:
     return f"{value:,}" if type(value) is int else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _split_rows(splits: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
-    rows = []
-    for name, split in splits.items():
-        parts = split.get("parts", split)
-        sizes = (f"{part}: {len(of)}" if isinstance(of, list | dict) else f"{part}: {of}" for part, of in parts.items())
-        rows.append((name, ", ".join(sizes)))
-    return rows
+def _split_rows(splits: Mapping[str, Split]) -> list[tuple[str, str]]:
+    return [
+        (name, ", ".join(f"{part}: {_count(len(split.records(part)), 'record')}" for part in split.parts))
+        for name, split in splits.items()
+    ]
 
 
 def diff_html(diff: Diff) -> Html:

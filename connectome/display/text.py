@@ -67,13 +67,12 @@ def clean(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else f"{value:,}" if type(value) is int else str(value)
-    return "".join(
-        character if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else _escape(character)
-        for character in text
-    )
+    return "".join(character if character.isprintable() else _escape(character) for character in text)
 
 
 def _escape(character: str) -> str:
+    if unicodedata.category(character) == "Zs":
+        return " "
     return "\N{RETURN SYMBOL}" if character == "\n" else character.encode("unicode_escape", "replace").decode()
 
 
