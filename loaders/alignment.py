@@ -1,0 +1,156 @@
+"""Joining recorded traces to cells by the name of the neuron, with a reason for every one that is not joined.
+
+A record of worm activity has a table ``neuron``: one row per label and one per ROI (region of interest) without a
+label. ``roi`` is the channel id, ``raw_label`` the source's word, ``neuron`` the name that it stands for, ``status``
+what became of the label. Nothing is guessed here: a label that fits several neurons, a neuron that two labels claim,
+and an ROI that has two names are left out and reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from connectome.errors import NotFoundError, UsageError
+from connectome.schema import decode
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Identities", "Policy", "identify", "join_report", "rows_of"]
+
+Policy = Literal["exact", "exact+normalised"]
+"""Which labels are believed: names as the source writes them, or also those that a named rule turned into a name."""
+
+
+@dataclass(frozen=True)
+class Identities:
+    """Which channel of a record is which neuron."""
+
+    channel_of: Mapping[str, int]
+    """Neuron to position of its channel, in the order of the channels."""
+    table: pd.DataFrame
+    """One row per row of the ``neuron`` table: ``roi``, ``label``, ``neuron``, ``candidates``, ``status``,
+    ``identified`` and, where it is not, the ``reason``."""
+
+
+def identify(
+    tree: xr.DataTree, *, record: str, group: str = "activity", policy: Policy = "exact+normalised"
+) -> Identities:
+    """Find out which channel of a record is which neuron.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        A record with a series ``group`` and a table ``neuron``.
+    record : str
+        Its name, for messages.
+    group : str
+        Path of the series.
+    policy : {"exact+normalised", "exact"}
+        Which labels are believed.
+
+    Returns
+    -------
+    Identities
+
+    Raises
+    ------
+    NotFoundError
+        When the record has no table ``neuron``.
+    UsageError
+        When the policy is unknown.
+    """
+    believed = _statuses(policy)
+    if "neuron" not in tree.children:
+        raise NotFoundError(
+            "the record does not say which channel is which neuron",
+            subject=record,
+            place="neuron",
+            expected="a table of identities",
+            found=", ".join(sorted(str(name) for name in tree.children)),
+            hint="leave out neurons=, or choose channels by their ids with channels=",
+        )
+    group_of = tree["neuron"]
+    columns = {name: decode(group_of[name].variable) for name in ("roi", "raw_label", "neuron", "candidates", "status")}
+    table = pd.DataFrame({name: values.astype(str) for name, values in columns.items()})
+    table = table.rename(columns={"raw_label": "label"})
+    position = {str(name): at for at, name in enumerate(tree[group].to_dataset()["channel"].values.tolist())}
+
+    claims = table[table["status"].isin(believed) & (table["neuron"] != "") & table["roi"].isin(list(position))]
+    names_of = claims.groupby("roi")["neuron"].nunique()
+    rois_of = claims.groupby("neuron")["roi"].nunique()
+    reasons = [_reason(row, believed, position, names_of, rois_of) for row in table.itertuples(index=False)]
+    table["identified"] = [reason == "" for reason in reasons]
+    table["reason"] = reasons
+    channel_of = {str(row.neuron): position[str(row.roi)] for row in table[table["identified"]].itertuples(index=False)}
+    return Identities(dict(sorted(channel_of.items(), key=lambda item: item[1])), table)
+
+
+def _statuses(policy: str) -> tuple[str, ...]:
+    if policy not in get_args(Policy):
+        raise UsageError("unknown policy", subject="policy", expected=" or ".join(get_args(Policy)), found=repr(policy))
+    return tuple(policy.split("+"))
+
+
+def _reason(
+    row: object, believed: Sequence[str], position: Mapping[str, int], names_of: pd.Series, rois_of: pd.Series
+) -> str:
+    """Say why a row names no neuron; empty when it does."""
+    roi, neuron, status = (str(getattr(row, name)) for name in ("roi", "neuron", "status"))
+    candidates = str(getattr(row, "candidates"))  # noqa: B009  (rows are built at run time)
+    if status == "unlabelled":
+        return "the ROI has no label"
+    if status == "ambiguous":
+        return f"the label fits {candidates.replace(' ', ', ')}"
+    if status == "duplicate":
+        return f"several labels claim {neuron}"
+    if status not in believed or not neuron:
+        return f"the policy does not take {status} labels" if neuron else f"the label is {status}"
+    if roi not in position:
+        return "the ROI has no trace"
+    if names_of.get(roi, 0) > 1:
+        return "the ROI has several names"
+    if rois_of.get(neuron, 0) > 1:
+        return f"several ROIs claim {neuron}"
+    return ""
+
+
+def rows_of(names: Sequence[str], channel_of: Mapping[str, int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return the channel of every name, -1 for one that is not there."""
+    return np.array([channel_of.get(name, -1) for name in names], dtype=np.int64)
+
+
+def join_report(identities: Mapping[str, Identities], nodes: Collection[str], *, where: str) -> pd.DataFrame:
+    """Tell of every ROI whether it is joined to a node, and why not.
+
+    Parameters
+    ----------
+    identities : mapping of str to Identities
+        Record to its identities.
+    nodes : collection of str
+        Names of the cells to join to.
+    where : str
+        What has these cells, in words.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``record``, ``roi``, ``label``, ``status``, ``neuron``, ``matched`` (bool), ``reason`` (empty when matched).
+    """
+    nodes = set(nodes)
+    parts = []
+    for record, found in identities.items():
+        part = found.table[["roi", "label", "status", "neuron"]].copy()
+        part.insert(0, "record", record)
+        inside = part["neuron"].isin(nodes)
+        identified = found.table["identified"]
+        part["matched"] = identified & inside
+        part["reason"] = found.table["reason"].where(~(identified & ~inside), f"{where} has no such cell")
+        parts.append(part)
+    columns = ["record", "roi", "label", "status", "neuron", "matched", "reason"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

@@ -1,0 +1,258 @@
+"""A series group as training code reads it: its clock, its segments, and stretches of it as floats with a mask.
+
+A sample counts (``mask`` is True) when its channel is there, it was taken (``valid``) and it is not NaN. Where it does
+not count, the value is a stated fill and never to be used. Integer samples become physical values with the channel's
+gain and offset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from connectome.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from .reading import RecordReader
+
+__all__ = ["SeriesInfo", "SeriesReader", "describe_series"]
+
+Array = np.ndarray[Any, Any]
+Clock = Literal["rate", "stamps", "frame"]
+
+
+@dataclass(frozen=True)
+class SeriesInfo:
+    """What is known of a series without reading its samples."""
+
+    record: str
+    group: str
+    n_channels: int
+    n_samples: int
+    clock: Clock
+    rate_hz: Fraction | None
+    """Exact, where the clock is a rate."""
+    start_s: float
+    """Of the first sample, where the clock is a rate."""
+    frequency_hz: float | None
+    """The rate, or one over the median step of the stamps; None where frames are only numbered."""
+    segments: tuple[tuple[int, int], ...]
+    """Half-open ranges of samples without gaps inside."""
+    valid: Literal["none", "time", "channel"]
+    """Whether samples may be marked as not taken, for all channels together or for each."""
+    complete: bool
+    """Whether no sample is NaN."""
+    scaled: bool
+    """Whether the samples are integers with a gain and an offset."""
+
+    def samples_per(self, duration_s: float) -> int:
+        """Return how many samples a duration has at the record's own rate, rounded.
+
+        Raises
+        ------
+        UsageError
+            When the record has no clock in seconds, or the duration is shorter than half a sample.
+        """
+        if self.frequency_hz is None:
+            raise UsageError(
+                "the record counts frames and has no time in seconds",
+                subject=self.record,
+                place=self.group,
+                expected="a length in samples",
+                found=f"{duration_s} s",
+                hint="give window= and stride= in samples instead of window_s= and stride_s=",
+            )
+        rate = self.rate_hz if self.rate_hz is not None else Fraction(self.frequency_hz)
+        n_samples = round(Fraction(duration_s).limit_denominator(10**9) * rate)
+        if n_samples < 1:
+            raise UsageError(
+                "a length in seconds is less than one sample",
+                subject=self.record,
+                place=self.group,
+                expected=f"at least {1 / self.frequency_hz:.6g} s",
+                found=f"{duration_s} s",
+            )
+        return n_samples
+
+
+def describe_series(reader: RecordReader, *, record: str, group: str, complete: bool) -> SeriesInfo:
+    """Read what a series says about itself.
+
+    Parameters
+    ----------
+    reader : RecordReader
+        The record's file.
+    record, group : str
+        Its name, and the path of the group.
+    complete : bool
+        Whether the facts of the version count no NaN in the group.
+
+    Raises
+    ------
+    NotFoundError
+        When the record has no such group.
+    UsageError
+        When the group is not a series.
+    """
+    attrs = reader.attributes(group)
+    if attrs.get("encoding-type") != "series":
+        raise UsageError(
+            "the group is not a series",
+            subject=record,
+            place=group,
+            expected="series",
+            found=str(attrs.get("encoding-type")),
+        )
+    signal = reader.array(f"{group}/signal")
+    n_channels, n_samples = signal.shape
+    rate, clock, frequency = None, "frame", None
+    if "rate_hz_numerator" in attrs:
+        rate = Fraction(int(attrs["rate_hz_numerator"]), int(attrs["rate_hz_denominator"]))
+        clock, frequency = "rate", float(rate)
+    elif reader.has(f"{group}/time"):
+        clock = "stamps"
+        steps = np.diff(reader.array(f"{group}/time").read())
+        step = float(np.median(steps)) if steps.size else 0.0
+        frequency = 1.0 / step if step > 0 else None
+    segments: tuple[tuple[int, int], ...] = ((0, n_samples),)
+    if reader.has(f"{group}/segment_start"):
+        bounds = (reader.array(f"{group}/segment_{end}").read().tolist() for end in ("start", "stop"))
+        segments = tuple(zip(*bounds, strict=True))
+    n_valid_dims = len(reader.array(f"{group}/valid").shape) if reader.has(f"{group}/valid") else 0
+    valid: tuple[Literal["none", "time", "channel"], ...] = ("none", "time", "channel")
+    return SeriesInfo(
+        record=record,
+        group=group,
+        n_channels=n_channels,
+        n_samples=n_samples,
+        clock=clock,  # type: ignore[arg-type]
+        rate_hz=rate,
+        start_s=float(attrs.get("start_s", 0.0)),
+        frequency_hz=frequency,
+        segments=segments,
+        valid=valid[n_valid_dims],
+        complete=complete or signal.dtype.kind != "f",
+        scaled=reader.has(f"{group}/gain"),
+    )
+
+
+class SeriesReader:
+    """Reads stretches of one series.
+
+    Parameters
+    ----------
+    reader : RecordReader
+        The record's file.
+    info : SeriesInfo
+        From :func:`describe_series`.
+    fill : float
+        Value of samples that do not count.
+    """
+
+    def __init__(self, reader: RecordReader, info: SeriesInfo, *, fill: float = 0.0) -> None:
+        self._reader, self.info, self.fill = reader, info, fill
+
+    def channels(self) -> list[str]:
+        """Return the channel ids in stored order."""
+        return [str(name) for name in self._reader.array(f"{self.info.group}/channel").read().tolist()]
+
+    def read_into(self, signal: Array, mask: Array, start: int, *, rows: Array | None = None) -> None:
+        """Read a stretch of samples.
+
+        Parameters
+        ----------
+        signal : numpy.ndarray
+            Shape (channel, time), a float dtype: where the values go.
+        mask : numpy.ndarray
+            The same shape, bool: True where a sample counts.
+        start : int
+            First sample.
+        rows : numpy.ndarray, optional
+            Shape (channel,), integer: which stored channel each row is, -1 for one that the record does not have.
+            Default all in stored order.
+        """
+        stop = start + signal.shape[1]
+        present = None if rows is None else np.flatnonzero(rows >= 0)
+        if rows is not None and present is not None and len(present) < len(rows):
+            absent = rows < 0
+            signal[absent], mask[absent] = self.fill, False
+        scale = self._scale()
+        for values, place in self._reader.array(f"{self.info.group}/signal").pieces(start, stop):
+            # In float64 and rounded once, as gain and offset are stored.
+            physical = values if scale is None else values * scale[0] + scale[1]
+            if rows is None:
+                signal[:, place] = physical
+            else:
+                signal[present, place] = physical[rows[present]]
+        self._mark(signal, mask, start, stop, rows, present)
+
+    def _scale(self) -> tuple[Array, Array] | None:
+        if not self.info.scaled:
+            return None
+        gain, offset = (self._reader.array(f"{self.info.group}/{name}").read()[:, None] for name in ("gain", "offset"))
+        return gain, offset
+
+    def _mark(
+        self, signal: Array, mask: Array, start: int, stop: int, rows: Array | None, present: Array | None
+    ) -> None:
+        here: Any = slice(None) if rows is None else present
+        mask[here] = True
+        if not self.info.complete:
+            mask[here] = ~np.isnan(signal[here])
+        if self.info.valid != "none":
+            valid = self._reader.array(f"{self.info.group}/valid")
+            if self.info.valid == "time":
+                mask[here] &= valid.read([start], [stop])
+            else:
+                taken = valid.read([0, start], [self.info.n_channels, stop])
+                mask[here] &= taken if rows is None else taken[rows[present]]
+        if not self.info.complete or self.info.valid != "none":
+            np.copyto(signal, self.fill, where=~mask)
+
+    def times_into(self, time_s: Array, start: int) -> None:
+        """Read time stamps in seconds, float64; NaN where the record only counts frames."""
+        info = self.info
+        if info.clock == "stamps":
+            self._reader.array(f"{info.group}/time").read_into(time_s, [start])
+        elif info.rate_hz is None:
+            time_s[:] = np.nan
+        else:
+            # As connectome.schema.series computes them: multiplying first keeps equal indices equal.
+            index = np.arange(start, start + len(time_s), dtype=np.float64)
+            time_s[:] = info.start_s + index * info.rate_hz.denominator / info.rate_hz.numerator
+
+    def sample_range(self, start_s: float, stop_s: float) -> tuple[int, int]:
+        """Return the half-open range of samples whose stamps lie in [start_s, stop_s).
+
+        Raises
+        ------
+        NotFoundError
+            When the record has no clock in seconds.
+        """
+        info = self.info
+        if info.clock == "frame":
+            raise NotFoundError(
+                "a stretch in seconds cannot be found in a record that only counts frames",
+                subject=info.record,
+                place=info.group,
+                found=f"{start_s} s to {stop_s} s",
+                hint="split such records as a whole",
+            )
+        if info.clock == "stamps":
+            stamps = self._reader.array(f"{info.group}/time").read()
+            low, high = np.searchsorted(stamps, [start_s, stop_s], side="left")
+            return int(low), int(high)
+        return self._first_at(start_s), self._first_at(stop_s)
+
+    def _first_at(self, time_s: float) -> int:
+        """Return the first sample at or after a time, by the stamps as they are computed."""
+        info = self.info
+        assert info.rate_hz is not None
+        guess = int((Fraction(time_s) - Fraction(info.start_s)) * info.rate_hz)
+        low, high = (min(max(guess + step, 0), info.n_samples) for step in (-2, 3))
+        near = np.empty(high - low, dtype=np.float64)
+        self.times_into(near, low)
+        return low + int(np.searchsorted(near, time_s, side="left"))

@@ -1,0 +1,291 @@
+"""Windows for PyTorch: a map-style dataset that reads whole batches, and a stream that shuffles by blocks.
+
+Both give dictionaries of tensors:
+
+========== ========================= =============================================================
+key        shape and dtype           meaning
+========== ========================= =============================================================
+``signal`` (batch, channel, time)    float32; the fill (0.0) where ``mask`` is False
+``mask``   (batch, channel, time)    bool; True where the sample counts
+``time_s`` (batch, time)             float64 seconds; NaN where the record counts frames
+``record`` (batch,)                  int64, position in ``dataset.records``
+``start``  (batch,)                  int64, first sample in the record
+========== ========================= =============================================================
+
+A plain :class:`torch.utils.data.DataLoader` is all that is needed: batches arrive whole and are not collated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from connectome.errors import MissingExtraError, UsageError
+
+from .shuffle import BlockShuffle, Stripe
+from .transforms import BindableTransform, Transform, bind
+from .windows import WindowIndex, Windows, WindowSource
+
+try:
+    import torch
+    from torch.utils.data import Dataset, IterableDataset, get_worker_info
+    from torch.utils.data._utils.collate import default_collate_fn_map
+except ModuleNotFoundError as error:
+    raise MissingExtraError(
+        "these loaders need PyTorch", subject="connectome.loaders.torch", hint='pip install "connectome[torch]"'
+    ) from error
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["WindowDataset", "WindowStream"]
+
+BLOCK_BYTES = 8 << 20
+"""Decoded bytes of a block of neighbouring windows in a stream."""
+
+
+class _WholeBatch(dict[str, "Tensor"]):
+    """A batch that is a batch already; ``default_collate`` is told below to leave it alone."""
+
+
+def _as_it_is(batch: Sequence[_WholeBatch], *, collate_fn_map: Any = None) -> dict[str, Tensor]:
+    del collate_fn_map
+    return dict(batch[0])
+
+
+# The documented way to teach default_collate a type; it acts in workers too, because they import this module.
+default_collate_fn_map[_WholeBatch] = _as_it_is
+
+
+def _tensors(windows: Windows) -> dict[str, Tensor]:
+    names = ("signal", "mask", "time_s", "record", "start")
+    return {name: torch.from_numpy(np.ascontiguousarray(getattr(windows, name))) for name in names}
+
+
+class _Windowed:
+    """What both datasets share: a source of windows and the transforms bound to it."""
+
+    source: WindowSource
+
+    def _bind(self, transform: Any) -> None:
+        self._transforms = bind(transform, self.source)
+
+    def _read(self, indices: Any, index: WindowIndex | None = None) -> dict[str, Tensor]:
+        windows = self.source.windows(indices, index=index)
+        for transform in self._transforms:
+            windows = transform(windows)
+        return _tensors(windows)
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Names of the records; ``record`` in a batch counts in this order."""
+        return self.source.records
+
+    @property
+    def channels(self) -> tuple[str, ...] | None:
+        """Names along the channel axis; None where they differ among the records."""
+        return self.source.channels
+
+
+class WindowDataset(_Windowed, Dataset[dict[str, "Tensor"]]):  # type: ignore[misc]
+    """Windows over the records of a version, by number.
+
+    Parameters
+    ----------
+    data : str or Version
+        ``"name@1.2.0"`` or an opened version.
+    transform : transform or sequence of transforms, optional
+        Applied to whole batches of NumPy arrays (:class:`~connectome.loaders.windows.Windows`), in order.
+    **options
+        As for :class:`~connectome.loaders.windows.WindowSource`: ``group``, ``window`` or ``window_s``, ``stride`` or
+        ``stride_s``, ``records``, ``split``, ``neurons``, ``channels``, ``policy``, ``pad``, ``fill``, ``root``.
+
+    Attributes
+    ----------
+    source : WindowSource
+        The windows as NumPy arrays.
+
+    Notes
+    -----
+    Files are opened in each process when it first reads, so workers may be forked or spawned at any time.
+    ``dataset[i]`` gives one window without the batch dimension; a loader asks ``__getitems__`` for every batch at once.
+
+    Examples
+    --------
+    >>> dataset = WindowDataset("celegans-activity@1", window=64, neurons=["AVAL", "AVAR"])  # doctest: +SKIP
+    >>> loader = torch.utils.data.DataLoader(dataset, batch_size=32, shuffle=True)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        transform: Transform | BindableTransform | Sequence[Transform | BindableTransform] | None = None,
+        **options: Any,
+    ) -> None:
+        self.source = WindowSource(data, **options)
+        self._bind(transform)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __repr__(self) -> str:
+        return repr(self.source).replace("WindowSource", type(self).__name__, 1)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        n_windows = len(self)
+        if not -n_windows <= index < n_windows:
+            raise IndexError(f"window {index} of {n_windows}")
+        return {name: values[0] for name, values in self._read([index % n_windows]).items()}
+
+    def __getitems__(self, indices: Sequence[int]) -> list[_WholeBatch]:
+        """Return one whole batch, wrapped so that ``default_collate`` passes it on."""
+        return [_WholeBatch(self._read(np.asarray(indices, dtype=np.int64)))]
+
+    def batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """Return the batch of some windows, without a loader."""
+        return self._read(np.asarray(indices, dtype=np.int64))
+
+
+class WindowStream(_Windowed, IterableDataset[dict[str, "Tensor"]]):  # type: ignore[misc]
+    """Batches of windows in a seeded order that keeps neighbours near each other.
+
+    The sequence of all batches depends on the seed, the epoch and the batch size only. It is striped over ranks and
+    workers, so that together they give every window once, and a rank sees the same sequence with any number of
+    workers. Use ``DataLoader(stream, batch_size=None)``.
+
+    Parameters
+    ----------
+    data : str or Version
+        As for :class:`WindowDataset`.
+    batch_size : int
+        Windows per batch.
+    seed : int
+        Of the order.
+    shuffle : bool
+        Whether to shuffle.
+    jitter : bool
+        Whether the windows of each epoch are moved by a random part of their stride, so that their borders move.
+    drop_last : bool
+        Whether to leave out what does not fill a batch for every rank; needed where ranks must take equally many steps.
+    rank, n_ranks : int, optional
+        Default those of :mod:`torch.distributed` where it is initialised, else 0 and 1.
+    pool : int
+        Blocks (of about 8 MiB) whose windows are mixed with each other.
+    transform, **options
+        As for :class:`WindowDataset`.
+
+    Notes
+    -----
+    Every worker decodes the chunks of its own batches; with many workers a chunk may be decoded once in each. One
+    process is usually enough, because decoding is faster than handing batches between processes.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        shuffle: bool = True,
+        jitter: bool = False,
+        drop_last: bool = True,
+        rank: int | None = None,
+        n_ranks: int | None = None,
+        pool: int = 8,
+        transform: Transform | BindableTransform | Sequence[Transform | BindableTransform] | None = None,
+        **options: Any,
+    ) -> None:
+        # A pool of blocks must fit into the cache of decoded chunks, or they are decoded again and again.
+        options.setdefault("cache_bytes", (pool + 4) * BLOCK_BYTES)
+        self.source = WindowSource(data, **options)
+        self._bind(transform)
+        if batch_size < 1:
+            raise UsageError("a batch has windows", subject="batch_size", expected="1 or more", found=str(batch_size))
+        self.batch_size, self.jitter, self.drop_last = batch_size, jitter, drop_last
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        self.rank = rank if rank is not None else torch.distributed.get_rank() if distributed else 0
+        self.n_ranks = n_ranks if n_ranks is not None else torch.distributed.get_world_size() if distributed else 1
+        Stripe(self.rank, self.n_ranks)
+        stride = int(self.source.index.stride.min())
+        block = max(1, BLOCK_BYTES // (stride * self.source.n_channels * self.source.dtype.itemsize))
+        self.shuffle = BlockShuffle(block=block, pool=pool, seed=seed, shuffle=shuffle)
+        self.epoch, self._start, self._given = 0, 0, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of the next iteration, which starts at its first batch."""
+        self.epoch, self._start = epoch, 0
+
+    def _index(self) -> WindowIndex:
+        return self.source.index.shifted(self.shuffle.offset(self.epoch)) if self.jitter else self.source.index
+
+    def __len__(self) -> int:
+        """Return the number of batches that this rank sees in the epoch, those of an earlier run included."""
+        return len(
+            Stripe(self.rank, self.n_ranks).batches(len(self._index()), self.batch_size, drop_last=self.drop_last)
+        )
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        worker = get_worker_info()
+        stripe = Stripe(self.rank, self.n_ranks, worker.id if worker else 0, worker.num_workers if worker else 1)
+        index, size = self._index(), self.batch_size
+        start, self._start = self._start, 0
+        self._given = start
+        order, at = None, 0
+        for number in stripe.batches(len(index), size, drop_last=self.drop_last, start=start):
+            if order is None:
+                order, at = self.shuffle.order(len(index), epoch=self.epoch, start=number * size), number * size
+            while at < number * size:
+                next(order)
+                at += 1
+            chosen = [window for _, window in zip(range(size), order, strict=False)]
+            at += len(chosen)
+            batch = self._read(chosen, index)
+            batch["batch"] = torch.tensor(number // self.n_ranks)
+            self._given += 1
+            yield batch
+
+    def state_dict(self, after: dict[str, Tensor] | None = None) -> dict[str, Any]:
+        """Return where the stream is, to go on from there in another run.
+
+        Parameters
+        ----------
+        after : dict, optional
+            The last batch that was used. Needed with workers, which read ahead; default the last batch given out.
+        """
+        given = int(after["batch"]) + 1 if after is not None else self._given
+        return {"epoch": self.epoch, "batches": given, **self._identity()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Let the next iteration go on where a state was taken.
+
+        Raises
+        ------
+        UsageError
+            When the state was taken of other data or another order.
+        """
+        other = {key: state.get(key) for key, value in self._identity().items() if state.get(key) != value}
+        if other:
+            raise UsageError(
+                "the state was taken of another stream",
+                subject=self.source.provenance.dataset,
+                expected=str({key: self._identity()[key] for key in other}),
+                found=str(other),
+            )
+        self.epoch, self._start = int(state["epoch"]), int(state["batches"])
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "digest": self.source.provenance.digest,
+            "split": self.source.provenance.split_digest,
+            "part": self.source.provenance.part,
+            "n_windows": len(self.source),
+            "batch_size": self.batch_size,
+            "n_ranks": self.n_ranks,
+            "drop_last": self.drop_last,
+            "order": asdict(self.shuffle),
+            "jitter": self.jitter,
+        }

@@ -1,0 +1,510 @@
+"""Windows over many records: which there are, by arithmetic, and batches of them, as NumPy arrays.
+
+A window lies in one *range*: the overlap of a segment of a record (no gap inside) with a stretch of the split's part.
+The index keeps one row per range, never one per window. Batches are gathered chunk by chunk: requests are visited in
+the order in which they lie in the files, so that each chunk is decoded once for a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from connectome.errors import NotFoundError, UsageError
+
+from .alignment import Identities, Policy, identify, rows_of
+from .reading import CACHE_BYTES, Shelf
+from .signals import SeriesInfo, SeriesReader, describe_series
+from .specs import as_version, record_file
+
+if TYPE_CHECKING:
+    from connectome.splits import Split
+    from connectome.store import Version
+
+__all__ = ["Provenance", "WindowIndex", "WindowSource", "Windows"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A batch of windows."""
+
+    signal: Array
+    """Shape (window, channel, time), floats; the fill where ``mask`` is False."""
+    mask: Array
+    """The same shape, bool: True where the sample was taken, is a number, and its channel is there."""
+    time_s: Array
+    """Shape (window, time), float64 seconds on the record's clock; NaN where it counts frames, and beyond a padded
+    window's end."""
+    record: Array
+    """Shape (window,), int64: position in :attr:`WindowSource.records`."""
+    start: Array
+    """Shape (window,), int64: first sample in the record."""
+    range: Array
+    """Shape (window,), int64: row of the index."""
+
+    def __len__(self) -> int:
+        return len(self.record)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a source of windows was made from; what was learned from them carries it along."""
+
+    dataset: str
+    version: str
+    digest: str
+    """SHA-256 of what the version holds."""
+    split: str | None
+    """Name of the split; None where all of every record is used."""
+    split_digest: str | None
+    part: str | None
+
+
+@dataclass(frozen=True)
+class WindowIndex:
+    """Every window of a set of ranges, found by arithmetic.
+
+    All arrays have one entry per range.
+    """
+
+    record: Array
+    """int64, position of the record."""
+    begin: Array
+    """int64, first sample of the range."""
+    end: Array
+    """int64, sample after its last one."""
+    window: Array
+    """int64, samples per window."""
+    stride: Array
+    """int64, samples from one window to the next."""
+    first: Array = field(init=False, repr=False)
+    """int64, one entry more: number of the range's first window; the last entry is the number of windows."""
+
+    def __post_init__(self) -> None:
+        counts = np.maximum(0, (self.end - self.begin - self.window) // self.stride + 1)
+        object.__setattr__(self, "first", np.concatenate([[0], np.cumsum(counts)]))
+
+    def __len__(self) -> int:
+        return int(self.first[-1])
+
+    def locate(self, indices: Array) -> tuple[Array, Array]:
+        """Return the range and the first sample of windows.
+
+        Parameters
+        ----------
+        indices : numpy.ndarray
+            Integers from 0 to the number of windows, exclusive.
+
+        Returns
+        -------
+        range, start : numpy.ndarray
+            int64, of the same shape.
+
+        Raises
+        ------
+        IndexError
+            When there is no such window.
+        """
+        indices = np.asarray(indices, dtype=np.int64)
+        if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
+            raise IndexError(f"window {indices.min()} to {indices.max()} of {len(self)}")
+        which = np.searchsorted(self.first, indices, side="right") - 1
+        return which, self.begin[which] + (indices - self.first[which]) * self.stride[which]
+
+    def shifted(self, offset: float) -> WindowIndex:
+        """Return the windows that begin later by a part of their stride (0 to 1), so that their borders move."""
+        moved = self.begin + (offset * self.stride).astype(np.int64)
+        return WindowIndex(self.record, moved, self.end, self.window, self.stride)
+
+
+class WindowSource:
+    """Windows of one series group over the records of a version.
+
+    Parameters
+    ----------
+    data : str or Version
+        ``"name@1.2.0"`` or an opened version.
+    group : str
+        Path of the series group.
+    window, window_s : int or float
+        Length in samples, or in seconds at each record's own rate (rounded to samples); give one of them.
+    stride, stride_s : int or float, optional
+        Step from one window to the next; default the window itself.
+    records : sequence of str, optional
+        Names of records; default all that have the group.
+    split : str or (Split, str), optional
+        The part to read: ``"NAME/PART"`` of a stored split, ``"PART"`` where the version stores one split only, or a
+        split and the name of a part. Where the part holds stretches of time, windows never leave them.
+    neurons : sequence of str, optional
+        A view: these neurons in this order, by the record's table of identities. One that a record does not have is
+        masked there.
+    channels : sequence of str, optional
+        A view by channel ids instead.
+    policy : {"exact+normalised", "exact"}
+        Which labels are believed, for ``neurons``.
+    pad : bool
+        Whether records with fewer channels, or fewer samples per window, are padded at the end under the mask;
+        otherwise they cannot be in one batch and an error says so.
+    fill : float
+        Value of every sample that does not count.
+    dtype : str
+        ``"float32"`` or ``"float64"``.
+    cache_bytes : int
+        Decoded chunks kept per process.
+    root : path or URL, optional
+        The store, for a text; default ``CONNECTOME_ROOT``.
+
+    Attributes
+    ----------
+    records : tuple of str
+        The records that have windows.
+    skipped : dict of str to str
+        Records that have none, with the reason.
+    index : WindowIndex
+    provenance : Provenance
+
+    Raises
+    ------
+    UsageError
+        When an argument cannot be used, no window fits, or the records do not fit into one batch.
+    NotFoundError
+        When a record, a group, a split or its part does not exist.
+    """
+
+    def __init__(
+        self,
+        data: str | Version,
+        *,
+        group: str = "activity",
+        window: int | None = None,
+        window_s: float | None = None,
+        stride: int | None = None,
+        stride_s: float | None = None,
+        records: Sequence[str] | None = None,
+        split: str | tuple[Split, str] | None = None,
+        neurons: Sequence[str] | None = None,
+        channels: Sequence[str] | None = None,
+        policy: Policy = "exact+normalised",
+        pad: bool = False,
+        fill: float = 0.0,
+        dtype: str = "float32",
+        cache_bytes: int = CACHE_BYTES,
+        root: str | Path | None = None,
+    ) -> None:
+        lengths = _Lengths(window, window_s, stride, stride_s)
+        if neurons is not None and channels is not None:
+            raise UsageError("neurons and channels are two ways to say which", subject="channels", hint="give one")
+        if dtype not in {"float32", "float64"}:
+            raise UsageError("windows are floats", subject="dtype", expected="float32 or float64", found=dtype)
+        version = as_version(data, root=root)
+        chosen_split, part = _choose_split(version, split)
+        self.group, self.fill, self.dtype = group.strip("/"), float(fill), np.dtype(dtype)
+        self.provenance = Provenance(
+            dataset=version.dataset,
+            version=version.version,
+            digest=version.digest,
+            split=chosen_split.name if chosen_split else None,
+            split_digest=chosen_split.digest if chosen_split else None,
+            part=part,
+        )
+        self.skipped: dict[str, str] = {}
+        names = self._choose_records(version, records, chosen_split, part)
+        shelf = Shelf([record_file(version, name) for name in names], cache_bytes=cache_bytes)
+        infos = [self._describe(version, shelf, at, name) for at, name in enumerate(names)]
+        rows = _view(version, infos, neurons=neurons, channels=channels, policy=policy)
+        if rows is not None:
+            wanted = "none of the neurons" if neurons is not None else "none of the channels"
+            self.skipped |= {info.record: wanted for info, row in zip(infos, rows, strict=True) if (row < 0).all()}
+        columns: list[tuple[int, int, int, int, int]] = []
+        kept: list[int] = []
+        for at, info in enumerate(infos):
+            if info.record in self.skipped:
+                continue
+            size, step = lengths.of(info)
+            ranges = _ranges(SeriesReader(shelf.reader(at), info), chosen_split, part)
+            fitting = [(begin, end) for begin, end in ranges if end - begin >= size]
+            if not fitting:
+                longest = max((end - begin for begin, end in ranges), default=0)
+                self.skipped[info.record] = f"no stretch of {size} samples; the longest has {longest}"
+                continue
+            columns.extend((len(kept), begin, end, size, step) for begin, end in fitting)
+            kept.append(at)
+        if not kept:
+            reasons = "; ".join(f"{name}: {why}" for name, why in list(self.skipped.items())[:5])
+            raise UsageError("no window fits", subject=version.spec, place=self.group, found=reasons or "no record")
+        self.infos: tuple[SeriesInfo, ...] = tuple(infos[at] for at in kept)
+        self.index = WindowIndex(*np.array(columns, dtype=np.int64).T)
+        self._shelf = Shelf([shelf.files[at] for at in kept], cache_bytes=cache_bytes)
+        self._rows = None if rows is None else tuple(rows[at] for at in kept)
+        self._names = tuple(neurons or channels or ()) or None
+        self._check_batchable(pad=pad)
+
+    def _choose_records(
+        self, version: Version, records: Sequence[str] | None, split: Split | None, part: str | None
+    ) -> list[str]:
+        receipts = version.manifest.records
+        if isinstance(records, str):
+            raise UsageError("records is a list of names", subject="records", found=repr(records))
+        for name in records or ():
+            record_file(version, name)
+            if f"/{self.group}" not in receipts[name].facts:
+                raise NotFoundError(
+                    "the record has no such group",
+                    subject=name,
+                    place=self.group,
+                    expected=", ".join(path.strip("/") for path in receipts[name].facts),
+                )
+        chosen = list(dict.fromkeys(records)) if records is not None else list(receipts)
+        if split is not None and part is not None:
+            inside = set(split.records(part))
+            self.skipped |= {name: f"not in {split.name}/{part}" for name in chosen if name not in inside}
+            if records is None:
+                self.skipped |= dict.fromkeys(sorted(inside - set(receipts)), "not in the version")
+        self.skipped |= {
+            name: f"no group {self.group}"
+            for name in chosen
+            if name not in self.skipped and f"/{self.group}" not in receipts[name].facts
+        }
+        return [name for name in chosen if name not in self.skipped]
+
+    def _describe(self, version: Version, shelf: Shelf, at: int, name: str) -> SeriesInfo:
+        complete = version.manifest.records[name].facts[f"/{self.group}"].get("n_missing") == 0
+        return describe_series(shelf.reader(at), record=name, group=self.group, complete=complete)
+
+    def _check_batchable(self, *, pad: bool) -> None:
+        counts = {info.record: info.n_channels for info in self.infos}
+        sizes = dict(zip(self.index.record.tolist(), self.index.window.tolist(), strict=True))
+        self.n_channels = len(self._names) if self._names else max(counts.values())
+        self.window = max(sizes.values())
+        self.padded = pad
+        if pad:
+            return
+        if self._names is None and len(set(counts.values())) > 1:
+            raise UsageError(
+                "records with different numbers of channels cannot be in one batch",
+                subject=self.provenance.dataset,
+                place=self.group,
+                found=_some(counts),
+                hint="say which with neurons=[...] or channels=[...], take one record, or pad=True (under the mask)",
+            )
+        if len(set(sizes.values())) > 1:
+            raise UsageError(
+                "the window has different numbers of samples in records of different rates",
+                subject=self.provenance.dataset,
+                place=self.group,
+                found=_some({self.records[at]: size for at, size in sizes.items()}),
+                hint="give window= in samples, choose records of one rate, or pad=True (under the mask)",
+            )
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Names of the records that have windows; ``Windows.record`` counts in this order."""
+        return tuple(info.record for info in self.infos)
+
+    @property
+    def channels(self) -> tuple[str, ...] | None:
+        """Names along the channel axis; None where they differ among the records."""
+        if self._names is not None:
+            return self._names
+        found = {self.channels_of(at) for at in range(len(self.infos))}
+        return found.pop() if len(found) == 1 else None
+
+    def channels_of(self, record: int) -> tuple[str, ...]:
+        """Return the names along the channel axis of one record."""
+        return self._names if self._names is not None else tuple(self._series(record).channels())
+
+    def coverage(self) -> pd.DataFrame:
+        """Return which records have which channels: one row per record, one bool column per name of the view.
+
+        Without a view every channel of a record is there, and columns are numbered.
+        """
+        here = [
+            np.arange(self.n_channels) < info.n_channels if self._rows is None else self._rows[at] >= 0
+            for at, info in enumerate(self.infos)
+        ]
+        names = self._names if self._names is not None else range(self.n_channels)
+        return pd.DataFrame(np.array(here), index=pd.Index(self.records, name="record"), columns=list(names))
+
+    def _series(self, record: int) -> SeriesReader:
+        return SeriesReader(self._shelf.reader(record), self.infos[record], fill=self.fill)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __repr__(self) -> str:
+        part = f" {self.provenance.split}/{self.provenance.part}" if self.provenance.split else ""
+        return (
+            f"<{type(self).__name__} {self.provenance.dataset}@{self.provenance.version}{part} {self.group}: "
+            f"{len(self)} windows of {self.n_channels} x {self.window} in {len(self.infos)} records>"
+        )
+
+    def windows(self, indices: Sequence[int] | Array, *, index: WindowIndex | None = None) -> Windows:
+        """Read a batch.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Which windows, in the order of the batch; repeats are allowed.
+        index : WindowIndex, optional
+            Where they are counted; default :attr:`index`.
+
+        Returns
+        -------
+        Windows
+
+        Raises
+        ------
+        DamagedError
+            When a file is missing or its bytes have changed.
+        """
+        index = self.index if index is None else index
+        which, start = index.locate(np.asarray(indices, dtype=np.int64))
+        record, size = index.record[which], index.window[which]
+        shape = (len(which), self.n_channels, self.window)
+        signal, mask = np.empty(shape, dtype=self.dtype), np.empty(shape, dtype=bool)
+        time_s = np.empty((len(which), self.window), dtype=np.float64)
+        # In the order of the files, so that windows which share a chunk follow each other.
+        for at in np.lexsort((start, record)).tolist():
+            series = self._series(int(record[at]))
+            rows = None if self._rows is None else self._rows[record[at]]
+            n_rows = series.info.n_channels if rows is None else self.n_channels
+            n_samples = int(size[at])
+            if n_rows < self.n_channels or n_samples < self.window:
+                signal[at], mask[at], time_s[at] = self.fill, False, np.nan
+            place = (at, slice(0, n_rows), slice(0, n_samples))
+            series.read_into(signal[place], mask[place], int(start[at]), rows=rows)
+            series.times_into(time_s[at, :n_samples], int(start[at]))
+        return Windows(signal, mask, time_s, record, start, which)
+
+    def stretch(self, range_: int, start: int, stop: int, *, dtype: str = "float64") -> tuple[Array, Array]:
+        """Read samples of one range of the index, however many.
+
+        Parameters
+        ----------
+        range_ : int
+            Row of the index.
+        start, stop : int
+            Samples in the record, inside the range.
+        dtype : str
+            Of the signal.
+
+        Returns
+        -------
+        signal, mask : numpy.ndarray
+            Shape (channel, stop - start); channels beyond those of the record are masked.
+        """
+        if not self.index.begin[range_] <= start <= stop <= self.index.end[range_]:
+            raise IndexError(f"samples {start} to {stop} are not in range {range_}")
+        record = int(self.index.record[range_])
+        series = self._series(record)
+        rows = None if self._rows is None else self._rows[record]
+        signal = np.full((self.n_channels, stop - start), self.fill, dtype=dtype)
+        mask = np.zeros(signal.shape, dtype=bool)
+        n_rows = series.info.n_channels if rows is None else self.n_channels
+        series.read_into(signal[:n_rows], mask[:n_rows], start, rows=rows)
+        return signal, mask
+
+
+@dataclass(frozen=True)
+class _Lengths:
+    """Window and stride as they were asked for."""
+
+    window: int | None
+    window_s: float | None
+    stride: int | None
+    stride_s: float | None
+
+    def __post_init__(self) -> None:
+        if (self.window is None) == (self.window_s is None):
+            raise UsageError("the length of a window is needed, once", subject="window", expected="window or window_s")
+        if self.stride is not None and self.stride_s is not None:
+            raise UsageError("the stride is given twice", subject="stride", expected="stride or stride_s")
+        for name in ("window", "stride"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
+                raise UsageError(f"{name} counts samples", subject=name, expected="1 or more", found=repr(value))
+
+    def of(self, info: SeriesInfo) -> tuple[int, int]:
+        """Return (window, stride) in samples of one record."""
+        window = self.window if self.window is not None else info.samples_per(cast("float", self.window_s))
+        if self.stride is not None:
+            return window, self.stride
+        return window, window if self.stride_s is None else info.samples_per(self.stride_s)
+
+
+def _choose_split(version: Version, split: str | tuple[Split, str] | None) -> tuple[Split | None, str | None]:
+    if split is None:
+        return None, None
+    if not isinstance(split, str):
+        found, part = split
+        found.records(part)
+        return found, part
+    stored = version.splits
+    name, slash, part = split.partition("/")
+    if not slash:
+        if len(stored) != 1:
+            raise UsageError(
+                "which split is meant" if stored else "the version has no split",
+                subject=version.spec,
+                expected=", ".join(f"{name}/{split}" for name in stored) or None,
+                found=split,
+                hint=None if stored else f"connectome split {version.dataset} --by ...",
+            )
+        name, part = next(iter(stored)), split
+    if name not in stored:
+        raise NotFoundError("no such split", subject=version.spec, expected=", ".join(stored) or "none", found=name)
+    stored[name].records(part)
+    return stored[name], part
+
+
+def _ranges(series: SeriesReader, split: Split | None, part: str | None) -> list[tuple[int, int]]:
+    """Return the overlaps of the record's segments with the part's stretches."""
+    info = series.info
+    stretches = [(0, info.n_samples)]
+    if split is not None and part is not None:
+        table = split.stretches(part)
+        own = table[table["record"] == info.record]
+        stretches = [
+            (0, info.n_samples) if np.isnan(start_s) else series.sample_range(start_s, stop_s)
+            for start_s, stop_s in zip(own["start_s"].tolist(), own["stop_s"].tolist(), strict=True)
+        ]
+    overlaps = [(max(first, begin), min(last, end)) for first, last in info.segments for begin, end in stretches]
+    return sorted((begin, end) for begin, end in overlaps if begin < end)
+
+
+def _view(
+    version: Version,
+    infos: Sequence[SeriesInfo],
+    *,
+    neurons: Sequence[str] | None,
+    channels: Sequence[str] | None,
+    policy: Policy,
+) -> list[Array] | None:
+    """Return for every record which channel each wanted name is; None where no names were given."""
+    names = neurons if neurons is not None else channels
+    if names is None:
+        return None
+    if isinstance(names, str) or not names or len(set(names)) != len(names):
+        raise UsageError("a view needs different names in a list", subject="neurons or channels", found=repr(names))
+    rows = []
+    for info in infos:
+        tree = version.open(info.record)
+        if neurons is not None:
+            found: Identities = identify(tree, record=info.record, group=info.group, policy=policy)
+            rows.append(rows_of(names, found.channel_of))
+        else:
+            ids = [str(name) for name in tree[info.group].to_dataset()["channel"].values.tolist()]
+            rows.append(rows_of(names, {name: at for at, name in enumerate(ids)}))
+    return rows
+
+
+def _some(values: dict[str, int]) -> str:
+    shown = ", ".join(f"{name}: {value}" for name, value in list(values.items())[:6])
+    return shown if len(values) <= 6 else f"{shown}, ... ({len(values)} records)"
