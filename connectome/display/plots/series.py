@@ -270,6 +270,5 @@ def _envelope(stamps: Array, values: Array) -> tuple[Array, Array]:
     low = np.argmin(np.where(known, blocks, np.inf), axis=1)
     high = np.argmax(np.where(known, blocks, -np.inf), axis=1)
     starts = np.arange(len(blocks)) * each
-    kept = np.sort(np.stack([starts + low, starts + high], axis=1), axis=1).ravel()
-    kept = np.append(kept, np.arange(n_whole, len(values)))
+    kept = np.unique(np.concatenate([starts + low, starts + high, np.arange(n_whole, len(values))]))
     return stamps[kept], values[kept]
