@@ -112,19 +112,18 @@ def is_sidecar(path: Path) -> bool:
     return path.name.lower().endswith(KINDS) or path.suffix.lower() in {".tsv", ".json"}
 
 
-def find(main: Path, given: Sequence[Path], *, search: bool) -> Sidecars:
-    """Read the sidecars of a recording.
+def find(main: Path, given: Sequence[Path], *, search: bool) -> list[Path]:
+    """Return the sidecars of a recording, sorted by name.
 
     Parameters
     ----------
     main : Path
         The recording.
     given : sequence of Path
-        Sidecars named by the caller.
+        Sidecars named by the caller; they stand in for others of the same name.
     search : bool
         Whether to look beside the recording as well, if its name is of the BIDS form.
     """
-    paths = {path.name: path for path in given}
     unknown = [path for path in given if not path.name.lower().endswith(KINDS)]
     if unknown:
         raise UsageError(
@@ -133,9 +132,8 @@ def find(main: Path, given: Sequence[Path], *, search: bool) -> Sidecars:
             expected=", ".join(KINDS),
             found=unknown[0].name,
         )
-    if search:
-        paths = {**{path.name: path for path in _beside(main)}, **paths}
-    return _sidecars([paths[name] for name in sorted(paths)])
+    paths = {path.name: path for path in (*(_beside(main) if search else ()), *given)}
+    return [paths[name] for name in sorted(paths)]
 
 
 def _beside(main: Path) -> list[Path]:
@@ -156,7 +154,8 @@ def _entities(name: str) -> dict[str, str]:
     return dict(re.findall(r"(?:^|_)([a-z]+)-([A-Za-z0-9+]+)", name))
 
 
-def _sidecars(paths: Sequence[Path]) -> Sidecars:
+def read_sidecars(paths: Sequence[Path]) -> Sidecars:
+    """Read the sidecars of one recording."""
     of_kind = {kind: [path for path in paths if path.name.lower().endswith(kind)] for kind in KINDS}
     # "eeg.json" is the end of "ieeg.json" too.
     jsons = sorted({path for kind in ("eeg.json", "ieeg.json", "meg.json") for path in of_kind[kind]})

@@ -41,6 +41,12 @@ def is_ascii(path: Path) -> bool:
     return _sections(path, "Header")["common infos"].get("dataformat", "BINARY").upper() == "ASCII"
 
 
+def data_files(path: Path, given: Sequence[Path]) -> list[Path]:
+    """Return the files that a header names."""
+    common = _sections(path, "Header")["common infos"]
+    return [_file(path, common, key, given) for key in ("datafile", "markerfile") if common.get(key)]
+
+
 def read_recording(path: Path, given: Sequence[Path]) -> Recording:
     """Read a header, its markers and its samples.
 

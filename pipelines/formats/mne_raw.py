@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectome.errors import FormatError, TruncatedError, UsageError
+from connectome.errors import FormatError, MissingExtraError, TruncatedError, UsageError
 
 from . import brainvision, edf
-from .bids_sidecars import find, is_sidecar
+from .bids_sidecars import find, is_sidecar, read_sidecars
 from .pointers import refuse_pointer
 from .recording import Annotation, Block, Channel, Recording, to_tree, warning
 
@@ -29,6 +30,8 @@ COMPANIONS = {".eeg", ".vmrk", ".dat", ".fdt"}
 FIF_START = b"\x00\x00\x00\x64\x00\x00\x00\x1f\x00\x00\x00\x14"
 """First tag of a FIF file: kind 100 (file id), type 31, 20 bytes."""
 MATLAB_START = (b"MATLAB 5.0", b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3")
+FAILURES = (ValueError, RuntimeError, OSError, KeyError, IndexError, TypeError, AttributeError, EOFError)
+"""Readers of damaged files fail in as many ways as there are vendors."""
 SIMPLEST_DENOMINATOR = 10**6
 
 
@@ -68,22 +71,51 @@ def read(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") ->
     UsageError
         When the files are not those of one recording.
     """
-    if sidecars not in {"auto", "given"}:
-        raise UsageError("unknown value", subject="sidecars", expected="auto or given", found=sidecars)
-    main, companions, beside = _sorted_out(paths)
+    main, files, beside = _sorted_out(paths)
+    extra = find(main, beside, search=_search(sidecars))
     refuse_pointer(main)
-    if not main.is_dir() and main.stat().st_size == 0:
+    if main.is_file() and main.stat().st_size == 0:
         raise TruncatedError("the file is empty", subject=str(main), expected="a recording", found="0 bytes")
-    if brainvision.is_header(main) if main.is_file() else False:
-        ascii_samples = brainvision.is_ascii(main)
-        recording = _through_mne(main) if ascii_samples else brainvision.read_recording(main, companions)
-    elif main.suffix.lower() == ".vhdr":
-        recording = brainvision.read_recording(main, companions)
-    elif main.suffix.lower() in {".edf", ".bdf"} or (main.is_file() and edf.is_edf(main)):
+    if _is_brainvision(main) and not brainvision.is_ascii(main):
+        recording = brainvision.read_recording(main, files)
+    elif _is_edf(main):
         recording = edf.read_recording(main)
     else:
         recording = _through_mne(main)
-    return to_tree(recording, find(main, beside, search=sidecars == "auto"), group=group)
+    return to_tree(recording, read_sidecars(extra), group=group)
+
+
+def companions(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") -> list[Path]:  # noqa: ARG001 - as read
+    """Return every file that is read for these: data files, marker files, further parts and sidecars."""
+    main, files, beside = _sorted_out(paths)
+    if _is_brainvision(main):
+        brought = brainvision.data_files(main, files)
+    elif main.is_dir():
+        return [*sorted(path for path in main.rglob("*") if path.is_file()), *files, *beside]
+    else:
+        brought = [] if _is_edf(main) else _parts(main)
+    found = [main, *files, *brought, *find(main, beside, search=_search(sidecars))]
+    return list({path.resolve(): path for path in found}.values())
+
+
+def _search(sidecars: str) -> bool:
+    if sidecars not in {"auto", "given"}:
+        raise UsageError("unknown value", subject="sidecars", expected="auto or given", found=sidecars)
+    return sidecars == "auto"
+
+
+def _is_brainvision(path: Path) -> bool:
+    return path.suffix.lower() == ".vhdr" or (path.is_file() and brainvision.is_header(path))
+
+
+def _is_edf(path: Path) -> bool:
+    return path.suffix.lower() in {".edf", ".bdf"} or (path.is_file() and edf.is_edf(path))
+
+
+def _parts(path: Path) -> list[Path]:
+    """Return the other files that MNE-Python reads for one: parts of a long recording, samples beside a header."""
+    raw, _ = _opened(path)
+    return [Path(name) for name in raw.filenames if name is not None and Path(name).is_file()]
 
 
 def _sorted_out(paths: list[Path]) -> tuple[Path, list[Path], list[Path]]:
@@ -102,22 +134,38 @@ def _sorted_out(paths: list[Path]) -> tuple[Path, list[Path], list[Path]]:
     return mains[0], [path for path in rest if path != mains[0]], beside
 
 
-def _through_mne(path: Path) -> Recording:
-    """Read with MNE-Python: float64 in SI units, one rate."""
-    import mne
+def _opened(path: Path) -> tuple[Any, list[str]]:
+    """Open a recording with MNE-Python; return its warnings too."""
+    try:
+        import mne
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "the format needs mne for this kind of file", subject=path.name, hint='pip install "connectome[eeg]"'
+        ) from error
+    return _attempt(path, lambda: mne.io.read_raw(path, preload=False, verbose="error"))
 
+
+def _attempt(path: Path, action: Callable[[], Any]) -> tuple[Any, list[str]]:
+    """Let MNE-Python do something; return the result and its warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            raw = mne.io.read_raw(path, preload=False, verbose="error")
-            signal = raw.get_data()
-        except (ValueError, RuntimeError, OSError, KeyError, IndexError, TypeError, AttributeError, EOFError) as error:
-            # Readers of damaged files fail in as many ways as there are vendors.
+            result = action()
+        except FAILURES as error:
             raise FormatError(
                 "MNE-Python cannot read the file",
                 subject=str(path),
                 found=f"{type(error).__name__}: {str(error).strip() or 'no message'}"[:300],
             ) from error
+    return result, [" ".join(str(item.message).split())[:300] for item in caught]
+
+
+def _through_mne(path: Path) -> Recording:
+    """Read with MNE-Python: float64 in SI units, one rate."""
+    raw, remarks = _opened(path)
+    import mne
+
+    signal, more = _attempt(path, raw.get_data)
     if signal.shape[1] == 0:
         raise TruncatedError("the recording has no samples", subject=str(path), found="0 samples")
     kinds = raw.get_channel_types()
@@ -142,7 +190,7 @@ def _through_mne(path: Path) -> Recording:
         blocks=(Block(signal, tuple(channels), rate, attrs={"bad_channels": list(raw.info["bads"])}),),
         annotations=tuple(_annotations(raw)),
         attrs=attrs,
-        warnings=tuple(warning("mne", path.name, " ".join(str(item.message).split())[:300]) for item in caught),
+        warnings=tuple(warning("mne", path.name, remark) for remark in dict.fromkeys([*remarks, *more])),
     )
 
 

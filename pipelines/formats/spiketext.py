@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,10 @@ from connectome.errors import FormatError, TruncatedError, UsageError
 
 if TYPE_CHECKING:
     import xarray as xr
+
+Quantity: TypeAlias = str | float
+"""A number, best as text: ``"0.1"`` and ``"1000/3"`` are taken exactly."""
+Intervals: TypeAlias = str | Sequence[tuple[float, float]]
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 FINEST_TICK_HZ = 10**9
@@ -60,9 +64,9 @@ def read(
     paths: list[Path],
     *,
     time_unit: str = "",
-    rate_hz: str | float = "",
-    duration_s: str | float = "",
-    observed_s: str | Sequence[tuple[float, float]] = "",
+    rate_hz: Quantity = "",
+    duration_s: Quantity = "",
+    observed_s: Intervals = "",
     columns: str = "time",
     group: str = "spikes",
 ) -> xr.DataTree:
@@ -129,7 +133,7 @@ def read(
     return schema.record({group: events}, warnings=_doubts(units))
 
 
-def _scale(time_unit: str, rate_hz: str | float) -> Fraction:
+def _scale(time_unit: str, rate_hz: Quantity) -> Fraction:
     """Return how many of the text's units make a second."""
     allowed = f"{', '.join(PER_SECOND)} or sample"
     if time_unit == "sample":
@@ -152,16 +156,14 @@ def _scale(time_unit: str, rate_hz: str | float) -> Fraction:
     return Fraction(PER_SECOND[time_unit])
 
 
-def _fraction(value: str | float, option: str) -> Fraction:
+def _fraction(value: Quantity, option: str) -> Fraction:
     try:
         return Fraction(str(value).strip())
     except (ValueError, ZeroDivisionError):
         raise UsageError("not a number", subject=option, found=repr(value)) from None
 
 
-def _observed(
-    duration_s: str | float, observed_s: str | Sequence[tuple[float, float]]
-) -> list[tuple[Fraction, Fraction]]:
+def _observed(duration_s: Quantity, observed_s: Intervals) -> list[tuple[Fraction, Fraction]]:
     """Return the observed intervals; raise unless exactly one of the options states them."""
     if (duration_s == "") == (len(observed_s) == 0):
         raise UsageError(

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+import sys
 from fractions import Fraction
 from pathlib import Path
 
 import mne
 import numpy as np
 import pytest
-from connectome.pipelines.formats import read
+from connectome.pipelines.formats import FORMATS, read
 from connectome.pipelines.formats.mne_raw import exact_rate, sniff
 from connectome.pipelines.formats.recording import udunits, unique_ids
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectome import schema
-from connectome.errors import FormatError, TruncatedError, UnsafeError, UsageError
+from connectome.errors import FormatError, MissingExtraError, TruncatedError, UnsafeError, UsageError
 from connectome.schema.series import rate_hz, time_s
 
 TINY = "mne_bids_tiny/sub-01/ses-eeg/eeg/sub-01_ses-eeg_task-rest_eeg.vhdr"
@@ -537,6 +538,31 @@ def test_a_sidecar_that_speaks_of_another_rate_or_length_is_flagged(tmp_path):
 def test_a_broken_sidecar_is_refused(name, text, message, tmp_path):
     with pytest.raises(FormatError, match=message):
         read([vhdr(tmp_path), sidecar(tmp_path, name, text)], "mne")
+
+
+@pytest.mark.data
+def test_every_file_that_is_read_counts_as_an_input(data_dir, tmp_path):
+    names = {path.name for path in FORMATS["mne"].inputs([data_dir / "eeg" / TINY], {})}
+    assert len(names) == 10
+    assert {"sub-01_ses-eeg_task-rest_eeg.eeg", "sub-01_ses-eeg_task-rest_channels.tsv"} <= names
+    given = FORMATS["mne"].inputs([data_dir / "eeg" / TINY], {"sidecars": "given"})
+    assert [path.suffix for path in given] == [".vhdr", ".eeg", ".vmrk"]
+    eeglab = FORMATS["mne"].inputs([data_dir / "eeg/eeglab_sample/eeglab_data.set"], {})
+    assert [path.name for path in eeglab] == ["eeglab_data.set", "eeglab_data.fdt"]
+    header = vhdr(tmp_path)
+    files = [header, tmp_path / "rec.eeg", tmp_path / "rec.vmrk"]
+    assert FORMATS["mne"].inputs(files[::-1], {}) == [header, *files[:0:-1]]
+
+
+def test_a_missing_mne_names_the_extra_but_brainvision_and_edf_need_none(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mne", None)
+    read(vhdr(tmp_path), "mne")
+    read(edf(tmp_path / "a.edf", signals=[ONE], records=[[np.arange(4)]]), "mne")
+    path = tmp_path / "a.gdf"
+    path.write_bytes(b"GDF 2.20" + bytes(1000))
+    with pytest.raises(MissingExtraError) as caught:
+        read(path, "mne")
+    assert caught.value.hint == 'pip install "connectome[eeg]"'
 
 
 def test_two_recordings_or_strange_sidecars_are_refused(tmp_path):

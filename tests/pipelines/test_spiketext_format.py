@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from connectome.pipelines.formats import read
 from connectome.pipelines.formats.spiketext import sniff
+from connectome.pipelines.importing import parse_options
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -115,6 +116,14 @@ def test_a_header_line_that_names_the_columns_is_kept_as_a_comment(tmp_path):
     tree = read(save(tmp_path, "unit;time\n7;0.5\n"), "spiketext", time_unit="s", duration_s=1, columns="unit,time")
     assert tree["spikes"].attrs["comments"] == {"unit.txt": ["unit;time"]}
     assert tree["spikes"]["unit_id"].values.tolist() == ["7"]
+
+
+def test_options_of_the_command_line_reach_the_reader_as_written(tmp_path):
+    texts = ["time_unit=sample", "rate_hz=1000/3", "observed_s=0:0.3,0.5:2"]
+    options = parse_options("spiketext", texts)
+    assert options == {"time_unit": "sample", "rate_hz": "1000/3", "observed_s": "0:0.3,0.5:2"}
+    tree = read(save(tmp_path, "1\n200\n"), "spiketext", **options)
+    assert exact(tree) == [Fraction(3, 1000), Fraction(600, 1000)]
 
 
 def test_a_file_of_comments_is_a_silent_unit_and_an_empty_file_is_refused(tmp_path):
