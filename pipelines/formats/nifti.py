@@ -98,7 +98,7 @@ def read(
     slope, intercept = _scaling(header, subject)
     affine, transforms = _transforms(header, subject)
     warnings += _doubts(header, affine, transforms, shape)
-    unit = header.get_xyzt_units()[0]
+    unit, _ = _units(header)
     volume = schema.volume(
         image,
         affine=np.diag([MM_PER_UNIT[unit]] * 3 + [1.0]) @ affine,
@@ -226,6 +226,15 @@ def _transforms(header: Any, subject: str) -> tuple[np.ndarray[Any, Any], dict[s
     return affine, transforms
 
 
+def _units(header: Any) -> tuple[str, str]:
+    """Return nibabel's words for the units of length and time; a code that NIfTI does not have is unknown."""
+    try:
+        space, time = header.get_xyzt_units()
+    except KeyError:
+        return "unknown", "unknown"
+    return (space if space in MM_PER_UNIT else "unknown"), time
+
+
 def _doubts(
     header: Any,
     affine: np.ndarray[Any, Any],
@@ -234,7 +243,7 @@ def _doubts(
 ) -> list[dict[str, str]]:
     """List what is odd but usable about where and when the image lies."""
     doubts = []
-    space, time = header.get_xyzt_units()
+    space, time = _units(header)
     coded = {name: matrix for name, (matrix, code) in transforms.items() if code > 0}
     if not coded:
         doubts.append(
@@ -263,7 +272,7 @@ def _doubts(
 
 def _described(header: Any, parts: Parts, components: tuple[str, ...]) -> dict[str, Any]:
     """Return the header's facts that are worth reading without it."""
-    space, time = header.get_xyzt_units()
+    space, time = _units(header)
     described: dict[str, Any] = {
         "nifti_version": parts.version,
         "endianness": "big" if header.endianness == ">" else "little",

@@ -177,8 +177,9 @@ def test_lengths_in_micrometres_become_millimetres_and_the_stored_transform_keep
     assert volume["sform"].values[0, 0] == 2.0
 
 
-def test_an_unknown_length_unit_is_flagged(tmp_path):
-    assert codes(read(save(tmp_path, generated(xyzt_units=0)))) == ["space-unit-unknown"]
+@pytest.mark.parametrize("code", [0, 7, 120, 16])
+def test_an_unknown_length_unit_is_flagged(code, tmp_path):
+    assert codes(read(save(tmp_path, generated(xyzt_units=code)))) == ["space-unit-unknown"]
 
 
 def test_a_name_that_promises_gzip_wrongly_is_read_and_flagged(tmp_path):
