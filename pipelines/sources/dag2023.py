@@ -111,9 +111,14 @@ class Dag2023:
             except FormatError as error:
                 rejected.append(_reject(raw[path], error))
                 continue
-            inputs = (raw[path], raw[_LABELS]) if animal in labelled else (raw[path],)
-            inputs = tuple(sorted(inputs, key=lambda item: item.path))
-            jobs.append(Job(self.id, _record_of(animal), inputs, params={"animal": animal}))
+            if _strain_of(animal) == "SWF702" and animal not in labelled:
+                # A record without the labels that exist would pass for an animal nobody labelled.
+                reason = f"the animal is labelled, and {_LABELS} with its labels cannot be read"
+                rejected.append(Rejected(path, reason, "format"))
+                continue
+            inputs = [raw[path], raw[_LABELS]] if animal in labelled else [raw[path]]
+            inputs.sort(key=lambda item: item.path)
+            jobs.append(Job(self.id, _record_of(animal), tuple(inputs), params={"animal": animal}))
         return Discovery(tuple(jobs), tuple(rejected))
 
     def read(self, job: Job) -> xr.DataTree:
@@ -125,7 +130,7 @@ class Dag2023:
         animal = str(job.params["animal"])
         paths = sorted((item.local for item in job.inputs), key=lambda path: path.suffix == ".jld2")
         tree = read(paths, uid=animal)
-        strain = _RECORDINGS[animal][0]
+        strain = _strain_of(animal)
         tree.attrs.update(_CITATION, strain=strain, condition=_CONDITIONS[strain])
         return tree
 
@@ -164,6 +169,10 @@ class Dag2023:
             "/class": {"n_rows": 175},
         }
         return Expected(records)
+
+
+def _strain_of(animal: str) -> str:
+    return _RECORDINGS[animal][0]
 
 
 def _record_of(animal: str) -> str:

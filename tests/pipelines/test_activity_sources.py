@@ -9,12 +9,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from connectome.pipelines.jobs import RawFile, RawFiles
+from connectome.pipelines.jobs import Expected, RawFile, RawFiles
 from connectome.pipelines.making import check_facts
 from connectome.pipelines.sources import load_source
 
 from connectome.errors import FactsError
 from connectome.schema import decode, validate
+from connectome.store.digest import array_digests, combine
 
 IDS = ["dag2023", "seeelegans2024", "zephir_demo"]
 RECORDS = {
@@ -33,6 +34,20 @@ RECORDS = {
     ],
     "zephir_demo": ["zephir_demo"],
 }
+
+GOLDEN = {
+    "dag2023-2022-01-16-01": "9824f6b324f8a172",
+    "dag2023-2022-07-26-31": "d614aa26e5b46a29",
+    "dag2023-2022-07-27-38": "374f17fb66854fc7",
+    "dag2023-2022-07-27-45": "d357471f3b0391a4",
+    "dag2023-labels": "655faff2fba2f185",
+    "seeelegans2024-atlas": "c1fb3d86382a6be5",
+    "seeelegans2024-by-hand": "9951bad75dde5f89",
+    "seeelegans2024-dataset2": "2a64ca27b0958cf5",
+    "seeelegans2024-tracks-c": "c52ac52bfb5a8186",
+    "zephir_demo": "dc579c42820fd70f",
+}
+"""Content digests. Where one changes, raise the version of its source (``pipelines/sources``) and write it here."""
 
 
 def raw_files(source, folder: Path) -> RawFiles:
@@ -53,6 +68,11 @@ def source(request):
 @pytest.fixture(scope="module")
 def raw(source, data_dir: Path) -> RawFiles:
     return raw_files(source, data_dir / "worm")
+
+
+@pytest.fixture(scope="module")
+def trees(source, raw: RawFiles):
+    return {job.record: source.read(job) for job in source.discover(raw).jobs}
 
 
 def test_checksums_and_sizes_are_those_of_the_files_at_hand(source, data_dir: Path) -> None:
@@ -80,28 +100,30 @@ def test_every_file_is_used_or_rejected_and_records_are_stable(source, raw: RawF
     assert again.rejected == found.rejected
 
 
-def test_records_are_valid_and_meet_their_facts(source, raw: RawFiles) -> None:
+def test_records_are_valid_and_meet_their_facts(source, trees) -> None:
     expected = source.expected()
-    jobs = source.discover(raw).jobs
-    assert set(expected.records) == {job.record for job in jobs}
-    for job in jobs:
-        tree = source.read(job)
-        validate(tree, subject=job.record)
-        check_facts(tree, expected, record=job.record)
+    assert set(expected.records) == set(trees)
+    for record, tree in trees.items():
+        validate(tree, subject=record)
+        check_facts(tree, expected, record=record)
         for name in ("title", "species", "citation", "doi", "licence", "source"):
-            assert tree.attrs[name], (job.record, name)
+            assert tree.attrs[name], (record, name)
 
 
-def test_a_fact_that_is_not_met_is_noticed(source, raw: RawFiles) -> None:
-    jobs = source.discover(raw).jobs
+def test_contents_are_those_of_the_stated_source_version(source, trees) -> None:
+    assert source.version == "1"
+    found = {record: combine(tree, array_digests(tree))[:16] for record, tree in trees.items()}
+    assert found == {record: GOLDEN[record] for record in RECORDS[source.id]}
+
+
+def test_a_fact_that_is_not_met_is_noticed(source, trees) -> None:
     expected = source.expected()
-    for job in jobs:
-        facts = {path: dict(values) for path, values in expected.records[job.record].items()}
-        path, name = next((path, name) for path, values in facts.items() for name in values)
-        facts[path][name] = -1
-        with pytest.raises(FactsError):
-            check_facts(source.read(job), type(expected)({job.record: facts}), record=job.record)
-        break
+    for record, tree in trees.items():
+        for path, values in expected.records[record].items():
+            for name in values:
+                changed = Expected({record: {path: {**values, name: -1}}})
+                with pytest.raises(FactsError):
+                    check_facts(tree, changed, record=record)
 
 
 def test_each_record_needs_only_its_own_files(source, raw: RawFiles) -> None:
@@ -166,7 +188,7 @@ def test_a_labelled_recording_that_turns_up_later_is_read_like_the_others(data_d
     assert (tree["neuron"]["raw_label"].values != "").sum() == 106
 
 
-def test_a_damaged_label_file_is_rejected_and_recordings_are_still_made(data_dir: Path, tmp_path: Path) -> None:
+def test_labelled_animals_are_not_made_without_their_labels(data_dir: Path, tmp_path: Path) -> None:
     source = load_source("dag2023")
     raw = dict(raw_files(source, data_dir / "worm"))
     broken = tmp_path / "labels.jld2"
@@ -174,5 +196,8 @@ def test_a_damaged_label_file_is_rejected_and_recordings_are_still_made(data_dir
     path = "dag2023/NeuroPAL_labels_dict.jld2"
     raw[path] = RawFile(path, broken, 9, "0" * 64)
     found = source.discover(RawFiles(list(raw.values())))
-    assert path in {item.file for item in found.rejected}
-    assert "dag2023-2022-07-27-45" in {job.record for job in found.jobs}
+    assert [job.record for job in found.jobs] == ["dag2023-2022-01-16-01"]
+    reasons = {item.file: item.reason for item in found.rejected}
+    assert sorted(reasons) == sorted(set(raw) - {"dag2023/2022-01-16-01-data.h5"})
+    assert "not an HDF5 file" in reasons[path]
+    assert "cannot be read" in reasons["dag2023/2022-07-27-45-data.h5"]
