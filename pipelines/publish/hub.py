@@ -124,7 +124,10 @@ def publish(
         check_permission(version, found)
     built = folder if folder is not None else _default_folder(version)
     shown = place if repository is None else f"hf://datasets/{repository}"
-    files = build_folder(version, built, place=shown, licences=licences, voxels=voxels)
+    # A folder's path means nothing to others and is kept out of the card.
+    files = build_folder(
+        version, built, place=shown if repository is not None else None, licences=licences, voxels=voxels
+    )
     if not dry_run:
         if repository is None:
             _copy(version, built, Path(to), files)

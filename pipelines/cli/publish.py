@@ -1,0 +1,65 @@
+"""``connectome publish``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from connectome.display.text import human_bytes
+
+if TYPE_CHECKING:
+    from ..publish import Publication
+    from .output import Output
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    from pathlib import Path
+
+    parser.add_argument("spec", metavar="DATASET[@VERSION]")
+    parser.add_argument("--to", required=True, metavar="PLACE", help="hf://datasets/ORG/NAME, or a folder")
+    parser.add_argument("--dry-run", action="store_true", help="build the folder, list it, and send nothing")
+    parser.add_argument(
+        "--accept-licence",
+        action="append",
+        default=[],
+        metavar="LICENCE",
+        help="confirm to have permission to pass on data under this licence (may be given more than once)",
+    )
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="build there (default: in the staging area)")
+    parser.add_argument("--voxels", action="store_true", help="also publish the numbers of volumes as rows")
+    parser.add_argument("--private", action="store_true", help="make a new repository on the Hub private")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Publish a version."""
+    from connectome.store import open_version
+
+    from ..publish import publish
+
+    output.note(f"building what {args.to} needs")
+    done = publish(
+        open_version(args.spec, root=args.root),
+        args.to,
+        dry_run=args.dry_run,
+        accepted=args.accept_licence,
+        folder=args.folder,
+        voxels=args.voxels,
+        private=args.private,
+    )
+    output.result(done.as_dict(), _describe(done))
+    return 0
+
+
+def _describe(done: Publication) -> str:
+    lines = [f"{file.size_bytes:>14,}  {file.path}" for file in done.files]
+    what = "would be published" if done.dry_run else "published"
+    lines.append(f"{len(done.files)} files, {human_bytes(done.size_bytes)}, built in {done.folder}")
+    lines.append(f"{done.spec} {what} to {done.to}")
+    lines += [
+        f"  warning: {item.record} ({item.source}) is under {item.licence}: {item.reason}" for item in done.obstacles
+    ]
+    if done.obstacles:
+        accept = " ".join(f"--accept-licence {name}" for name in sorted({item.licence for item in done.obstacles}))
+        lines.append(f"  it will be refused without permission; confirm it with: {accept}")
+    return "\n".join(lines)
