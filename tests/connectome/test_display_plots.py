@@ -88,7 +88,7 @@ def test_zero_and_negative_weights_are_drawn_as_what_they_are():
     dataset = graph(weights=weights)
     image = plots.adjacency(dataset).axes[0].images[0]
     assert image.norm.vcenter == 0.0
-    assert image.norm.vmax == -image.norm.vmin == np.abs(image.get_array().compressed()).max()
+    assert image.norm.vmax == -image.norm.vmin == np.percentile(np.abs(image.get_array().compressed()), 99)
     zeros = graph(weights=np.zeros(400))
     assert plots.png_bytes(plots.adjacency(zeros)).startswith(b"\x89PNG")
     assert plots.adjacency(zeros).axes[0].images[0].get_array().compressed().sum() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import pairwise
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = ["adjacency", "adjacency_matrix", "degree_distribution", "degrees", "node_groups", "node_order"]
 
-GROUP_COLUMNS = ("role", "node_type", "neuron_type", "cell_type", "type", "node_kind")
+GROUP_COLUMNS = ("role", "node_type", "neuron_type", "type", "node_kind")
 """Node columns that tell parts of a graph apart, the most telling first; where one is empty the next is asked."""
 MAX_CELLS = 1200
 """Rows of the picture; of larger graphs each row is a block of nodes."""
 MAX_SPECTRAL = 1500
 """Nodes up to which the spectral order is computed (a dense eigenproblem of a second or so)."""
 MAX_NAMED = 60
+"""Nodes up to which each is written by its name."""
+MAX_PARTS = 14
+"""Parts that are written by their names; of more, the largest."""
 Array = np.ndarray[Any, Any]
 
 
@@ -202,9 +206,12 @@ def adjacency(
     axes = figure.add_subplot()
     values = matrix.compressed()
     shown: dict[str, Any] = {"cmap": "viridis_r"}
+    beyond: Literal["both", "neither"] = "neither"
     if values.size and values.min() < 0:
-        reach = float(np.abs(values).max())
+        # A few extremes would wash out everything else; the arrows of the colour bar say that there are some.
+        reach = float(np.percentile(np.abs(values), 99)) or float(np.abs(values).max())
         shown = {"cmap": "RdBu_r", "norm": TwoSlopeNorm(0.0, -reach, reach)}
+        beyond = "both" if np.abs(values).max() > reach else "neither"
     elif values.size and values.max() > 0:
         low, high = float(values[values > 0].min()), float(values.max())
         shown["norm"] = LogNorm(low, high if high > low else low * 1.0001)
@@ -212,7 +219,8 @@ def adjacency(
     if values.size:
         weighted = "weight" in dataset
         label = f"{about['weight_meaning']} ({about['weight_units']})" if weighted else "number of edges"
-        figure.colorbar(image, ax=axes, shrink=0.75, pad=0.02, label=literal(label))
+        bar = figure.colorbar(image, ax=axes, shrink=0.75, pad=0.02, extend=beyond)
+        bar.set_label(literal("\n".join(wrap(label, 60))), fontsize=8)
     _name_parts(axes, dataset, arranged)
     n_edges = len(source)
     how = "directed" if about["directed"] else "undirected, drawn both ways"
@@ -248,6 +256,9 @@ def _name_parts(axes: Axes, dataset: xr.Dataset, arranged: Array) -> None:
     centres = [(start + stop) / 2 for start, stop in pairwise(bounds)]
     names = [str(sequence[start]) for start in bounds[:-1]]
     sizes = [stop - start for start, stop in pairwise(bounds)]
+    largest = set(sorted(range(len(sizes)), key=lambda at: (-sizes[at], at))[:MAX_PARTS])
+    names, sizes = [names[at] for at in sorted(largest)], [sizes[at] for at in sorted(largest)]
+    centres = [centres[at] for at in sorted(largest)]
     moved = spread(centres, gap=n_nodes * 0.032, low=n_nodes * 0.015, high=n_nodes * 0.985)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("bottom")

@@ -186,7 +186,7 @@ def _name_rows(axes: Axes, channels: list[str], names: Mapping[str, str] | None)
     axes.set_yticks([at for at, _ in named[::step]], [literal(name) for _, name in named[::step]], fontsize=5)
     axes.tick_params(axis="y", which="both", length=2, width=0.4, pad=1)
     count = f"{len(named):,} of {len(channels):,} named" if names is not None else f"{len(channels):,} channels"
-    some = f", every {step}th written" if step > 1 else ""
+    some = f", one in {step} written" if step > 1 else ""
     axes.set_ylabel(f"channels by first principal component\n({count}{some})", fontsize=8)
 
 
