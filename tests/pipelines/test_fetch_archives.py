@@ -192,6 +192,21 @@ def test_a_zip_member_that_is_longer_than_it_says_is_refused(tmp_path):
     assert sum(file.stat().st_size for file in files) <= 100
 
 
+def test_a_zip_member_that_is_shorter_than_it_says_is_refused(tmp_path):
+    archive = make_zip(tmp_path / "a.zip", {"short": bytes(1000)})
+    data = bytearray(archive.read_bytes())
+    struct.pack_into("<I", data, data.index(b"PK\x03\x04") + 22, 1010)
+    struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, 1010)
+    archive.write_bytes(data)
+    refuse(archive, tmp_path, TruncatedError)
+
+
+def test_a_zip_name_with_a_hidden_end_is_refused(tmp_path):
+    archive = make_zip(tmp_path / "a.zip", {"harmless@evil": b"x"})
+    archive.write_bytes(archive.read_bytes().replace(b"harmless@evil", b"harmless\0evil"))
+    refuse(archive, tmp_path, UnsafeError)
+
+
 def test_a_tar_header_that_fills_the_memory_is_refused(tmp_path):
     info = tarfile.TarInfo("././@PaxHeader")
     info.type, info.size = tarfile.XHDTYPE, 40 << 20

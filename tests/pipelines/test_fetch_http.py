@@ -523,11 +523,12 @@ def test_two_files_of_one_path_are_refused_before_anything_is_asked(http_server,
 # ---------------------------------------------------------------- several processes, and sudden death
 
 FETCH_SCRIPT = """
-import sys
+import signal, sys
 from pathlib import Path
 from connectome.pipelines.fetch import fetch
 from connectome.pipelines.jobs import RemoteFile
 url, sha256, size, cache, timeout_s = sys.argv[1:]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored when inherited from a background job
 print("begun", flush=True)
 fetched = fetch([RemoteFile("lab/worm.bin", url, int(size), sha256)], Path(cache), timeout_s=float(timeout_s))
 print(fetched.bytes_downloaded, fetched.files[0].local)

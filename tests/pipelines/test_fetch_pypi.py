@@ -8,6 +8,7 @@ import re
 import stat
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -130,24 +131,42 @@ def test_a_damaged_archive_of_an_earlier_run_is_downloaded_again(index, cache):
 
 
 def test_the_same_wheel_is_taken_on_every_machine(index, cache):
-    make_wheel(index, "lines", "1.0", {"lines/a.csv": TABLE.replace(b"\n", b"\r\n")}, tag="cp311-abi3-win_amd64")
+    # Both fit a Linux machine of today, which would prefer the second.
     make_wheel(index, "lines", "1.0", {"lines/a.csv": TABLE}, tag="cp311-abi3-manylinux2014_x86_64")
+    windows = TABLE.replace(b"\n", b"\r\n")
+    make_wheel(index, "lines", "1.0", {"lines/a.csv": windows}, tag="cp311-abi3-manylinux_2_31_x86_64")
+    make_wheel(index, "lines", "1.0", {"lines/a.csv": windows}, tag="cp311-abi3-win_amd64")
     assert fetch([listed("pypi:lines==1.0#lines/a.csv")], cache).files[0].local.read_bytes() == TABLE
+
+
+def test_a_wheel_for_this_machine_alone_is_taken_when_there_is_no_other(index, cache):
+    platform = re.sub(r"[-.]", "_", sysconfig.get_platform())
+    make_wheel(index, "alone", "1.0", {"alone/a.csv": TABLE}, tag=f"py3-none-{platform}")
+    assert fetch([listed("pypi:alone==1.0#alone/a.csv")], cache).files[0].local.read_bytes() == TABLE
 
 
 def test_a_source_distribution_is_refused_and_none_of_its_code_runs(index, cache, tmp_path):
     proof = tmp_path / "it ran"
-    script = f"from pathlib import Path\nPath({str(proof)!r}).write_text('ran')\n".encode()
+    script = f"from pathlib import Path\nPath({str(proof)!r}).write_text('ran')\n"
+    members = {
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "trap"\nbackend-path = ["."]\n',
+        "trap.py": script,
+        "PKG-INFO": "Metadata-Version: 2.1\nName: trap\nVersion: 1.0\n",
+        "trap/a.csv": TABLE.decode(),
+    }
     with tarfile.open(index / "trap-1.0.tar.gz", "w:gz") as archive:
-        for name, body in {"setup.py": script, "PKG-INFO": b"Metadata-Version: 1.0\nName: trap\nVersion: 1.0\n",
-                           "trap/a.csv": TABLE}.items():  # fmt: skip
+        for name, text in members.items():
             info = tarfile.TarInfo(f"trap-1.0/{name}")
-            info.size = len(body)
-            archive.addfile(info, io.BytesIO(body))
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
     with pytest.raises(UnsafeError, match="source distribution") as caught:
         fetch([listed("pypi:trap==1.0#trap/a.csv")], cache)
     assert caught.value.place == "trap==1.0"
     assert not proof.exists()
+
+    naive = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(tmp_path), "trap==1.0"]
+    subprocess.run(naive, capture_output=True, check=False)
+    assert proof.exists(), "the trap would not have sprung: this test proves nothing"
 
 
 def test_a_package_that_nobody_has_is_an_error_with_pips_own_words(index, cache):
