@@ -217,7 +217,7 @@ class WindowStream(_Windowed, IterableDataset[dict[str, "Tensor"]]):  # type: ig
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the next iteration, which starts at its first batch."""
-        self.epoch, self._start = epoch, 0
+        self.epoch, self._start, self._given = epoch, 0, 0
 
     def _index(self) -> WindowIndex:
         return self.source.index.shifted(self.shuffle.offset(self.epoch)) if self.jitter else self.source.index
@@ -231,11 +231,15 @@ class WindowStream(_Windowed, IterableDataset[dict[str, "Tensor"]]):  # type: ig
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         worker = get_worker_info()
         stripe = Stripe(self.rank, self.n_ranks, worker.id if worker else 0, worker.num_workers if worker else 1)
-        index, size = self._index(), self.batch_size
+        index = self._index()
         start, self._start = self._start, 0
         self._given = start
-        order, at = None, 0
-        for number in stripe.batches(len(index), size, drop_last=self.drop_last, start=start):
+        numbers = stripe.batches(len(index), self.batch_size, drop_last=self.drop_last, start=start)
+        return self._batches(numbers, index)
+
+    def _batches(self, numbers: range, index: WindowIndex) -> Iterator[dict[str, Tensor]]:
+        size, order, at = self.batch_size, None, 0
+        for number in numbers:
             if order is None:
                 order, at = self.shuffle.order(len(index), epoch=self.epoch, start=number * size), number * size
             while at < number * size:
@@ -276,13 +280,15 @@ class WindowStream(_Windowed, IterableDataset[dict[str, "Tensor"]]):  # type: ig
                 found=str(other),
             )
         self.epoch, self._start = int(state["epoch"]), int(state["batches"])
+        self._given = self._start
 
     def _identity(self) -> dict[str, Any]:
         return {
             "digest": self.source.provenance.digest,
             "split": self.source.provenance.split_digest,
             "part": self.source.provenance.part,
-            "n_windows": len(self.source),
+            "group": self.source.group,
+            "windows": self.source.index.digest,
             "batch_size": self.batch_size,
             "n_ranks": self.n_ranks,
             "drop_last": self.drop_last,

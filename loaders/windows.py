@@ -7,6 +7,7 @@ the order in which they lie in the files, so that each chunk is decoded once for
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,6 +94,12 @@ class WindowIndex:
 
     def __len__(self) -> int:
         return int(self.first[-1])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all ranges, lengths and strides."""
+        columns = (self.record, self.begin, self.end, self.window, self.stride)
+        return hashlib.sha256(np.stack(columns).astype("<i8").tobytes()).hexdigest()
 
     def locate(self, indices: Array) -> tuple[Array, Array]:
         """Return the range and the first sample of windows.
