@@ -21,7 +21,7 @@ $(INSTALLED): pyproject.toml setup.py constraints.txt
 	touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/python -m connectome.pipelines.demo --root .demo
+	$(BIN)/python docs/examples/demo.py --root .demo
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
