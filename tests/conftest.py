@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -23,3 +26,16 @@ def data_dir() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"the real files are not here ({DATA}); set CONNECTOME_TEST_DATA")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def generated() -> ModuleType:
+    """Return ``tests/support/generated.py``, which makes versions with a group of every kind."""
+    name = "tests_support_generated"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, PROJECT / "tests" / "support" / "generated.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
