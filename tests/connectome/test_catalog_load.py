@@ -265,6 +265,7 @@ def test_the_projects_own_catalogue_is_valid_and_found_by_default(project: Path,
         assert all(work.doi for work in entry.works)
 
 
+@pytest.mark.data
 def test_the_catalogues_dois_are_those_of_the_readmes_beside_the_data(data_dir: Path):
     dois = {
         "cook2019": "cook2019",

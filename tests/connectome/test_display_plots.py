@@ -482,6 +482,7 @@ def test_labels_are_moved_apart_and_keep_their_order(positions: list[float], gap
         assert moved[-1] <= 100 + 1e-9
 
 
+@pytest.mark.data
 def test_the_real_template_lies_upright(data_dir: Path):
     from connectome.pipelines.formats import read
 
@@ -501,6 +502,7 @@ def test_the_real_template_lies_upright(data_dir: Path):
     assert np.corrcoef(filled.ravel(), filled[:, ::-1].ravel())[0, 1] > 0.95
 
 
+@pytest.mark.data
 def test_left_and_right_burnt_into_real_images_are_where_the_marks_say(data_dir: Path):
     from connectome.pipelines.formats import read
 
