@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from connectome.display.text import table_text
 from connectome.errors import UsageError
@@ -66,7 +66,7 @@ def _list(output: Output) -> int:
 
     from ..formats import FORMATS
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for item in FORMATS.values():
         try:
             options = {name: str(parameter.annotation) for name, parameter in item.options().items()}

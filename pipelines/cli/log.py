@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .output import Output
@@ -20,7 +20,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
     repository = Repository(args.root)
     tags = repository.tags(args.dataset)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "version": manifest.version,
             "digest": manifest.digest,
