@@ -29,11 +29,11 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def generated() -> ModuleType:
-    """Return ``tests/support/generated.py``, which makes versions with a group of every kind."""
-    name = "tests_support_generated"
+def all_kinds() -> ModuleType:
+    """Return ``tests/support/all_kinds.py``, which makes versions with a group of every kind."""
+    name = "tests_support_all_kinds"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, PROJECT / "tests" / "support" / "generated.py")
+        spec = importlib.util.spec_from_file_location(name, PROJECT / "tests" / "support" / "all_kinds.py")
         assert spec is not None
         assert spec.loader is not None
         sys.modules[name] = importlib.util.module_from_spec(spec)

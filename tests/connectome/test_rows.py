@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def version(tmp_path_factory: pytest.TempPathFactory, generated: Any) -> Version:
+def version(tmp_path_factory: pytest.TempPathFactory, all_kinds: Any) -> Version:
     """Make a generated version of four records."""
-    return generated.commit(tmp_path_factory.mktemp("rows"))
+    return all_kinds.commit(tmp_path_factory.mktemp("rows"))
 
 
 def read(version: Version, name: str, **options: Any) -> pa.Table:
@@ -73,13 +73,13 @@ def test_no_row_of_a_signal_reaches_over_the_border_of_a_segment(version: Versio
     assert rows[2]["start_s"] == 2.0 + 40 * 3 / 250
 
 
-def test_a_signal_that_counts_frames_has_no_start_in_seconds(tmp_path: Path, generated: Any) -> None:
+def test_a_signal_that_counts_frames_has_no_start_in_seconds(tmp_path: Path, all_kinds: Any) -> None:
     group = schema.series(np.zeros((1, 5)), channel=["a"], units="1", long_name="Generated", frame_start=1)
-    rows = read(generated.commit(tmp_path, {"one": schema.record({"s": group})}), "s.signal")
+    rows = read(all_kinds.commit(tmp_path, {"one": schema.record({"s": group})}), "s.signal")
     assert rows["start_s"].null_count == 1
 
 
-def test_stamps_and_masks_come_in_rows_of_their_own(tmp_path: Path, generated: Any) -> None:
+def test_stamps_and_masks_come_in_rows_of_their_own(tmp_path: Path, all_kinds: Any) -> None:
     valid = np.arange(50) % 3 > 0
     stamps = np.linspace(0, 1, 50)
     by_channel = np.stack([valid, ~valid])
@@ -88,7 +88,7 @@ def test_stamps_and_masks_come_in_rows_of_their_own(tmp_path: Path, generated: A
         "time": schema.record({"s": schema.series(np.zeros((2, 50)), valid=valid, **options)}),
         "both": schema.record({"s": schema.series(np.ones((2, 50)), valid=by_channel, **options)}),
     }
-    version = generated.commit(tmp_path, records)
+    version = all_kinds.commit(tmp_path, records)
     times = read(version, "s.time", samples_per_row=20).to_pylist()
     assert [row["n_samples"] for row in times] == [20, 20, 10] * 2
     own = [row for row in times if row["record"] == "time"]
@@ -157,10 +157,10 @@ def test_the_table_of_records_has_their_attributes_and_warnings(version: Version
     assert rows[3]["file_sha256"] == version.manifest.records["animal-3"].file_sha256
 
 
-def test_splits_are_a_table_when_there_are_any(tmp_path: Path, generated: Any) -> None:
-    records = {f"animal-{seed}": generated.tree(seed) for seed in (1, 3)}
-    split = generated.whole_split({"train": ["animal-1"], "test": ["animal-3"]})
-    version = generated.commit(tmp_path, records, splits=[split])
+def test_splits_are_a_table_when_there_are_any(tmp_path: Path, all_kinds: Any) -> None:
+    records = {f"animal-{seed}": all_kinds.tree(seed) for seed in (1, 3)}
+    split = all_kinds.whole_split({"train": ["animal-1"], "test": ["animal-3"]})
+    version = all_kinds.commit(tmp_path, records, splits=[split])
     rows = read(version, "splits").to_pylist()
     assert [(row["split"], row["part"], row["record"], row["start_s"]) for row in rows] == [
         ("default", "train", "animal-1", None), ("default", "test", "animal-3", None)
@@ -182,9 +182,9 @@ def test_a_group_stands_for_its_main_table(version: Version) -> None:
         choose(listed, "behaviour")
 
 
-def test_two_groups_whose_tables_would_have_one_name_are_refused(tmp_path: Path, generated: Any) -> None:
+def test_two_groups_whose_tables_would_have_one_name_are_refused(tmp_path: Path, all_kinds: Any) -> None:
     table = schema.table({"a": schema.column("row", [1], "A", "1")})
-    version = generated.commit(tmp_path, {"one": schema.record({"a/b": table, "a.b": table})})
+    version = all_kinds.commit(tmp_path, {"one": schema.record({"a/b": table, "a.b": table})})
     with pytest.raises(SchemaError, match="tables of the same name"):
         tables(version)
 
@@ -227,10 +227,10 @@ def test_lists_of_different_lengths_join_to_lists_of_any_length() -> None:
     assert len(join_columns([Column("p", "float64", (3,)), Column("p", "float64")])) == 2
 
 
-def test_complex_numbers_become_pairs(tmp_path: Path, generated: Any) -> None:
+def test_complex_numbers_become_pairs(tmp_path: Path, all_kinds: Any) -> None:
     values = np.array([1 + 2j, np.nan - 1j], dtype=np.complex64)
     table = schema.table({"z": schema.column("row", values, "Z", "1")})
-    rows = read(generated.commit(tmp_path, {"one": schema.record({"t": table})}), "t")
+    rows = read(all_kinds.commit(tmp_path, {"one": schema.record({"t": table})}), "t")
     assert rows.schema.field("z").type == pa.list_(pa.float32(), 2)
     np.testing.assert_array_equal(np.array(rows["z"].to_pylist()), np.array([[1, 2], [np.nan, -1]]))
 
@@ -240,8 +240,8 @@ def test_units_and_meanings_travel_with_the_columns(version: Version) -> None:
     assert field.metadata == {b"long_name": b"Onset", b"units": b"s"}
 
 
-def test_rates_that_no_float_can_hold_give_the_stamps_of_the_schema(tmp_path: Path, generated: Any) -> None:
+def test_rates_that_no_float_can_hold_give_the_stamps_of_the_schema(tmp_path: Path, all_kinds: Any) -> None:
     group = schema.series(np.zeros((1, 9)), channel=["a"], units="1", long_name="G", rate_hz=Fraction(30000, 1001))
-    version = generated.commit(tmp_path, {"one": schema.record({"s": group})})
+    version = all_kinds.commit(tmp_path, {"one": schema.record({"s": group})})
     rows = read(version, "s.signal", samples_per_row=2)
     assert rows["start_s"].to_pylist() == time_s(group)[::2].tolist()

@@ -1,6 +1,6 @@
 """Generated versions with a group of every kind, for tests of what reads whole versions. All numbers are made up.
 
-Other tests reach it through the fixture ``generated``.
+Other tests reach it through the fixture ``all_kinds``.
 """
 
 from __future__ import annotations
