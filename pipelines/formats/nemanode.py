@@ -45,6 +45,8 @@ def read_nemanode(path: Path) -> EdgeList:
         raise TruncatedError(
             f"the JSON is not whole: {error.msg}", subject=path.name, place=f"line {error.lineno}, column {error.colno}"
         ) from error
+    except RecursionError as error:
+        raise FormatError("the JSON is nested too deeply", subject=path.name) from error
     if not isinstance(entries, list) or not entries:
         raise FormatError("no list of entries", subject=path.name, expected="a list", found=type(entries).__name__)
     rows: list[EdgeRow] = []

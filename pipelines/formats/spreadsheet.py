@@ -204,7 +204,7 @@ def _open_xls(path: Path) -> Any:
             "the file is not a legacy XLS workbook", subject=path.name, expected="an OLE2 file", found=repr(magic)
         )
     try:
-        return xlrd.open_workbook(path)
+        return xlrd.open_workbook(path, logfile=io.StringIO())  # it would print to stdout
     except (xlrd.XLRDError, xlrd.compdoc.CompDocError, struct.error, IndexError, AssertionError, EOFError) as error:
         raise TruncatedError(f"the workbook is not whole: {error}", subject=path.name) from error
     except ValueError as error:
