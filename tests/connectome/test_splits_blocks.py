@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectome.errors import LeakError, UsageError
@@ -24,6 +24,7 @@ from connectome.splits import (
 )
 
 THIRDS = {"train": 0.8, "val": 0.1, "test": 0.1}
+patient = settings(deadline=None)
 
 
 def recordings(**extents: tuple[float, float]) -> pd.DataFrame:
@@ -51,6 +52,7 @@ def indexes(draw: st.DrawFn) -> pd.DataFrame:
     return recordings(**{f"r{i}": (start, start + length) for i, (start, length) in enumerate(spans)})
 
 
+@patient
 @given(plans(), indexes())
 def test_no_two_parts_of_a_record_are_nearer_than_the_gap(plan, index):
     for _, rows in plan.assign(index).rows.groupby("record"):
@@ -59,6 +61,7 @@ def test_no_two_parts_of_a_record_are_nearer_than_the_gap(plan, index):
                 assert max(one.start_s, other.start_s) - min(one.stop_s, other.stop_s) >= plan.gap_s
 
 
+@patient
 @given(plans(), indexes())
 def test_stretches_and_gaps_add_up_to_the_record(plan, index):
     rows = plan.assign(index).rows
@@ -73,6 +76,7 @@ def test_stretches_and_gaps_add_up_to_the_record(plan, index):
         )
 
 
+@patient
 @given(plans(), indexes())
 def test_a_split_in_time_is_proved(plan, index):
     split = plan.assign(index)
@@ -82,6 +86,7 @@ def test_a_split_in_time_is_proved(plan, index):
     assert proof.unproved[0].startswith("that no animal")
 
 
+@patient
 @given(indexes(), st.sampled_from([0.0, 2.0]))
 def test_forward_parts_follow_each_other_in_order_and_have_their_fraction_of_the_time(index, gap_s):
     split = TimeBlockSplit(fractions=THIRDS, gap_s=gap_s).assign(index)
@@ -111,6 +116,17 @@ def test_shuffled_blocks_meet_the_quota_of_every_record():
     assert sums["b"].to_dict() == pytest.approx({"train": 160, "val": 20, "test": 20})
 
 
+def test_the_last_block_ends_where_the_record_ends_to_the_last_bit():
+    start_s, stop_s = 8.7, 52.9
+    assert start_s + (stop_s - start_s) != stop_s
+    index = recordings(a=(start_s, stop_s))
+    for plan in (
+        TimeBlockSplit(fractions=THIRDS, gap_s=1, order="shuffled", n_blocks=10),
+        TimeBlockSplit(fractions=THIRDS, gap_s=1),
+    ):
+        assert plan.assign(index).rows["stop_s"].max() == stop_s
+
+
 def test_shuffled_blocks_differ_between_records_and_seeds():
     index = recordings(a=(0.0, 1000.0), b=(0.0, 1000.0))
     places = set()
@@ -130,6 +146,7 @@ def test_blocks_of_a_least_length_are_as_many_as_fit():
     assert {round(start / (1000 / 41), 9) % 1 for start in rows[rows["record"] == "b"]["start_s"]} == {0.0}
 
 
+@patient
 @given(plans(), indexes(), st.randoms(use_true_random=False))
 def test_a_record_is_cut_alike_whatever_other_records_there_are(plan, index, random):
     rows = list(range(len(index)))
@@ -218,6 +235,7 @@ def test_a_record_without_an_extent_is_refused(columns):
 # clocks and copies
 
 
+@patient
 @given(plans(), st.lists(st.tuples(st.floats(0, 40), st.floats(60, 200)), min_size=2, max_size=4))
 def test_records_on_one_clock_are_cut_at_the_same_times(plan, ends):
     plan = TimeBlockSplit.from_dict({**plan.as_dict(), "clock": "session"})
@@ -271,6 +289,7 @@ def test_a_record_that_lies_in_a_guard_gap_of_its_clock_is_named():
 # windows
 
 
+@patient
 @given(plans(), indexes(), st.data())
 def test_a_window_has_a_part_exactly_when_it_lies_inside_one_stretch(plan, index, data):
     split = plan.assign(index)
@@ -293,6 +312,7 @@ def test_a_window_has_a_part_exactly_when_it_lies_inside_one_stretch(plan, index
     assert found.index.equals(windows.index)
 
 
+@patient
 @given(plans(), indexes(), st.floats(0.01, 3.0))
 def test_windows_that_keep_to_their_parts_are_a_gap_apart(plan, index, length_s):
     split = plan.assign(index)

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectome.errors import LeakError, UsageError
@@ -26,6 +26,7 @@ from connectome.splits import (
 from connectome.splits.strata import rounded_table
 
 THIRDS = {"train": 0.8, "val": 0.1, "test": 0.1}
+patient = settings(deadline=None)
 
 
 def index_of(groups: dict[str, int], **columns: dict[str, object]) -> pd.DataFrame:
@@ -56,6 +57,7 @@ def sizes(split: Split) -> Counter[str]:
 # quotas
 
 
+@patient
 @given(groupings, fractions(), seeds)
 def test_every_group_is_in_one_part_and_every_record_in_its_groups_part(groups, parts, seed):
     index = index_of(groups)
@@ -68,6 +70,7 @@ def test_every_group_is_in_one_part_and_every_record_in_its_groups_part(groups, 
     prove(split, index)
 
 
+@patient
 @given(groupings, fractions(), seeds)
 def test_parts_are_within_one_group_of_their_quota_and_never_empty(groups, parts, seed):
     count = sizes(GroupedSplit(by="subject", fractions=parts, seed=seed).assign(index_of(groups)))
@@ -79,6 +82,7 @@ def test_parts_are_within_one_group_of_their_quota_and_never_empty(groups, parts
         assert count[part] > value - 1 - n_small
 
 
+@patient
 @given(st.dictionaries(names, st.floats(0.1, 1e4), min_size=3, max_size=20), seeds)
 def test_weighed_parts_are_within_the_heaviest_group_of_their_quota(weights, seed):
     index = index_of(dict.fromkeys(weights, 1), duration_s=weights)
@@ -129,6 +133,7 @@ def test_each_group_reaches_the_test_part_about_as_often_as_its_fraction_says():
 # order, stability
 
 
+@patient
 @given(groupings, seeds, st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_columns_does_not_matter(groups, seed, random):
     index = index_of(groups, strain={group: group[0] for group in groups})
@@ -145,6 +150,7 @@ def test_the_order_of_rows_and_columns_does_not_matter(groups, seed, random):
         assert plan.assign(index).digest == plan.assign(other).digest
 
 
+@patient
 @given(groupings, st.dictionaries(names, st.integers(1, 3), max_size=8), seeds, st.sampled_from([0, 1, 2]))
 def test_nothing_moves_when_records_and_groups_are_added(groups, more, seed, which):
     strata = {group: str(len(group)) for group in {**groups, **more}}
@@ -163,6 +169,7 @@ def test_nothing_moves_when_records_and_groups_are_added(groups, more, seed, whi
     prove(second, after)
 
 
+@patient
 @given(st.integers(1, 40), seeds)
 def test_fractions_are_approached_as_groups_are_added_one_by_one(n_more, seed):
     plan = GroupedSplit(by="subject", fractions=THIRDS, seed=seed)
@@ -250,6 +257,7 @@ def test_several_columns_make_a_group_together():
     assert {split.groups['["x", "01"]']} == {row.part for row in split.rows.itertuples() if row.record in "ab"}
 
 
+@patient
 @given(groupings, st.data(), seeds)
 def test_linked_groups_stay_together_through_chains(groups, data, seed):
     members = sorted(groups)
@@ -350,6 +358,7 @@ def test_a_weight_that_is_none_is_refused(value):
 # strata
 
 
+@patient
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.data())
 def test_a_rounded_table_keeps_its_sums_and_rounds_each_cell_down_or_up(rows, data):
     total = sum(rows)
@@ -362,6 +371,7 @@ def test_a_rounded_table_keeps_its_sums_and_rounds_each_cell_down_or_up(rows, da
         assert abs(Fraction(table[i][j]) - Fraction(rows[i] * columns[j], total)) < 1
 
 
+@patient
 @given(st.dictionaries(names, st.sampled_from("xyz"), min_size=3, max_size=30), fractions(), seeds)
 def test_every_part_has_its_share_of_each_stratum(strata, parts, seed):
     index = index_of(dict.fromkeys(strata, 2), strain=strata)
@@ -398,6 +408,16 @@ def test_groups_that_are_added_one_by_one_are_spread_over_strata():
     assert abs(held["mutant", "test"] - 20) <= 2
 
 
+def test_groups_of_ever_new_strata_still_fill_the_parts_by_quota():
+    plan = StratifiedGroupedSplit(by="subject", stratify="strain", fractions=THIRDS)
+    strata = {f"{i:03d}": f"strain-{i}" for i in range(60)}
+    index = index_of(dict.fromkeys(strata, 1), strain=strata)
+    split = plan.assign(index.head(10))
+    for n in range(11, 61):
+        split = plan.assign(index.head(n), split)
+    assert all(abs(sizes(split)[part] - 60 * share) <= 1 for part, share in THIRDS.items())
+
+
 def test_a_group_with_records_of_two_strata_is_a_stratum_of_its_own():
     index = pd.DataFrame(
         {
@@ -430,6 +450,7 @@ def test_records_without_a_stratum_are_named_or_make_one():
 # folds
 
 
+@patient
 @given(st.integers(2, 9), st.integers(0, 12), seeds)
 def test_folds_differ_by_one_group_at_most_and_each_is_held_out_once(n_folds, n_more, seed):
     groups = [f"g{i}" for i in range(n_folds + n_more)]

@@ -7,13 +7,14 @@ import json
 
 import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from connectome.errors import LeakError, UsageError
 from connectome.splits import Entry, GroupedSplit, PublishedSplit, Split, TimeBlockSplit, prove
 
 THIRDS = {"train": 0.8, "val": 0.1, "test": 0.1}
+patient = settings(deadline=None)
 PARTS = ("train", "val", "test")
 
 
@@ -124,6 +125,7 @@ def test_proofs_are_shown_as_text_and_html(animals, split):
 # leaks that are planted
 
 
+@patient
 @given(st.data())
 def test_a_record_that_is_moved_to_another_part_is_found(data):
     index = pd.DataFrame({"record": [f"r{i:02d}" for i in range(20)], "subject": [f"s{i // 2}" for i in range(20)]})
@@ -145,6 +147,7 @@ def test_a_subject_that_is_corrected_after_the_split_is_found(animals, split):
     assert f"group {other} in two parts" in leaks(split, animals)
 
 
+@patient
 @given(st.data())
 def test_a_record_that_is_missing_is_found(data):
     index = pd.DataFrame({"record": [f"r{i}" for i in range(9)], "subject": [f"s{i}" for i in range(9)]})
@@ -181,6 +184,7 @@ def change(split: Split, record: str, part: str, **times: float) -> Split:
     return with_entries(split, entries)
 
 
+@patient
 @given(st.floats(0.001, 50.0), st.sampled_from([("train", "stop_s", 1), ("test", "start_s", -1)]))
 def test_parts_that_come_nearer_than_the_gap_are_found(by_s, end):
     part, column, sign = end
@@ -232,6 +236,7 @@ def test_a_stretch_that_is_left_out_is_found(animals, blocks):
     assert "in no part: c2 [" in leaks(with_entries(blocks, entries), animals)
 
 
+@patient
 @given(st.data())
 def test_identical_records_in_two_parts_are_found(data):
     index = pd.DataFrame({"record": [f"r{i}" for i in range(9)], "subject": [f"s{i}" for i in range(9)]})
