@@ -105,8 +105,8 @@ class UsageError(ConnectomeError, ValueError):
     kind = "usage"
 
 
-class NotFoundError(ConnectomeError, LookupError):
-    """A dataset, version, tag, record or file does not exist."""
+class NotFoundError(ConnectomeError, KeyError):
+    """A dataset, version, tag, record or file does not exist; a KeyError, so that ``Mapping.get`` works."""
 
     kind = "not-found"
 

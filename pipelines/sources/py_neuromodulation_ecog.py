@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..formats.mne_raw import read
 from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
 
@@ -38,6 +40,10 @@ _DESCRIPTION = {
     "dataset_description.json": (122, "1cc1ed985d1b6f0f573bbf4603246df2eae9132c51279035444718a2cf03dacd"),
     "participants.tsv": (77, "f9d83f8b937823e0a9d65db5e37df3d650e35d499cb939fc4b752a9313ef81d2"),
 }
+
+
+PLAUSIBLE_UV = 1e5
+"""A hundred millivolts: more than any electrode in or on a brain gives, artefacts of stimulation included."""
 
 
 class PyNeuromodulationEcog:
@@ -75,6 +81,16 @@ class PyNeuromodulationEcog:
     def read(self, job: Job) -> xr.DataTree:
         """Read the recording with its sidecars."""
         tree = read([job.local(f"{self.id}/{name}") for name in _FILES], sidecars="given", group="ecog")
+        series = tree["ecog"].to_dataset()
+        # Scaled as its header says, in microvolts; a brain's surface gives a few millivolts at most.
+        peak_uv = float((np.abs(series["signal"]) * series["gain"]).max())
+        if peak_uv > PLAUSIBLE_UV:
+            message = (
+                f"by the header's scale the signal reaches {peak_uv / 1e6:.0f} V; its scale is wrong at the source, "
+                f"so amplitudes have no meaning in volts"
+            )
+            warning = {"code": "implausible-units", "place": "/ecog/signal", "message": message}
+            tree.attrs["warnings"] = [*tree.attrs.get("warnings", []), warning]
         tree.attrs.update(
             title="Cortical strip and subthalamic electrode during a grip-force task, off medication",
             species="Homo sapiens",
