@@ -114,7 +114,7 @@ def sniff(path: Path) -> bool:
     if suffix == ".mat":
         return celegans_sparse.sniff(path)
     for name in sheet_names(path):
-        sheet = read_sheet(path, name or None)
+        sheet = read_sheet(path, name or None, first=4)
         if any(dialect.fits(sheet) for dialect in DIALECTS) or _is_matrix(sheet):
             return True
     return False
@@ -213,7 +213,9 @@ def _find_sheet(path: Path, wanted: str | None, *, choose: bool) -> tuple[Sheet,
     """Return the sheet to read and the names of those left out."""
     names = sheet_names(path)
     if wanted is None and len(names) > 1 and choose:
-        fitting = [name for name in names if any(d.fits(read_sheet(path, name)) for d in DIALECTS if d.type_column)]
+        fitting = [
+            name for name in names if any(d.fits(read_sheet(path, name, first=1)) for d in DIALECTS if d.type_column)
+        ]
         if len(fitting) == 1:
             wanted = fitting[0]
     table = read_sheet(path, wanted)

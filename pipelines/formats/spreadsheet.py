@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
 from connectome.errors import FormatError, MissingExtraError, TruncatedError
@@ -84,7 +85,7 @@ def sheet_names(path: Path) -> list[str]:
         book.close()
 
 
-def read_sheet(path: Path, sheet: str | None = None) -> Sheet:
+def read_sheet(path: Path, sheet: str | None = None, *, first: int | None = None) -> Sheet:
     """Read one sheet.
 
     Parameters
@@ -93,6 +94,8 @@ def read_sheet(path: Path, sheet: str | None = None) -> Sheet:
         ``.csv``, ``.tsv``, ``.txt`` (UTF-8; tab, comma or semicolon, told from the first line), ``.xlsx`` or ``.xls``.
     sheet : str, optional
         Name of the sheet; may be left out when there is only one.
+    first : int, optional
+        Read no more than that many rows: enough to tell a table by its header, whatever its size.
 
     Raises
     ------
@@ -106,26 +109,25 @@ def read_sheet(path: Path, sheet: str | None = None) -> Sheet:
     if suffix in TEXT_SUFFIXES:
         if sheet:
             raise FormatError("a text file has no sheets", subject=path.name, expected="no sheet", found=sheet)
-        return Sheet(path, "", _read_text(path))
+        return Sheet(path, "", _read_text(path, first))
     if suffix == ".xls":
-        return _read_xls(path, sheet)
+        return _read_xls(path, sheet, first)
     if suffix == ".xlsx":
-        return _read_xlsx(path, sheet)
+        return _read_xlsx(path, sheet, first)
     raise FormatError("not a table by its name", subject=path.name, expected=".csv .tsv .txt .xls .xlsx", found=suffix)
 
 
-def _read_text(path: Path) -> tuple[tuple[Cell, ...], ...]:
+def _read_text(path: Path, first: int | None) -> tuple[tuple[Cell, ...], ...]:
+    with path.open("rb") as file:
+        content = file.read() if first is None else b"".join(itertools.islice(_short_lines(file), first))
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FormatError(
-            "the file is not UTF-8 text",
-            subject=path.name,
-            place=f"byte {error.start}",
-            found=repr(error.object[error.start]),
-        ) from error
+        found = repr(error.object[error.start : error.start + 1])
+        place = f"byte {error.start}"
+        raise FormatError("the file is not UTF-8 text", subject=path.name, place=place, found=found) from error
     if "\0" in text:
-        raise FormatError("the file holds NUL bytes", subject=path.name, place=f"byte {text.index(chr(0))}")
+        raise FormatError("the file holds NUL bytes", subject=path.name, place=f"character {text.index(chr(0))}")
     head = text.split("\n", 1)[0]
     delimiter = max("\t,;", key=head.count)
     try:
@@ -133,6 +135,12 @@ def _read_text(path: Path) -> tuple[tuple[Cell, ...], ...]:
     except csv.Error as error:
         raise FormatError(f"the table cannot be split into cells: {error}", subject=path.name) from error
     return tuple(tuple(cell.strip() or None for cell in row) for row in rows)
+
+
+def _short_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield lines of at most 1 MiB: a binary file under a table's name may have no line ends at all."""
+    while line := file.readline(1 << 20):
+        yield line
 
 
 def _choose(path: Path, names: Sequence[str], wanted: str | None) -> str:
@@ -171,14 +179,14 @@ def _open_xlsx(path: Path) -> Any:
         raise FormatError(f"the workbook cannot be read: {error}", subject=path.name) from error
 
 
-def _read_xlsx(path: Path, wanted: str | None) -> Sheet:
+def _read_xlsx(path: Path, wanted: str | None, first: int | None) -> Sheet:
     with warnings.catch_warnings():
         # openpyxl warns of drawing extensions that it leaves out; no cell is lost by it.
         warnings.simplefilter("ignore", UserWarning)
         book = _open_xlsx(path)
         try:
             name = _choose(path, book.sheetnames, wanted)
-            rows = tuple(tuple(row) for row in book[name].iter_rows(values_only=True))
+            rows = tuple(tuple(row) for row in book[name].iter_rows(max_row=first, values_only=True))
         except (zipfile.BadZipFile, EOFError, zlib.error, struct.error) as error:
             raise TruncatedError(f"the workbook is not whole: {error}", subject=path.name) from error
         except (KeyError, ValueError, ParseError) as error:
@@ -211,11 +219,12 @@ def _open_xls(path: Path) -> Any:
         raise FormatError(f"the workbook cannot be read: {error}", subject=path.name) from error
 
 
-def _read_xls(path: Path, wanted: str | None) -> Sheet:
+def _read_xls(path: Path, wanted: str | None, first: int | None) -> Sheet:
     book = _open_xls(path)
     name = _choose(path, book.sheet_names(), wanted)
     sheet = book.sheet_by_name(name)
-    return Sheet(path, name, tuple(tuple(_clean(cell) for cell in sheet.row_values(at)) for at in range(sheet.nrows)))
+    n_rows = sheet.nrows if first is None else min(first, sheet.nrows)
+    return Sheet(path, name, tuple(tuple(_clean(cell) for cell in sheet.row_values(at)) for at in range(n_rows)))
 
 
 def _clean(cell: Any) -> Cell:

@@ -11,6 +11,7 @@ in the other order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -168,7 +169,7 @@ class Cook2019(ConnectomeSource):
                 record=f"cook2019-{sex}",
                 title=f"Whole-animal connectome of the adult {sex} (Cook et al. 2019, corrected July 2020)",
                 paths=(_BOOK,),
-                read=lambda paths, table, sex=sex: _workbook(sex, paths, table),  # type: ignore[misc]
+                read=partial(_workbook, sex),
                 annotation=f"cook2019-{sex}",
                 form="xlsx",
                 release="SI 5, corrected July 2020",

@@ -11,7 +11,7 @@ import pytest
 
 from connectome.errors import FormatError, TruncatedError, UsageError
 from connectome.pipelines.formats import read, recognise
-from connectome.pipelines.formats.spreadsheet import column_letters, number
+from connectome.pipelines.formats.spreadsheet import column_letters, number, read_sheet
 from connectome.schema import decode, measure, validate
 
 openpyxl = pytest.importorskip("openpyxl")
@@ -308,6 +308,15 @@ def test_a_nemanode_export_cut_short_is_told(tmp_path: Path) -> None:
     path = write(tmp_path / "m.json", json.dumps([entry(), entry()])[:-20])
     with pytest.raises(TruncatedError):
         read(path, "celegans-table")
+
+
+def test_only_the_head_of_a_file_is_read_to_recognise_it(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes(NEMANODE.encode() + b"\xff" * 100)
+    assert recognise([path]).name == "celegans-table"
+    with pytest.raises(FormatError, match="UTF-8"):
+        read(path, "celegans-table")
+    assert len(read_sheet(path, first=2).rows) == 2
 
 
 def test_more_than_one_file_is_refused(tmp_path: Path) -> None:
