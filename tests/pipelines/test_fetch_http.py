@@ -15,14 +15,14 @@ import time
 from pathlib import Path
 
 import pytest
+
+from connectome.errors import ChecksumError, ConnectomeError, FetchError, UsageError
 from connectome.pipelines.fetch import Fetched, fetch
 from connectome.pipelines.fetch.cache import Cache, Meter
 from connectome.pipelines.fetch.http import download, open_client
 from connectome.pipelines.fetch.patience import Patience
 from connectome.pipelines.fetch.progress import SilentProgress
 from connectome.pipelines.jobs import RemoteFile
-
-from connectome.errors import ChecksumError, ConnectomeError, FetchError, UsageError
 
 
 def generated(n_bytes: int, seed: int = 0) -> bytes:
@@ -252,7 +252,7 @@ def test_a_body_announced_as_longer_is_refused_before_it_is_read(http_server, ca
     with pytest.raises(ChecksumError) as caught:
         fetch_one(listed(url), cache)
     assert caught.value.expected == f"{len(BODY)} bytes"
-    assert str(len(BODY) + 4) in (caught.value.found or "")
+    assert caught.value.found == f"{len(BODY) + 4} bytes announced by the server"
     assert len(http_server.log) == 1
     assert files_below(cache) == []
 
@@ -400,7 +400,7 @@ def test_a_redirect_from_https_to_http_is_refused(https_server, http_server, cac
 def test_an_untrusted_certificate_is_not_tried_again(https_server, cache, monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE")
     url = https_server.put("/worm.bin", BODY)
-    with pytest.raises(FetchError, match="certificate"):
+    with pytest.raises(FetchError, match="is not trusted"):
         fetch_one(listed(url), cache)
     assert https_server.log == []
 
@@ -556,6 +556,27 @@ def test_two_processes_that_want_the_same_file_fetch_it_once(http_server, cache)
     assert files_below(cache / "partial") == []
 
 
+def test_who_waited_for_another_finds_the_file_in_the_cache(http_server, cache, monkeypatch):
+    from connectome.pipelines.fetch import cache as cache_module
+
+    remote = listed(http_server.put("/worm.bin", BODY))
+    store, meter, waiting = Cache(cache), Meter(remote.path, SilentProgress()), threading.Event()
+    really = cache_module.exclusive
+    results: list[Fetched] = []
+    with store.reserve(remote, remote.url, meter, threading.Event()) as partial:
+        monkeypatch.setattr(
+            cache_module, "exclusive", lambda path, *, stop: (waiting.set(), really(path, stop=stop))[1]
+        )
+        other = threading.Thread(target=lambda: results.append(fetch_one(remote, cache)))
+        other.start()
+        assert waiting.wait(30)
+        partial.write(BODY)
+        store.admit(remote, partial)
+    other.join()
+    assert results[0].bytes_downloaded == 0
+    assert http_server.log == []
+
+
 def test_without_file_locks_two_downloads_still_cannot_mix(http_server, cache, monkeypatch):
     import fcntl
 
@@ -608,6 +629,7 @@ def test_an_interrupted_fetch_ends_and_keeps_what_has_arrived(http_server, cache
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "KeyboardInterrupt" in err
+    assert len(http_server.log) < 5, "the worker went on with its retries"
     (partial,) = (cache / "partial").glob("*.part")
     here = partial.stat().st_size
     assert partial.read_bytes() == BODY[:here]

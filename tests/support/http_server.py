@@ -57,6 +57,7 @@ class Seen:
     method: str
     path: str
     headers: dict[str, str]
+    query: str = ""
     status: int = 0
     body_bytes: int = 0
 
@@ -172,8 +173,10 @@ def _handler(server: HttpServer) -> type[BaseHTTPRequestHandler]:
             self._serve(with_body=True)
 
         def _serve(self, *, with_body: bool) -> None:
-            path = unquote(urlsplit(self.path).path)
-            seen = Seen(self.command, path, {name.lower(): value for name, value in self.headers.items()})
+            target = urlsplit(self.path)
+            path = unquote(target.path)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            seen = Seen(self.command, path, headers, target.query)
             server.log.append(seen)
             with server._counted(), suppress(BrokenPipeError, ConnectionResetError):
                 answer = server._next(path)
