@@ -65,9 +65,11 @@ def _may_retry(_task: Any, _run: Any, state: Any) -> bool:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def fetch_task(root: str, source_id: str, select: str | None, mirror: str | None) -> Fetched:
+def fetch_task(root: str, source_id: str, select: str | None, mirror: str | None, allow_missing: bool) -> Fetched:
     """Bring a source's raw files here."""
-    return fetch_source(Repository(root), load_source(source_id), select=select, mirror=mirror)
+    return fetch_source(
+        Repository(root), load_source(source_id), select=select, mirror=mirror, allow_missing=allow_missing
+    )
 
 
 @task(name="discover", task_run_name="discover {source_id}", cache_policy=NO_CACHE, persist_result=False)
@@ -113,7 +115,7 @@ def ingest_flow(
     repository = Repository(root)
     _show_plan(repository, dataset, select)
     sources = sources_of(dataset)
-    fetched = [fetch_task(root, source.id, select, mirror) for source in sources]
+    fetched = [fetch_task(root, source.id, select, mirror, allow_missing) for source in sources]
     found = [discover_task(source.id, files, select) for source, files in zip(sources, fetched, strict=True)]
     outcomes = [
         outcome

@@ -8,17 +8,18 @@ already there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from connectome.errors import FactsError, NotFoundError
+from connectome.errors import FactsError, FetchError, NotFoundError
 
 from .fetch import Fetched, fetch
 from .jobs import Discovery, Job, RawFiles, Rejected, Source
-from .making import Outcome, Task, make_record, recipe_of
+from .making import Outcome, Task, check_measured, make_record, recipe_of
 from .observe import SILENT, Observer
 from .planning import chosen_files, discover, sources_of
 from .runners import Runner, make_runner
+from .sources import load_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 
     from .fetch import Progress
 
+
 __all__ = ["IngestResult", "commit_outcomes", "fetch_source", "ingest", "make_records"]
+
+RETRIES, ONE_RETRY = 4, 1
+"""Of a fetch; one is enough where the ingest goes on without the file."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,35 @@ def fetch_source(
     *,
     select: str | None = None,
     mirror: str | Path | None = None,
+    allow_missing: bool = False,
     progress: Progress | None = None,
 ) -> Fetched:
-    """Bring the raw files of a source here, each checked against its checksum."""
-    return fetch(chosen_files(source, select), repository.raw, mirror=mirror, progress=progress)
+    """Bring the raw files of a source here, each checked against its checksum.
+
+    Parameters
+    ----------
+    repository, source, select, mirror, progress
+        As for :func:`ingest`.
+    allow_missing : bool
+        Go on without files that cannot be had, and report them. Otherwise only files that the publisher gives no
+        checksum for and that no record needs may be missing: a network that fails for a moment must not decide what
+        a record holds.
+
+    Raises
+    ------
+    FetchError
+        When a file that may not be missing cannot be had.
+    """
+    files = [
+        replace(file, optional=allow_missing or (file.optional and not (file.sha256 or file.md5)))
+        for file in chosen_files(source, select)
+    ]
+    retries = ONE_RETRY if allow_missing else RETRIES
+    try:
+        return fetch(files, repository.raw, mirror=mirror, progress=progress, retries=retries)
+    except FetchError as error:
+        error.add_note("or go on without it: --allow-missing; the version then lists it as rejected")
+        raise
 
 
 def make_records(
@@ -89,14 +119,23 @@ def make_records(
     runner: Runner,
     observer: Observer = SILENT,
 ) -> list[Outcome]:
-    """Make the records that are not there yet, on any runner; the order of the result is that of ``jobs``."""
+    """Make the records that are not there yet, on any runner; the order of the result is that of ``jobs``.
+
+    Raises
+    ------
+    FactsError
+        When a record, made now or reused, is not what its publisher says it is.
+    """
     known = repository.recipes(dataset)
+    expected = {name: load_source(name).expected() for name in sorted({job.source for job in jobs})}
     outcomes: dict[str, Outcome] = {}
     tasks: list[Task] = []
     observer.begin("make", len(jobs))
     for job in jobs:
         receipt = known.get(recipe_of(job).digest)
         if receipt is not None and receipt.record == job.record:
+            # What is expected may have been corrected since the record was made.
+            check_measured(receipt.facts, expected[job.source], record=job.record)
             outcomes[job.record] = Outcome(job.record, receipt, reused=True)
             observer.item("make", job.record, "reused")
         else:
@@ -117,7 +156,10 @@ def commit_outcomes(
     about: Mapping[str, Any] | None = None,
     select: str | None = None,
 ) -> Commit:
-    """Publish a version from outcomes. Rejected inputs of a failed record count only if no record uses them."""
+    """Publish a version from outcomes.
+
+    A file that failed one record and serves another counts as used; the failure is listed as ``FILE#RECORD``.
+    """
     receipts = [outcome.receipt for outcome in outcomes if outcome.receipt is not None]
     if not receipts and select is None:
         reasons = [item.as_dict() for outcome in outcomes for item in outcome.rejected] or [
@@ -130,9 +172,14 @@ def commit_outcomes(
             found="; ".join(f"{item['file']}: {item['reason']}" for item in reasons[:5]) or "no files",
         )
     used = {path for receipt in receipts for path in receipt.inputs}
-    turned_away = [item.as_dict() for item in rejected]
-    turned_away.extend(item.as_dict() for outcome in outcomes for item in outcome.rejected if item.file not in used)
-    return repository.commit(dataset, receipts, rejected=turned_away, about=about, keep_others=select is not None)
+    listed = {item.file: item.as_dict() for item in rejected}
+    for outcome in outcomes:
+        unused = [item for item in outcome.rejected if item.file not in used]
+        for item in unused or outcome.rejected[:1]:
+            shared = item.file in used or item.file in listed
+            file = f"{item.file}#{outcome.record}" if shared else item.file
+            listed[file] = {**item.as_dict(), "file": file}
+    return repository.commit(dataset, receipts, rejected=listed.values(), about=about, keep_others=select is not None)
 
 
 def check_complete(sources: Sequence[Source], outcomes: Sequence[Outcome], *, select: str | None) -> None:
@@ -141,6 +188,7 @@ def check_complete(sources: Sequence[Source], outcomes: Sequence[Outcome], *, se
     failed = {outcome.record: outcome.rejected for outcome in outcomes if outcome.receipt is None}
     for source in sources:
         expected = source.expected()
+        n_made = sum(item.receipt is not None and item.receipt.recipe["source"] == source.id for item in outcomes)
         lost = [name for name in expected.records if name in failed]
         if select is None:
             lost = sorted(set(expected.records) - made)
@@ -152,6 +200,14 @@ def check_complete(sources: Sequence[Source], outcomes: Sequence[Outcome], *, se
                 expected=", ".join(lost),
                 found="; ".join(reasons),
                 hint="nothing was committed; mend the files, or commit what there is with --allow-missing",
+            )
+        if select is None and expected.n_records not in (None, n_made):
+            raise FactsError(
+                "the source does not give the number of records that it promises",
+                subject=source.id,
+                expected=f"{expected.n_records} records",
+                found=f"{n_made} records",
+                hint="nothing was committed; mend the source, or commit what there is with --allow-missing",
             )
 
 
@@ -184,7 +240,7 @@ def ingest(
     workers : int, optional
         How many; default the number of processors.
     allow_missing : bool
-        Commit although promised records could not be made; the version lists them as rejected.
+        Go on without files that cannot be had and records that cannot be made; the version lists them as rejected.
     observer, progress
         Listeners.
 
@@ -204,7 +260,9 @@ def ingest(
     discovered: list[Discovery] = []
     observer.begin("fetch", len(sources))
     for source in sources:
-        found = fetch_source(repository, source, select=select, mirror=mirror, progress=progress)
+        found = fetch_source(
+            repository, source, select=select, mirror=mirror, allow_missing=allow_missing, progress=progress
+        )
         fetched.append(found)
         observer.item("fetch", source.id, "fetched")
     observer.end("fetch")

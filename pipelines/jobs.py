@@ -37,7 +37,8 @@ class RemoteFile:
     records: tuple[str, ...] = ()
     """Records that need this file; empty when all records of the source do."""
     optional: bool = False
-    """Whether the source is complete without it: if it cannot be had, the census says so and the ingest goes on."""
+    """Whether records can be made without it. One without a checksum may be missing, and the census says so; for the
+    others an ingest has to be told to go on without them."""
 
 
 @dataclass(frozen=True)
