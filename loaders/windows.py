@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Provenance", "WindowIndex", "WindowSource", "Windows"]
 
 Array = np.ndarray[Any, Any]
+NONE_PRESENT = "none of the channels of the view"
+NO_IDENTITIES = "no table of identities"
 
 
 @dataclass(frozen=True)
@@ -225,10 +227,11 @@ class WindowSource:
         names = self._choose_records(version, records, chosen_split, part)
         shelf = Shelf([record_file(version, name) for name in names], cache_bytes=cache_bytes)
         infos = [self._describe(version, shelf, at, name) for at, name in enumerate(names)]
-        rows = _view(version, infos, neurons=neurons, channels=channels, policy=policy)
+        rows = _view(version, infos, neurons=neurons, channels=channels, policy=policy, demand=records is not None)
         if rows is not None:
-            wanted = "none of the neurons" if neurons is not None else "none of the channels"
-            self.skipped |= {info.record: wanted for info, row in zip(infos, rows, strict=True) if (row < 0).all()}
+            for info, row in zip(infos, rows, strict=True):
+                if row is None or (row < 0).all():
+                    self.skipped[info.record] = NO_IDENTITIES if row is None else NONE_PRESENT
         columns: list[tuple[int, int, int, int, int]] = []
         kept: list[int] = []
         for at, info in enumerate(infos):
@@ -249,7 +252,7 @@ class WindowSource:
         self.infos: tuple[SeriesInfo, ...] = tuple(infos[at] for at in kept)
         self.index = WindowIndex(*np.array(columns, dtype=np.int64).T)
         self._shelf = Shelf([shelf.files[at] for at in kept], cache_bytes=cache_bytes)
-        self._rows = None if rows is None else tuple(rows[at] for at in kept)
+        self._rows = None if rows is None else tuple(cast("Array", rows[at]) for at in kept)
         self._names = tuple(neurons or channels or ()) or None
         self._check_batchable(pad=pad)
 
@@ -493,17 +496,23 @@ def _view(
     neurons: Sequence[str] | None,
     channels: Sequence[str] | None,
     policy: Policy,
-) -> list[Array] | None:
-    """Return for every record which channel each wanted name is; None where no names were given."""
+    demand: bool,
+) -> list[Array | None] | None:
+    """Return for every record which channel each wanted name is; None where no names were given.
+
+    A record that says nothing of identities has None; where ``demand`` is set, that is an error.
+    """
     names = neurons if neurons is not None else channels
     if names is None:
         return None
     if isinstance(names, str) or not names or len(set(names)) != len(names):
         raise UsageError("a view needs different names in a list", subject="neurons or channels", found=repr(names))
-    rows = []
+    rows: list[Array | None] = []
     for info in infos:
         tree = version.open(info.record)
-        if neurons is not None:
+        if neurons is not None and not demand and "neuron" not in tree.children:
+            rows.append(None)
+        elif neurons is not None:
             found: Identities = identify(tree, record=info.record, group=info.group, policy=policy)
             rows.append(rows_of(names, found.channel_of))
         else:

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from connectome.loaders.reading import MAX_OPEN, ChunkCache, RecordReader, Shelf
-from connectome.loaders.specs import record_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectome import schema, store
 from connectome.errors import DamagedError, NotFoundError
+from connectome.loaders.reading import MAX_OPEN, ChunkCache, RecordReader, Shelf
+from connectome.loaders.specs import record_file
 from connectome.schema import category, column
 from connectome.store.archive import LocalBytes, RecordStore
 

@@ -20,7 +20,6 @@ from connectome.loaders.windows import WindowSource
 from connectome.splits import Split
 from connectome.splits.split import Entry
 
-
 # A machine with few cores: the number of workers is what is tested.
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 

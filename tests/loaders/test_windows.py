@@ -171,7 +171,7 @@ def test_records_without_windows_are_listed_with_the_reason(make_store, generate
         ({"window": 5, "neurons": ["AVAL"], "channels": ["1"]}, UsageError, "two ways"),
         ({"window": 5, "neurons": []}, UsageError, "different names"),
         ({"window": 5, "channels": ["1", "1"]}, UsageError, "different names"),
-        ({"window": 5, "neurons": ["AVAL"]}, NotFoundError, "which channel is which neuron"),
+        ({"window": 5, "neurons": ["AVAL"], "records": ["a"]}, NotFoundError, "which channel is which neuron"),
         ({"window": 5, "dtype": "int16"}, UsageError, "floats"),
     ],
 )
@@ -298,7 +298,7 @@ def worms(make_store, generated):
 def test_a_view_by_neuron_masks_those_that_a_record_does_not_have(worms):
     source = WindowSource(worms, window=50, neurons=["AVAR", "VB2", "AVAL", "AVEL"], fill=0.0)
     assert source.channels == ("AVAR", "VB2", "AVAL", "AVEL")
-    assert source.skipped == {"none": "none of the neurons"}
+    assert source.skipped == {"none": "none of the channels of the view"}
     batch = source.windows([0, 2])
     one, two = (worms.open(name)["activity"]["signal"].values for name in ("one", "two"))
     assert batch.mask[:, :, 0].tolist() == [[False, True, True, False], [True, False, True, False]]

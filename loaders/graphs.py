@@ -1,0 +1,369 @@
+"""Graphs as training code reads them: chosen edge types over chosen nodes, and neighbours sampled from them.
+
+Plain NumPy. Every edge row of the chosen types is kept, parallel edges and loops included; a derived type (gap
+junctions written in both directions, say) is a type of its own, so nothing is symmetrised here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from connectome.errors import NotFoundError, UsageError
+from connectome.schema import decode, is_category
+from connectome.schema.graph import compressed_rows
+
+from .specs import as_version, parse_record_spec
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from connectome.store import Version
+
+__all__ = ["EdgeIndex", "Neighbours", "NodeFeatures", "SampledGraph", "load_graph", "node_features"]
+
+Array = np.ndarray[Any, Any]
+DEFAULT_EDGE_TYPES = ("chemical", "gap_junction")
+
+
+@dataclass(frozen=True)
+class EdgeIndex:
+    """Edges of some types over a list of nodes."""
+
+    record: str
+    nodes: tuple[str, ...]
+    """Node ids, as text."""
+    edge_index: Array
+    """Shape (2, edge), int64: positions of source and target in ``nodes``."""
+    weight: Array | None
+    """Shape (edge,), float64, as stored; None where the graph has no weights."""
+    edge_type: Array
+    """Shape (edge,), int64: position in ``edge_types``."""
+    edge_types: tuple[str, ...]
+    about: Mapping[str, Mapping[str, Any]]
+    """What the record says of every type: direction, unit and meaning of the weight, lineage."""
+    table: Mapping[str, xr.Variable] = field(repr=False)
+    """The node table: variables whose first dimension is ``node``."""
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.nodes)
+
+    def position(self) -> Array | None:
+        """Return positions, shape (node, 3), float64 with NaN where none is given; None without such columns."""
+        if all(axis in self.table for axis in "xyz"):
+            return np.stack([np.asarray(self.table[axis].values, dtype=np.float64) for axis in "xyz"], axis=1)
+        return np.asarray(self.table["position"].values, dtype=np.float64) if "position" in self.table else None
+
+    def column(self, name: str) -> Array:
+        """Return a column of the node table, categories as text.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such column.
+        """
+        return decode(self.variable(name))
+
+    def variable(self, name: str) -> xr.Variable:
+        """Return a column of the node table as it is stored; raise as :meth:`column` does."""
+        if name not in self.table:
+            raise NotFoundError(
+                "the nodes have no such column", subject=self.record, place=name, expected=", ".join(sorted(self.table))
+            )
+        return self.table[name]
+
+    def select(self, nodes: Iterable[str]) -> EdgeIndex:
+        """Return the graph among some nodes, in the order in which they are given.
+
+        Raises
+        ------
+        NotFoundError
+            When the graph has no such node.
+        """
+        position = {name: at for at, name in enumerate(self.nodes)}
+        wanted = list(dict.fromkeys(nodes))
+        absent = [name for name in wanted if name not in position]
+        if absent:
+            raise NotFoundError("the graph has no such nodes", subject=self.record, found=", ".join(absent[:10]))
+        chosen = np.array([position[name] for name in wanted], dtype=np.int64)
+        place = np.full(self.n_nodes, -1, dtype=np.int64)
+        place[chosen] = np.arange(len(chosen))
+        ends = place[self.edge_index]
+        kept = (ends >= 0).all(axis=0)
+        return EdgeIndex(
+            record=self.record,
+            nodes=tuple(wanted),
+            edge_index=ends[:, kept],
+            weight=None if self.weight is None else self.weight[kept],
+            edge_type=self.edge_type[kept],
+            edge_types=self.edge_types,
+            about=self.about,
+            table={name: variable[chosen] for name, variable in self.table.items()},
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Return the edges as a table: ``source``, ``target``, ``edge_type``, ``weight``."""
+        names, types = np.array(self.nodes, dtype=object), np.array(self.edge_types, dtype=object)
+        columns = {"source": names[self.edge_index[0]], "target": names[self.edge_index[1]]}
+        frame = pd.DataFrame({**columns, "edge_type": types[self.edge_type]})
+        return frame if self.weight is None else frame.assign(weight=self.weight)
+
+
+def load_graph(
+    data: str | Version | EdgeIndex,
+    *,
+    record: str | None = None,
+    group: str = "connectome",
+    edge_types: Sequence[str] | None = DEFAULT_EDGE_TYPES,
+    node_kinds: Sequence[str] | None = None,
+    root: str | Path | None = None,
+) -> EdgeIndex:
+    """Read a graph of a record.
+
+    Parameters
+    ----------
+    data : str, Version or EdgeIndex
+        ``"name@1.2.0/record"``, or a version and ``record``. A graph that is loaded already is given back.
+    record : str, optional
+        Where ``data`` does not name it.
+    group : str
+        Path of the graph.
+    edge_types : sequence of str, optional
+        Types to keep, in the order of their codes; None for all that the record has.
+    node_kinds : sequence of str, optional
+        Kinds of nodes to keep (``"neuron"``); default all.
+    root : path or URL, optional
+        The store, for a text.
+
+    Returns
+    -------
+    EdgeIndex
+
+    Raises
+    ------
+    NotFoundError
+        When the record, the group, an edge type or a kind of nodes does not exist.
+    """
+    if isinstance(data, EdgeIndex):
+        return data
+    if isinstance(data, str):
+        data, named = parse_record_spec(data)
+        record = named if record is None else record
+    version = as_version(data, root=root)
+    if record is None:
+        raise UsageError(
+            "which record's graph is meant",
+            subject=version.spec,
+            expected=", ".join(list(version.manifest.records)[:20]),
+            hint=f"write {version.spec}/RECORD",
+        )
+    tree = version.open(record)
+    if f"/{group.strip('/')}" not in tree.groups:
+        raise NotFoundError(
+            "the record has no such group", subject=record, place=group, expected=", ".join(tree.groups[1:])
+        )
+    return _edge_index(cast("xr.DataTree", tree[group]).to_dataset(inherit=False), record, edge_types, node_kinds)
+
+
+def _edge_index(
+    dataset: xr.Dataset, record: str, edge_types: Sequence[str] | None, node_kinds: Sequence[str] | None
+) -> EdgeIndex:
+    if dataset.attrs.get("encoding-type") != "graph":
+        found = str(dataset.attrs.get("encoding-type"))
+        raise UsageError("the group is not a graph", subject=record, expected="graph", found=found)
+    about: Mapping[str, Mapping[str, Any]] = dataset.attrs["edge_types"]
+    wanted = tuple(edge_types) if edge_types is not None else tuple(about)
+    unknown = [name for name in wanted if name not in about]
+    if unknown:
+        raise NotFoundError(
+            "the graph has no such edge type", subject=record, found=", ".join(unknown), expected=", ".join(about)
+        )
+    stored_type = dataset["edge_type"]
+    labels: dict[str, int] = dict(zip(stored_type.attrs["flag_labels"], stored_type.attrs["flag_values"], strict=True))
+    codes = np.full(max(labels.values(), default=0) + 2, -1, dtype=np.int64)
+    for at, name in enumerate(wanted):
+        codes[labels[name]] = at
+    types = codes[stored_type.values.astype(np.int64)]
+    kept = np.flatnonzero(types >= 0)
+    graph = EdgeIndex(
+        record=record,
+        nodes=tuple(str(name) for name in np.asarray(dataset["node"].values).tolist()),
+        edge_index=np.stack([dataset[end].values[kept].astype(np.int64) for end in ("source", "target")]),
+        weight=dataset["weight"].values[kept].astype(np.float64) if "weight" in dataset else None,
+        edge_type=types[kept],
+        edge_types=wanted,
+        about={name: about[name] for name in wanted},
+        table={
+            str(name): variable.load()
+            for name, variable in dataset.variables.items()
+            if variable.dims[:1] == ("node",) and name != "node"
+        },
+    )
+    if node_kinds is None:
+        return graph
+    kinds = graph.column("node_kind")
+    missing = set(node_kinds) - set(kinds.tolist())
+    if missing:
+        raise NotFoundError(
+            "no node is of that kind",
+            subject=record,
+            found=", ".join(sorted(missing)),
+            expected=", ".join(sorted(set(kinds.tolist()) - {""})),
+        )
+    return graph.select(name for name, kind in zip(graph.nodes, kinds, strict=True) if kind in set(node_kinds))
+
+
+@dataclass(frozen=True)
+class NodeFeatures:
+    """Columns of the node table as numbers."""
+
+    values: Array
+    """Shape (node, feature), float32; 0 where ``mask`` is False."""
+    mask: Array
+    """Shape (node, feature), bool: False where the source gives nothing."""
+    names: tuple[str, ...]
+    """``column`` for numbers, ``column=label`` for each label of a category."""
+
+
+def node_features(graph: EdgeIndex, columns: Sequence[str]) -> NodeFeatures:
+    """Turn columns of the node table into features: numbers as they are, categories one column per label.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such column.
+    UsageError
+        When a column is text.
+    """
+    values, masks, names = [], [], []
+    for name in columns:
+        variable = graph.variable(name)
+        if is_category(variable):
+            codes, labels = variable.attrs["flag_values"], variable.attrs["flag_labels"]
+            known = np.isin(variable.values, codes)
+            for code, label in zip(codes, labels, strict=True):
+                values.append(variable.values == code)
+                masks.append(known)
+                names.append(f"{name}={label}")
+        elif variable.dtype.kind in "biuf" and variable.ndim == 1:
+            number = np.asarray(variable.values, dtype=np.float64)
+            values.append(np.nan_to_num(number))
+            masks.append(~np.isnan(number))
+            names.append(name)
+        else:
+            raise UsageError(
+                "only numbers and categories become features",
+                subject=graph.record,
+                place=name,
+                found=str(variable.dtype),
+                hint="use graph.column(NAME) and encode the text yourself",
+            )
+    empty = np.zeros((graph.n_nodes, 0))
+    return NodeFeatures(
+        values=(np.stack(values, axis=1) if values else empty).astype(np.float32),
+        mask=(np.stack(masks, axis=1) if masks else empty).astype(bool),
+        names=tuple(names),
+    )
+
+
+@dataclass(frozen=True)
+class SampledGraph:
+    """The surroundings of some seeds."""
+
+    node: Array
+    """Shape (node,), int64: nodes of the whole graph; the seeds come first, in their order."""
+    row: Array
+    """Shape (edge,), int64: position in ``node`` of every edge's source."""
+    col: Array
+    """Shape (edge,), int64: position in ``node`` of every edge's target."""
+    edge: Array
+    """Shape (edge,), int64: number of the edge in the whole graph."""
+    n_nodes: tuple[int, ...]
+    """New nodes per hop, the seeds first."""
+    n_edges: tuple[int, ...]
+    """Edges per hop."""
+
+
+class Neighbours:
+    """Samples the edges that end at nodes, hop by hop.
+
+    Parameters
+    ----------
+    edge_index : numpy.ndarray
+        Shape (2, edge), integers.
+    n_nodes : int
+        Of the graph.
+    """
+
+    def __init__(self, edge_index: Array, n_nodes: int) -> None:
+        self.n_nodes = n_nodes
+        self._source = np.asarray(edge_index[0])
+        self._pointer, self._edge = compressed_rows(np.asarray(edge_index[1]), n_nodes)
+        self._place = np.full(n_nodes, -1, dtype=np.int64)
+
+    def sample(self, seeds: Array, fan_out: Sequence[int], generator: np.random.Generator) -> SampledGraph:
+        """Sample the surroundings of seeds.
+
+        Parameters
+        ----------
+        seeds : numpy.ndarray
+            Shape (seed,), integers without repeats.
+        fan_out : sequence of int
+            Edges to draw per node and hop, without replacement; -1 for all. A node is followed once, in the hop in
+            which it is first met.
+        generator : numpy.random.Generator
+            What is drawn from.
+
+        Returns
+        -------
+        SampledGraph
+        """
+        place, frontier = self._place, np.asarray(seeds, dtype=np.int64)
+        if len(np.unique(frontier)) != len(frontier):
+            raise UsageError("a seed is given twice", subject="seeds")
+        nodes = [frontier]
+        place[frontier] = np.arange(len(frontier))
+        n_known = len(frontier)
+        rows, cols, edges = ([np.zeros(0, dtype=np.int64)] for _ in range(3))
+        n_nodes, n_edges = [n_known], []
+        for limit in fan_out:
+            chosen, owner = self._draw(frontier, limit, generator)
+            neighbour = self._source[chosen].astype(np.int64)
+            fresh = neighbour[place[neighbour] < 0]
+            _, first = np.unique(fresh, return_index=True)
+            new = fresh[np.sort(first)]
+            place[new] = n_known + np.arange(len(new))
+            n_known += len(new)
+            rows.append(place[neighbour])
+            cols.append(place[owner])
+            edges.append(chosen)
+            nodes.append(new)
+            n_nodes.append(len(new))
+            n_edges.append(len(chosen))
+            frontier = new
+        node = np.concatenate(nodes)
+        place[node] = -1
+        row, col, edge = (np.concatenate(parts) for parts in (rows, cols, edges))
+        return SampledGraph(node, row, col, edge, tuple(n_nodes), tuple(n_edges))
+
+    def _draw(self, nodes: Array, limit: int, generator: np.random.Generator) -> tuple[Array, Array]:
+        """Return drawn edges and the node each belongs to, in the order of the nodes."""
+        first, last = self._pointer[nodes], self._pointer[nodes + 1]
+        degree = last - first
+        owner = np.repeat(np.arange(len(nodes)), degree)
+        # Position of every edge in the table of edges by target, node after node.
+        within = np.arange(len(owner)) - np.repeat(np.cumsum(degree) - degree, degree)
+        at = np.repeat(first, degree) + within
+        if limit >= 0 and degree.size and degree.max() > limit:
+            order = np.lexsort((generator.random(len(owner)), owner))
+            # After sorting by a random key within each node, ``within`` is the rank of the edge in its node.
+            kept = np.sort(order[within < limit])
+            at, owner = at[kept], owner[kept]
+        return self._edge[at].astype(np.int64), nodes[owner]

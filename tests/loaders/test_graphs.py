@@ -1,0 +1,381 @@
+"""Graphs in NumPy and in PyTorch Geometric: what is kept, and what a sampler draws."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectome import schema
+from connectome.errors import NotFoundError, UsageError
+from connectome.loaders.graphs import Neighbours, load_graph, node_features
+from connectome.loaders.pyg import NeighborSampler, TemporalGraphDataset, to_data, to_hetero
+from connectome.loaders.specs import parse_record_spec
+from connectome.schema import category, column
+
+with warnings.catch_warnings():
+    # As in loaders/pyg.py.
+    warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
+    from torch_geometric.loader import DataLoader, LinkLoader, NodeLoader
+
+# A machine with few cores: the number of workers is what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
+
+NODES = ["AVAL", "AVAR", "RIS", "VB2", "MDL01"]
+EDGES = [
+    ("AVAL", "AVAR", "chemical", 3),
+    ("AVAL", "AVAR", "chemical", 2),
+    ("AVAR", "AVAR", "chemical", 1),
+    ("RIS", "AVAL", "chemical", 5),
+    ("VB2", "MDL01", "chemical", 0),
+    ("AVAL", "RIS", "gap_junction_listed", 4),
+    ("AVAL", "RIS", "gap_junction", 4),
+    ("RIS", "AVAL", "gap_junction", 4),
+]
+
+
+def connectome_record():
+    place = {name: at for at, name in enumerate(NODES)}
+    about = {
+        name: {"directed": name == "chemical", "weight_units": "1", "weight_meaning": "generated", "lineage": "none"}
+        for name in ("chemical", "gap_junction_listed", "gap_junction")
+    }
+    nodes = {
+        "node_kind": category("node", ["neuron"] * 4 + ["muscle"], ["neuron", "muscle"], "Kind"),
+        "transmitter": category("node", ["ACh", "ACh", "GABA", None, None], ["ACh", "GABA"], "Transmitter"),
+        "name": column("node", NODES, "Name"),
+        "depth": column("node", np.array([1.0, 2.0, np.nan, 4.0, 5.0]), "Generated", "um"),
+        **{axis: column("node", np.array([0.5, 1, 2, np.nan, 4]), "Position", "um") for axis in "xyz"},
+    }
+    graph = schema.graph(
+        node=NODES,
+        source=np.array([place[edge[0]] for edge in EDGES]),
+        target=np.array([place[edge[1]] for edge in EDGES]),
+        edge_type=[edge[2] for edge in EDGES],
+        edge_types=about,
+        weight=np.array([edge[3] for edge in EDGES]),
+        nodes=nodes,
+    )
+    return schema.record({"connectome": graph})
+
+
+@pytest.fixture
+def version(make_store):
+    return make_store({"one": connectome_record()}, dataset="graphs")
+
+
+def rows(graph):
+    return list(graph.frame().itertuples(index=False, name=None))
+
+
+# -- graphs ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_row_of_the_chosen_types_is_kept_with_its_direction(version):
+    assert rows(load_graph(version, record="one")) == [edge for edge in EDGES if edge[2] != "gap_junction_listed"]
+    assert rows(load_graph(version, record="one", edge_types=None)) == EDGES
+    assert rows(load_graph(version, record="one", edge_types=["gap_junction_listed"])) == [EDGES[5]]
+
+
+def test_the_codes_of_edge_types_follow_the_order_in_which_they_are_asked_for(version):
+    graph = load_graph(version, record="one", edge_types=["gap_junction", "chemical"])
+    assert graph.edge_types == ("gap_junction", "chemical")
+    assert graph.edge_type.tolist() == [1, 1, 1, 1, 1, 0, 0]
+
+
+def test_nodes_can_be_chosen_by_kind_and_by_name(version):
+    neurons = load_graph(version, record="one", node_kinds=["neuron"])
+    assert neurons.nodes == tuple(NODES[:4])
+    assert ("VB2", "MDL01", "chemical", 0) not in rows(neurons)
+    part = neurons.select(["RIS", "AVAL"])
+    assert part.nodes == ("RIS", "AVAL")
+    assert rows(part) == [edge for edge in rows(neurons) if {edge[0], edge[1]} <= {"RIS", "AVAL"}]
+    assert part.column("transmitter").tolist() == ["GABA", "ACh"]
+    with pytest.raises(NotFoundError, match="no such nodes"):
+        neurons.select(["MDL01"])
+
+
+def test_a_record_can_be_named_in_one_text(version, tmp_path):
+    assert rows(load_graph("graphs@1/one", root=tmp_path / "store")) == rows(load_graph(version, record="one"))
+    assert parse_record_spec("a@1.2/b") == ("a@1.2", "b")
+    for wrong in ("a/", "/b", "a/b/c", ""):
+        with pytest.raises(UsageError, match="not a record"):
+            parse_record_spec(wrong)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({}, UsageError),
+        ({"record": "two"}, NotFoundError),
+        ({"record": "one", "group": "vessels"}, NotFoundError),
+        ({"record": "one", "edge_types": ["electrical"]}, NotFoundError),
+        ({"record": "one", "node_kinds": ["neurone"]}, NotFoundError),
+    ],
+)
+def test_what_does_not_exist_is_named(version, options, kind):
+    with pytest.raises(kind):
+        load_graph(version, **options)
+
+
+def test_features_are_numbers_and_one_column_per_label_with_a_mask(version):
+    found = node_features(load_graph(version, record="one"), ["depth", "transmitter"])
+    assert found.names == ("depth", "transmitter=ACh", "transmitter=GABA")
+    assert found.values.tolist() == [[1, 1, 0], [2, 1, 0], [0, 0, 1], [4, 0, 0], [5, 0, 0]]
+    assert found.mask.tolist() == [[1, 1, 1], [1, 1, 1], [0, 1, 1], [1, 0, 0], [1, 0, 0]]
+    with pytest.raises(UsageError, match="only numbers and categories"):
+        node_features(load_graph(version, record="one"), ["name"])
+    with pytest.raises(NotFoundError, match="no such column"):
+        node_features(load_graph(version, record="one"), ["colour"])
+
+
+# -- PyTorch Geometric -----------------------------------------------------------------------------------------------
+
+
+def test_a_data_object_has_the_edges_weights_types_positions_and_names(version):
+    data = to_data(version, record="one", features=["transmitter"], target="node_kind")
+    data.validate()
+    assert data.edge_index.dtype == torch.int64
+    assert data.edge_index.tolist() == [[0, 0, 1, 2, 3, 0, 2], [1, 1, 1, 0, 4, 2, 0]]
+    assert data.edge_weight.tolist() == [3, 2, 1, 5, 0, 4, 4]
+    assert data.edge_type.tolist() == [0, 0, 0, 0, 0, 1, 1]
+    assert data.names["edge_type"] == ["chemical", "gap_junction"]
+    assert data.pos_mask.tolist() == [True, True, True, False, True]
+    assert data.y.tolist() == [0, 0, 0, 0, 1]
+    assert data.names["node"] == NODES
+    assert data.num_nodes == 5
+    assert data.x.shape == data.x_mask.shape == (5, 2)
+
+
+def test_a_hetero_graph_has_one_relation_per_edge_type(version):
+    data = to_hetero(version, record="one", edge_types=None)
+    data.validate()
+    relations = {name: store.edge_index.shape[1] for name, store in zip(data.edge_types, data.edge_stores, strict=True)}
+    assert relations == {
+        ("cell", "chemical", "cell"): 5,
+        ("cell", "gap_junction_listed", "cell"): 1,
+        ("cell", "gap_junction", "cell"): 2,
+    }
+
+
+def test_a_hetero_graph_by_kind_has_every_edge_once_between_the_right_cells(version):
+    data = to_hetero(version, record="one", node_types="node_kind", edge_types=None)
+    data.validate()
+    found = []
+    for left, edge_type, right in data.edge_types:
+        store = data[left, edge_type, right]
+        names = data[left].names["node"], data[right].names["node"]
+        for (a, b), weight in zip(store.edge_index.T.tolist(), store.edge_weight.tolist(), strict=True):
+            found.append((names[0][a], names[1][b], edge_type, int(weight)))
+    assert sorted(found) == sorted(EDGES)
+    assert data["muscle"].names["node"] == ["MDL01"]
+
+
+# -- sampling --------------------------------------------------------------------------------------------------------
+
+
+@given(
+    data=st.data(),
+    n_nodes=st.integers(1, 12),
+    fan_out=st.lists(st.integers(-1, 4), min_size=1, max_size=3),
+    seed=st.integers(0, 20),
+)
+def test_sampled_neighbours_are_edges_of_the_graph_within_the_fan_out(data, n_nodes, fan_out, seed):
+    ends = st.integers(0, n_nodes - 1)
+    edges = np.array(data.draw(st.lists(st.tuples(ends, ends), max_size=40)), dtype=np.int64).reshape(-1, 2).T
+    seeds = np.array(data.draw(st.lists(ends, min_size=1, unique=True)))
+    found = Neighbours(edges, n_nodes).sample(seeds, fan_out, np.random.default_rng(seed))
+    assert found.node[: len(seeds)].tolist() == seeds.tolist()
+    assert len(np.unique(found.node)) == len(found.node)
+    assert np.array_equal(found.node[found.row], edges[0, found.edge])
+    assert np.array_equal(found.node[found.col], edges[1, found.edge])
+    assert len(np.unique(found.edge)) == len(found.edge)
+    assert sum(found.n_nodes) == len(found.node)
+    assert sum(found.n_edges) == len(found.edge)
+    degree = np.bincount(edges[1], minlength=n_nodes)
+    known, at = 0, 0
+    for hop, limit in enumerate(fan_out):
+        frontier = found.node[known : known + found.n_nodes[hop]]
+        drawn = np.bincount(edges[1, found.edge[at : at + found.n_edges[hop]]], minlength=n_nodes)
+        expected = degree[frontier] if limit < 0 else np.minimum(degree[frontier], limit)
+        assert np.array_equal(drawn[frontier], expected)
+        assert drawn.sum() == expected.sum()
+        known, at = known + found.n_nodes[hop], at + found.n_edges[hop]
+
+
+def test_every_edge_of_a_node_is_drawn_equally_often():
+    edges = np.array([[1, 2, 3, 4, 5, 6], [0, 0, 0, 0, 0, 0]])
+    neighbours, generator = Neighbours(edges, 7), np.random.default_rng(0)
+    counts = np.zeros(6)
+    for _ in range(6000):
+        counts[neighbours.sample(np.array([0]), [2], generator).edge] += 1
+    # Each edge is drawn with probability 1/3; five standard deviations of a binomial count.
+    assert np.abs(counts - 2000).max() < 5 * np.sqrt(6000 * 2 / 9)
+
+
+def test_a_seed_given_twice_is_refused():
+    with pytest.raises(UsageError, match="twice"):
+        Neighbours(np.zeros((2, 0), dtype=np.int64), 3).sample(np.array([1, 1]), [2], np.random.default_rng(0))
+
+
+@pytest.fixture
+def big(make_store):
+    rng = np.random.default_rng(0)
+    edges = rng.integers(0, 300, (2, 4000))
+    graph = schema.graph(
+        node=[f"n{at}" for at in range(300)],
+        source=edges[0],
+        target=edges[1],
+        edge_type=["chemical"] * 4000,
+        edge_types={"chemical": {"directed": True, "weight_units": "1", "weight_meaning": "g", "lineage": "none"}},
+        weight=np.arange(4000.0),
+        nodes={"depth": column("node", np.arange(300.0), "Generated", "1")},
+    )
+    version = make_store({"big": schema.record({"connectome": graph})}, dataset="big")
+    return to_data(version, record="big", edge_types=None, features=["depth"])
+
+
+def test_a_node_loader_gives_sampled_graphs_with_their_features_and_weights(big):
+    loader = NodeLoader(big, node_sampler=NeighborSampler(big, [5, 3]), batch_size=32, input_nodes=None)
+    seen = []
+    for batch in loader:
+        assert torch.equal(batch.x[:, 0], batch.n_id.float())
+        assert torch.equal(batch.edge_weight, batch.e_id.float())
+        assert torch.equal(batch.n_id[batch.edge_index], big.edge_index[:, batch.e_id])
+        seen.extend(batch.n_id[: batch.batch_size].tolist())
+    assert seen == list(range(300))
+
+
+def test_a_link_loader_gives_the_surroundings_of_edges(big):
+    chosen = big.edge_index[:, :200]
+    loader = LinkLoader(big, link_sampler=NeighborSampler(big, [4]), edge_label_index=chosen, batch_size=50)
+    for at, batch in enumerate(loader):
+        assert torch.equal(batch.n_id[batch.edge_label_index], chosen[:, at * 50 : at * 50 + 50])
+
+
+def test_sampling_depends_on_seed_and_epoch_and_not_on_workers(big):
+    def drawn(n_workers, seed=0, epoch=0):
+        sampler = NeighborSampler(big, [3, 2], seed=seed)
+        sampler.set_epoch(epoch)
+        context = "fork" if n_workers else None
+        loader = NodeLoader(
+            big, node_sampler=sampler, batch_size=64, num_workers=n_workers, multiprocessing_context=context
+        )
+        return [batch.e_id.tolist() for batch in loader]
+
+    assert drawn(0) == drawn(2) == drawn(0)
+    assert drawn(0) != drawn(0, seed=1)
+    assert drawn(0) != drawn(0, epoch=1)
+
+
+# -- recordings on a connectome --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def worms(make_store, generated):
+    rng = np.random.default_rng(6)
+    one = [("1", "RIS", "RIS", "exact"), ("2", "AVA?", "", "ambiguous"), ("3", "AVAL", "AVAL", "exact")]
+    two = [("1", "VB02", "VB2", "normalised"), ("2", "AVAL", "AVAL", "exact"), ("3", "PVD", "PVDL", "exact")]
+    signals = [rng.normal(size=(3, 40)) for _ in range(3)]
+    signals[1][1, 5] = np.nan
+    nothing = [("1", "", "", "unlabelled")]
+    return make_store(
+        {name: generated.worm(x, r) for name, x, r in zip("abz", signals, (one, two, nothing), strict=True)},
+        dataset="worms",
+    )
+
+
+def test_an_item_has_the_traces_of_the_joined_neurons_and_the_edges_among_them(worms, version):
+    graph = load_graph(version, record="one")
+    items = TemporalGraphDataset(worms, graph=graph, window=10, horizon=2, stride=5)
+    assert items.records == ("a", "b")
+    item = items[1]
+    item.validate()
+    signal = worms.open("a")["activity"]["signal"].values
+    assert item.names["node"] == ["AVAL", "RIS"]
+    assert np.array_equal(item.x.numpy(), signal[[2, 0], 5:15].astype(np.float32))
+    assert np.array_equal(item.y.numpy(), signal[[2, 0], 15:17].astype(np.float32))
+    names = [(item.names["node"][a], item.names["node"][b]) for a, b in item.edge_index.T.tolist()]
+    assert names == [("RIS", "AVAL"), ("AVAL", "RIS"), ("RIS", "AVAL")]
+    assert item.edge_weight.tolist() == [5, 4, 4]
+    assert item.record == "a"
+    assert item.time_s.shape == (1, 10)
+    assert [graph.nodes[at] for at in item.node_id.tolist()] == item.names["node"]
+    assert len(items) == 2 * ((40 - 12) // 5 + 1)
+
+
+def test_all_nodes_of_the_connectome_can_be_kept_under_a_mask(worms, version):
+    items = TemporalGraphDataset(worms, graph=load_graph(version, record="one"), window=10, nodes="all")
+    item = items[4]
+    assert item.record == "b"
+    assert item.names["node"] == NODES
+    assert item.x_mask.any(dim=1).tolist() == [True, False, False, True, False]
+    assert not item.x[~item.x_mask].any()
+    assert item.x_mask[0].sum() == 9
+    assert item.edge_index.shape[1] == 7
+    assert "y" not in item
+
+
+def test_the_report_lists_every_roi_of_every_animal_with_its_reason(worms, version):
+    items = TemporalGraphDataset(worms, graph=load_graph(version, record="one"), window=10)
+    report = items.report().set_index(["record", "roi"])
+    assert report["matched"].to_dict() == {
+        ("a", "1"): True,
+        ("a", "2"): False,
+        ("a", "3"): True,
+        ("b", "1"): True,
+        ("b", "2"): True,
+        ("b", "3"): False,
+        ("z", "1"): False,
+    }
+    assert report["reason"]["b", "3"] == "one has no such cell"
+    assert report["reason"]["z", "1"] == "the ROI has no label"
+
+
+def test_items_of_different_animals_batch_and_read_the_same_one_by_one(worms, version):
+    items = TemporalGraphDataset(worms, graph=load_graph(version, record="one"), window=10, horizon=1, stride=3)
+    batch = next(iter(DataLoader(items, batch_size=len(items))))
+    parts = batch.to_data_list()
+    assert len(parts) == len(items)
+    for at, part in enumerate(parts):
+        alone = items[at]
+        assert torch.equal(part.x, alone.x)
+        assert torch.equal(part.y, alone.y)
+        assert torch.equal(part.edge_index, alone.edge_index)
+        assert part.record == alone.record
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_recordings_on_a_connectome_come_the_same_from_workers(worms, version, context):
+    items = TemporalGraphDataset(worms, graph=load_graph(version, record="one"), window=10, stride=7)
+    assert len(items[0].x)
+    alone = [batch.x for batch in DataLoader(items, batch_size=3)]
+    loader = DataLoader(items, batch_size=3, num_workers=2, multiprocessing_context=context)
+    assert all(torch.equal(one.x, two) for one, two in zip(loader, alone, strict=True))
+
+
+def test_items_follow_a_split_and_a_transform(worms, version, generated):
+    from connectome.loaders.transforms import CausalZScore
+    from connectome.splits import Split
+    from connectome.splits.split import Entry
+
+    split = Split("hand", {"kind": "by-hand"}, (Entry("a", "train"), Entry("b", "test")), {})
+    graph = load_graph(version, record="one")
+    items = TemporalGraphDataset(
+        worms, graph=graph, window=10, horizon=1, stride=1, split=(split, "test"), transform=CausalZScore()
+    )
+    assert items.records == ("b",)
+    signal = worms.open("b")["activity"]["signal"].values[0]
+    past = signal[:31]
+    value = items[20].y[items[20].names["node"].index("VB2"), 0]
+    assert abs(float(value) - (past[-1] - past.mean()) / past.std()) < 1e-5
+
+
+@pytest.mark.parametrize("options", [{"horizon": -1, "window": 5}, {"horizon": 1, "window_s": 1.0}, {"nodes": "some"}])
+def test_items_that_cannot_be_made_are_refused(worms, version, options):
+    with pytest.raises(UsageError):
+        TemporalGraphDataset(worms, graph=load_graph(version, record="one"), **{"window": None, **options})
