@@ -132,14 +132,13 @@ class Cache:
     Parameters
     ----------
     root : Path
-        ``<root>/raw`` of a store; made when missing.
+        ``<root>/raw`` of a store; made when the first file comes.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.partial = root / "partial"
         self.packages = root / "packages"
-        self.partial.mkdir(parents=True, exist_ok=True)
 
     def lookup(self, remote: RemoteFile, meter: Meter) -> RawFile | None:
         """Return the file if it is here and its bytes still have the checksum of their address.
@@ -189,6 +188,7 @@ class Cache:
         """
         promise = (origin, remote.path, remote.sha256 or remote.md5 or "", str(remote.size_bytes))
         key = _key(*promise)
+        self.partial.mkdir(parents=True, exist_ok=True)
         with exclusive(self.partial / f"{key}.lock", stop=stop) as alone:
             name = key if alone else f"{key}-{os.getpid()}-{threading.get_ident()}"
             partial = Partial(self.partial / f"{name}.part", remote, meter)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from connectome import schema
+from connectome.errors import FormatError
 from connectome.pipelines.export import export
 from connectome.pipelines.fetch import fetch
 from connectome.pipelines.jobs import Job, RawFile, RawFiles
 from connectome.pipelines.sources import SOURCES, load_source
-
-from connectome import schema
-from connectome.errors import FormatError
 
 IDS = ("nilearn_mni", "nitime_grasshopper", "py_neuromodulation_ecog")
 

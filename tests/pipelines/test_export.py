@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 import xarray as xr
-from connectome.pipelines.export import EXPORTS, export, exports_for
 
 from connectome import schema
 from connectome.errors import NotFoundError, UnsafeError, UsageError
+from connectome.pipelines.export import EXPORTS, export, exports_for
 
 
 @pytest.fixture

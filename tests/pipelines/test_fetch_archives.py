@@ -12,11 +12,11 @@ import zlib
 from pathlib import Path
 
 import pytest
-from connectome.pipelines.fetch import unpack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectome.errors import ConflictError, ConnectomeError, FormatError, NotFoundError, TruncatedError, UnsafeError
+from connectome.pipelines.fetch import unpack
 
 HONEST = {"worm/a.csv": b"pre,post\n", "worm/deep/b.bin": bytes(range(256)) * 100, "c.txt": b""}
 TAR_MODES = {"tar": "w", "tar.gz": "w:gz", "tar.bz2": "w:bz2", "tar.xz": "w:xz"}

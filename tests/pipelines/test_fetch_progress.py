@@ -8,12 +8,12 @@ import sys
 import threading
 
 import pytest
-from connectome.pipelines.fetch import BarProgress, Progress, fetch
-from connectome.pipelines.fetch.checks import redacted
-from connectome.pipelines.jobs import RemoteFile
 from rich.console import Console
 
 from connectome.errors import FetchError
+from connectome.pipelines.fetch import BarProgress, Progress, fetch
+from connectome.pipelines.fetch.checks import redacted
+from connectome.pipelines.jobs import RemoteFile
 
 BODY = bytes(range(256)) * 1000
 

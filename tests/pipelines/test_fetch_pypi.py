@@ -14,11 +14,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from connectome.errors import ChecksumError, FetchError, UnsafeError, UsageError
 from connectome.pipelines.fetch import fetch
 from connectome.pipelines.fetch.pypi import PackageFile, parse
 from connectome.pipelines.jobs import RemoteFile
-
-from connectome.errors import ChecksumError, FetchError, UnsafeError, UsageError
 
 TABLE = b"pre,post,weight\nAVAL,AVBR,7\n"
 

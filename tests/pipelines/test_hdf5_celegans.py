@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import connectome.pipelines as pipelines
 import h5py
 import numpy as np
 import pytest
+
+import connectome.pipelines as pipelines
+from connectome.errors import ConnectomeError, FormatError, TruncatedError, UnsafeError, UsageError
 from connectome.pipelines.formats.hdf5_celegans import read, sniff
 from connectome.pipelines.formats.zephir import read_npy
-
-from connectome.errors import ConnectomeError, FormatError, TruncatedError, UnsafeError, UsageError
 from connectome.schema import decode, measure, validate
 
 DAG = "worm/dag2023"

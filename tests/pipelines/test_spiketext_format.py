@@ -6,14 +6,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from connectome.pipelines.formats import read
-from connectome.pipelines.formats.spiketext import sniff
-from connectome.pipelines.importing import parse_options
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UsageError
+from connectome.pipelines.formats import read
+from connectome.pipelines.formats.spiketext import sniff
+from connectome.pipelines.importing import parse_options
 
 
 def save(folder, text, name="unit.txt"):

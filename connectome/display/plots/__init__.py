@@ -51,7 +51,7 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
     Returns
     -------
     list of matplotlib.figure.Figure
-        By path: for a graph the adjacency matrix of every edge type and the degrees; for a series a heat map, or
+        By path: for a graph the adjacency matrix of every edge type that no other is derived from, and the degrees; for a series a heat map, or
         lines where channels are few; for events a raster; for a volume three slices; for tables nothing. Each figure's
         label (``get_label()``) is the path of its group.
     """
@@ -63,7 +63,9 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
         drawn: list[Figure] = []
         if kind == "graph":
             present = set(decode(dataset["edge_type"]).tolist())
-            types = [name for name in dataset.attrs["edge_types"] if name in present]
+            # Rows as listed show nothing that the type derived from them does not show.
+            listed = {about.get("derived_from") for about in dataset.attrs["edge_types"].values()}
+            types = [name for name in dataset.attrs["edge_types"] if name in present - listed]
             drawn = [adjacency(dataset, edge_type=name, title=head) for name in types]
             drawn.append(degree_distribution(dataset, edge_types=types, title=head))
         elif kind == "series" and dataset["signal"].size:
