@@ -88,7 +88,7 @@ def wormgraph(
 ) -> RemoteFile:
     """Declare a file of the repository ``worm-data-preprocess``, which states no licence of its own."""
     url = f"{_WORMGRAPH}/{file}"
-    return RemoteFile(path, url, size, sha256, licence=licence or "none stated", records=records, optional=optional)
+    return RemoteFile(path, url, size, sha256, licence=licence or "none-stated", records=records, optional=optional)
 
 
 def _joined_files(records: tuple[str, ...]) -> tuple[RemoteFile, RemoteFile]:
@@ -105,7 +105,7 @@ def _joined_files(records: tuple[str, ...]) -> tuple[RemoteFile, RemoteFile]:
             f"{_POSITIONS}/LowResAtlasWithHighResHeadsAndTails.csv",
             6762,
             "bb45477c58f1a6a920fb7a9dcf800bd1d0b2c0e347311fa6745eed6c923f49d7",
-            licence="none stated",
+            licence="none-stated",
             records=records,
             optional=True,
         ),

@@ -72,7 +72,7 @@ def _home(path: str, *, size: int, sha256: str) -> RemoteFile:
         f"{_HOME}/{path.rpartition('/')[2]}",
         size,
         sha256,
-        licence="none stated",
+        licence="none-stated",
         records=("varshney2011.mat",),
         optional=True,
     )

@@ -197,7 +197,7 @@ class Witvliet2020(ConnectomeSource):
             _JSON_URL,
             854336,
             "350b247214763fe6b5a89b76a95cc018f7551c0446ad6501bd9c4774fb05fbae",
-            licence="none stated",
+            licence="none-stated",
             records=("witvliet2020-7.nemanode",),
             optional=True,
         ),

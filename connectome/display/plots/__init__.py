@@ -51,8 +51,9 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
     Returns
     -------
     list of matplotlib.figure.Figure
-        By path: for a graph the adjacency matrix of every edge type that no other is derived from, and the degrees; for a series a heat map, or
-        lines where channels are few; for events a raster; for a volume three slices; for tables nothing. Each figure's
+        By path: for a graph the adjacency matrix of every edge type that no other is derived from, and the degrees;
+        for a series a heat map, or lines where channels are few; for events a raster; for a volume three slices; for
+        tables nothing. Each figure's
         label (``get_label()``) is the path of its group.
     """
     figures: list[Figure] = []
