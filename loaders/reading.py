@@ -126,6 +126,7 @@ class RecordReader:
         self._documents: Mapping[str, Any] = root.get("consolidated_metadata", {}).get("metadata", {})
         self._attributes: Mapping[str, Any] = root.get("attributes", {})
         self._arrays: dict[str, ArrayReader] = {}
+        self._constants: dict[str, Array] = {}
         self._checked: set[str] = set()
         self._scratch = np.empty(0, dtype=np.uint8)
         self._map: mmap.mmap | None = None
@@ -148,6 +149,12 @@ class RecordReader:
         if path not in self._arrays:
             self._arrays[path] = ArrayReader(self, path, self._document(path))
         return self._arrays[path]
+
+    def constant(self, path: str) -> Array:
+        """Return a whole small array, read once and kept; not to be written to."""
+        if path not in self._constants:
+            self._constants[path] = self.array(path).read()
+        return self._constants[path]
 
     def _document(self, path: str) -> Mapping[str, Any]:
         if path not in self._documents:

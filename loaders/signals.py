@@ -157,7 +157,7 @@ class SeriesReader:
 
     def channels(self) -> list[str]:
         """Return the channel ids in stored order."""
-        return [str(name) for name in self._reader.array(f"{self.info.group}/channel").read().tolist()]
+        return [str(name) for name in self._reader.constant(f"{self.info.group}/channel").tolist()]
 
     def read_into(self, signal: Array, mask: Array, start: int, *, rows: Array | None = None) -> None:
         """Read a stretch of samples.
@@ -179,21 +179,25 @@ class SeriesReader:
         if rows is not None and present is not None and len(present) < len(rows):
             absent = rows < 0
             signal[absent], mask[absent] = self.fill, False
-        scale = self._scale()
         for values, place in self._reader.array(f"{self.info.group}/signal").pieces(start, stop):
-            # In float64 and rounded once, as gain and offset are stored.
-            physical = values if scale is None else values * scale[0] + scale[1]
             if rows is None:
-                signal[:, place] = physical
+                self._physical(values, signal[:, place], slice(None))
             else:
-                signal[present, place] = physical[rows[present]]
+                part = np.empty((len(present), values.shape[1]), dtype=signal.dtype)  # type: ignore[arg-type]
+                self._physical(values[rows[present]], part, rows[present])
+                signal[present, place] = part
         self._mark(signal, mask, start, stop, rows, present)
 
-    def _scale(self) -> tuple[Array, Array] | None:
+    def _physical(self, values: Array, out: Array, rows: Array | slice) -> None:
+        """Write physical values of stored samples; computed in float64 and rounded once."""
         if not self.info.scaled:
-            return None
-        gain, offset = (self._reader.array(f"{self.info.group}/{name}").read()[:, None] for name in ("gain", "offset"))
-        return gain, offset
+            out[...] = values
+            return
+        gain, offset = (self._reader.constant(f"{self.info.group}/{name}")[rows, None] for name in ("gain", "offset"))
+        if offset.any():
+            out[...] = values * gain + offset
+        else:
+            np.multiply(values, gain, out=out, casting="same_kind")
 
     def _mark(
         self, signal: Array, mask: Array, start: int, stop: int, rows: Array | None, present: Array | None

@@ -108,18 +108,17 @@ def causal_moments(signal: Array, mask: Array, before: Moments) -> Moments:
     n_channels, n_samples = signal.shape
     if not n_samples:
         return Moments(*(np.zeros((n_channels, 0)) for _ in range(3)))
-    n = np.cumsum(mask, axis=1, dtype=np.float64)
+    seen_before, mean_before, squares_before = (part[:, None] for part in (before.n, before.mean, before.squares))
+    n = seen_before + np.cumsum(mask, axis=1, dtype=np.float64)
     # Sums are taken around a value that is known by then: the mean so far, else the first sample that counts.
     opening = np.take_along_axis(signal, np.asarray(mask.argmax(axis=1))[:, None], axis=1)
-    known, seen = (np.asarray(flag)[:, None] for flag in (before.n > 0, mask.any(axis=1)))
-    around = np.where(known, before.mean[:, None], np.where(seen, opening, 0.0))
+    around = np.where(seen_before > 0, mean_before, np.where(np.asarray(mask.any(axis=1))[:, None], opening, 0.0))
     away = np.where(mask, signal - around, 0.0)
     total, squares = np.cumsum(away, axis=1), np.cumsum(away**2, axis=1)
-    step = np.divide(total, n, out=np.zeros_like(total), where=n > 0)
-    # Before the first sample that counts, the value it is summed around must not show.
-    mean = np.where(n > 0, around + step, before.mean[:, None])
-    within = Moments(n, mean, np.maximum(squares - total * step, 0.0))
-    return Moments(before.n[:, None], before.mean[:, None], before.squares[:, None]).merge(within)
+    step = total / np.maximum(n, 1.0)
+    # Before the first sample that counts, the value that it is summed around must not show.
+    mean = np.where(n > 0, around + step, mean_before)
+    return Moments(n, mean, np.maximum(squares_before + squares - total * step, 0.0))
 
 
 @dataclass(frozen=True)
