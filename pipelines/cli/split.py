@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from connectome.display.text import table_text
+from connectome.errors import UsageError
 
 if TYPE_CHECKING:
     from .output import Output
@@ -23,6 +24,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gap-s", type=float, metavar="S", help="guard gap in seconds, for --by time")
     parser.add_argument("--order", choices=("forward", "shuffled"), help="for --by time")
     parser.add_argument("--blocks", type=int, dest="n_blocks", metavar="N", help="blocks per record, for --by time")
+    parser.add_argument("--block-s", type=float, metavar="S", help="length of a block, for --by time")
+    parser.add_argument("--clock", metavar="COLUMN", help="records alike in it share a time axis, for --by time")
+    parser.add_argument("--weigh", metavar="COLUMN", help="fractions of its sum instead of the number of groups")
+    parser.add_argument("--anew", action="store_true", help="replace a stored split of that name by another plan")
     parser.add_argument("--missing", choices=("error", "own-group"), default="error", help="records without a group")
     parser.add_argument("--linked", action="append", default=[], metavar="A=B", help="two groups that are one animal")
     parser.add_argument("--published", metavar="COLUMN", help="take the parts that the source publishes")
@@ -41,10 +46,16 @@ def run(args: argparse.Namespace, output: Output) -> int:
     plan = plan_from_options(
         by=args.by, fractions=args.fractions, seed=args.seed, stratify=args.stratify, gap_s=args.gap_s,
         order=args.order, n_blocks=args.n_blocks, n_folds=args.n_folds, missing=args.missing, linked=args.linked,
-        published=args.published,
+        published=args.published, block_s=args.block_s, clock=args.clock, weigh=args.weigh,
     )  # fmt: skip
     stored = manifest.splits.get(args.name)
     same = stored is not None and dict(stored["plan"]) == plan.as_dict()
+    if stored is not None and not same and not args.anew:
+        raise UsageError(
+            "a split of that name is stored with another plan; making it anew moves records between its parts",
+            subject=f"{manifest.dataset}: {args.name}",
+            hint="give another --name, or --anew",
+        )
     split = plan.assign(index, Split.from_dict(stored) if same and stored is not None else None, name=args.name)
     proof = prove(split, index)
     version = manifest.version
