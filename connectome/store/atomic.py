@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from connectome.errors import ConflictError
 
 __all__ = ["publish", "temporary", "write_exclusive", "write_replace"]
 
+ATTEMPTS = 100
+"""Tries to put a file into a folder that is removed again and again."""
+
 
 @contextlib.contextmanager
 def temporary(target: Path) -> Iterator[Path]:
-    """Yield a fresh name beside ``target`` (``.<name>.<random>.tmp``) and remove whatever is left there afterwards."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Yield a new, empty file beside ``target`` (``.<name>.<random>.tmp``); remove what is left of it afterwards."""
     path = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    _in_folder(path, lambda: path.touch(exist_ok=False))
     try:
         yield path
     finally:
@@ -27,7 +30,7 @@ def temporary(target: Path) -> Iterator[Path]:
 def publish(path: Path, target: Path) -> None:
     """Flush a finished file and give it its name; an existing file of that name is replaced."""
     _sync(path)
-    path.replace(target)
+    _in_folder(target, lambda: path.replace(target))
     _sync_folder(target.parent)
 
 
@@ -57,6 +60,23 @@ def write_exclusive(target: Path, data: bytes) -> None:
                 "the file was made by another writer", subject=str(target), hint="read it again and retry"
             ) from None
         _sync_folder(target.parent)
+
+
+def _in_folder(target: Path, make: Callable[[], object]) -> None:
+    """Make a file in a folder that garbage collection may remove, while it is empty, at any moment."""
+    for attempt in range(ATTEMPTS):
+        missing = [folder for folder in target.parents if not folder.is_dir()]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            for folder in missing:
+                # A new folder is an entry of its parent, which has to reach the disk as well.
+                _sync_folder(folder.parent)
+            make()
+        except FileNotFoundError:
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return
 
 
 def _sync(path: Path) -> None:

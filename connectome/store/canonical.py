@@ -26,13 +26,15 @@ def plain(value: Any) -> Any:
         When the value has no JSON form.
     """
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        made = {str(key): plain(item) for key, item in value.items()}
+        if len(made) != len(value):
+            raise TypeError(f"two keys have one JSON form: {list(value)!r}")
+        return made
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufOTU" and value.dtype.char != "g":
+        # Times would turn into bare numbers, and long doubles (g) have no shortest form that others read.
         return plain(value.tolist())
-    if isinstance(value, np.generic):
-        return plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if value is None or isinstance(value, (str, bool, int, float)):

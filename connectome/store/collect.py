@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .record import SUFFIX
+from .repository import may_be_dataset
 
 if TYPE_CHECKING:
     from .repository import Repository
@@ -68,37 +70,64 @@ def collect(
     root = repository.path
     limit = time.time() - grace_s
     candidates: list[Path] = []
-    for dataset in repository.datasets():
-        listed = {receipt.file for manifest in repository.log(dataset) for receipt in manifest.records.values()}
-        for file in sorted((root / dataset / "records").glob(f"*/*{SUFFIX}")):
-            if file.relative_to(root / dataset).as_posix() not in listed:
-                candidates.append(file)
-        candidates.extend(sorted((root / dataset).rglob(".*.tmp")))
-    unversioned = [item for item in sorted(root.iterdir()) if item.is_dir()] if root.is_dir() else []
-    for folder in unversioned:
-        if folder.name not in {"raw", "staging"} and not repository.versions(folder.name):
-            candidates.extend(sorted(file for file in (folder / "records").rglob("*") if file.is_file()))
-    candidates.extend(sorted(file for file in repository.staging.rglob("*") if file.is_file()))
+    names = sorted(item.name for item in root.iterdir() if item.is_dir()) if root.is_dir() else []
+    datasets = [name for name in names if may_be_dataset(name)]
+    for dataset in datasets:
+        # Files first, versions after: what a commit made in between lists is not taken for unreferenced.
+        files = _files(root / dataset)
+        listed = _listed(repository, dataset)
+        candidates.extend(file for file in files if _is_unfinished(file) or _is_stray(file, root / dataset, listed))
+    candidates.extend(_files(repository.staging))
     if raw:
-        candidates.extend(sorted(file for file in repository.raw.rglob("*") if file.is_file()))
+        candidates.extend(_files(repository.raw))
+    tops = {repository.staging, repository.raw, *(root / name for name in datasets)}
+    old_folders = [folder for top in tops for folder in _folders(top) if _is_older(folder, limit)]
     removed, size, young = [], 0, 0
     for file in candidates:
-        status = file.stat()
-        if status.st_mtime > limit:
-            young += 1
-            continue
-        removed.append(file.relative_to(root).as_posix())
-        size += status.st_size
-        if not dry_run:
-            file.unlink()
+        # What has gone by now was finished with by the work that it belonged to.
+        with contextlib.suppress(FileNotFoundError):
+            status = file.stat()
+            if status.st_mtime > limit:
+                young += 1
+                continue
+            if not dry_run:
+                file.unlink()
+            removed.append(file.relative_to(root).as_posix())
+            size += status.st_size
     if not dry_run:
-        _remove_empty(root)
+        for folder in sorted(old_folders, reverse=True):
+            # rmdir refuses a folder that is not empty, also one that another process has just put something into.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
     return Collection(tuple(removed), size, young, dry_run)
 
 
-def _remove_empty(root: Path) -> None:
-    for folder in sorted((item for item in root.rglob("*") if item.is_dir()), reverse=True):
-        # rmdir refuses a folder that another process has just put something into.
-        if folder != root and not any(folder.iterdir()):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+def _listed(repository: Repository, dataset: str) -> set[str]:
+    if not repository.versions(dataset):
+        return set()
+    return {receipt.file for manifest in repository.log(dataset) for receipt in manifest.records.values()}
+
+
+def _is_stray(file: Path, folder: Path, listed: set[str]) -> bool:
+    parts = file.relative_to(folder).parts
+    return parts[0] == "records" and len(parts) == 3 and file.name.endswith(SUFFIX) and "/".join(parts) not in listed
+
+
+def _is_unfinished(file: Path) -> bool:
+    return file.name.startswith(".") and file.name.endswith(".tmp")
+
+
+def _files(folder: Path) -> list[Path]:
+    # os.walk passes over folders that go away while it looks.
+    return sorted(Path(at) / name for at, _, names in os.walk(folder) for name in names)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [Path(at) for at, _, _ in os.walk(folder)]
+
+
+def _is_older(path: Path, limit: float) -> bool:
+    try:
+        return path.stat().st_mtime <= limit
+    except FileNotFoundError:
+        return False

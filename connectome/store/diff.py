@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .canonical import canonical_json
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -162,7 +164,7 @@ def compare_records(change: ChangedRecord, old: xr.DataTree, new: xr.DataTree) -
         arrays_removed=tuple(sorted(set(before) - set(after))),
         arrays_changed=tuple(sorted(path for path in both if before[path] != after[path])),
         attributes_changed=tuple(
-            sorted(key for key in set(old_attrs) | set(new_attrs) if old_attrs.get(key) != new_attrs.get(key))
+            sorted(key for key in set(old_attrs) | set(new_attrs) if _differ(old_attrs, new_attrs, key))
         ),
         facts_changed=change.facts_changed,
         content_changed=change.content_changed,
@@ -184,8 +186,13 @@ def _facts(old: Receipt, new: Receipt) -> dict[str, tuple[Any, Any]]:
     return {
         name: (before.get(name), after.get(name))
         for name in sorted(set(before) | set(after))
-        if before.get(name) != after.get(name)
+        if _differ(before, after, name)
     }
+
+
+def _differ(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> bool:
+    # None is a value: having it is not the same as having none. Equal numbers of different types differ: 1 and 1.0.
+    return (name in before) != (name in after) or canonical_json(before.get(name)) != canonical_json(after.get(name))
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -21,6 +21,7 @@ from .record import Receipt
 __all__ = ["Census", "Manifest", "Number", "next_manifest", "parse_spec"]
 
 FORMAT = 1
+_WANTED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 METADATA = ("rejected", "splits", "about", "parents")
 """Parts of a version besides its records."""
 
@@ -54,7 +55,7 @@ class Census(NamedTuple):
 def parse_spec(spec: str) -> tuple[str, str | None]:
     """Split ``"name@1.2.0"`` into name and version, tag or prefix; None where only the name is given."""
     name, _, wanted = spec.partition("@")
-    if not name or (wanted == "" and "@" in spec) or "/" in name:
+    if not name or ("@" in spec and not _WANTED.fullmatch(wanted)):
         raise UsageError("not a dataset name", subject=spec, expected="NAME, NAME@VERSION or NAME@TAG")
     return name, wanted or None
 
@@ -178,8 +179,6 @@ class Manifest:
                 environment=document["environment"],
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, DamagedError):
-                raise
             raise DamagedError("the version file is damaged", subject=subject, found=str(error), hint=hint) from error
         if json_digest(document) != checksum or manifest.to_bytes() != data:
             raise DamagedError(
@@ -219,20 +218,28 @@ def next_manifest(
     Manifest or None
         None when nothing differs from the previous version.
     """
+    receipts = tuple(receipts)
     old = dict(previous.records) if previous else {}
     records = dict(old) if keep_others else {}
+    given: dict[str, Receipt] = {}
     for receipt in receipts:
         known = old.get(receipt.record)
         # The same content from the same recipe: keep the file that is already referred to.
         same = known and known.content == receipt.content and known.recipe_digest == receipt.recipe_digest
         records[receipt.record] = known if same and known else receipt
+        if given.setdefault(receipt.record, receipt) != receipt:
+            raise UsageError(
+                "a record is given twice, and differs", subject=receipt.record, place=dataset, expected="one receipt"
+            )
     if not records:
         raise UsageError("a version needs at least one record", subject=dataset)
     turned_away = {item["file"]: dict(item) for item in rejected}
     if keep_others and previous:
         used = {path for receipt in records.values() for path in receipt.inputs}
+        made = {receipt.record for receipt in receipts}
         for item in previous.rejected:
-            if item["file"] not in used:
+            # FILE#RECORD tells why a record could not be made; that is over once it has been.
+            if item["file"] not in used and item["file"].partition("#")[2] not in made:
                 turned_away.setdefault(item["file"], dict(item))
     candidate = Manifest(
         dataset=dataset,

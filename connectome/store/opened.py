@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from connectome.splits import Split
 
     from .manifest import Manifest
+    from .record import Receipt
 
 __all__ = ["Version", "open_version"]
 
@@ -100,6 +101,21 @@ class Version:
         DamagedError
             When its file is missing or short.
         """
+        return self.repository.open(self.dataset, self._receipt(record))
+
+    def file(self, record: str) -> Path:
+        """Return the local file of a record.
+
+        Raises
+        ------
+        NotFoundError
+            When the version has no such record.
+        UsageError
+            When the store is not local.
+        """
+        return self.repository.folder(self.dataset) / self._receipt(record).file
+
+    def _receipt(self, record: str) -> Receipt:
         if record not in self.manifest.records:
             raise NotFoundError(
                 "no such record in this version",
@@ -107,11 +123,7 @@ class Version:
                 place=self.spec,
                 expected=", ".join(list(self.manifest.records)[:20]),
             )
-        return self.repository.open(self.dataset, self.manifest.records[record])
-
-    def file(self, record: str) -> Path:
-        """Return the local file of a record."""
-        return self.repository.folder(self.dataset) / self.manifest.records[record].file
+        return self.manifest.records[record]
 
     def cite(self, style: str = "text") -> str:
         """Return how to cite the data and this version, as ``"text"`` or ``"bibtex"``."""

@@ -171,10 +171,8 @@ def write_record(tree: xr.DataTree, folder: Path, *, record: str, recipe: Recipe
             warnings=tuple(plain(tree.attrs.get("warnings", []))),
             attributes=_plain_attributes(tree),
         )
-        target = record_file(folder, receipt)
-        target.parent.mkdir(parents=True, exist_ok=True)
         packed.chmod(0o444)
-        atomic.publish(packed, target)
+        atomic.publish(packed, record_file(folder, receipt))
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return receipt

@@ -7,9 +7,11 @@ the earlier one's.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from connectome.errors import ConflictError, DamagedError, NotFoundError, UsageError
 
 from . import atomic
+from .canonical import plain
 from .diff import Diff, compare_records, compare_versions
 from .index import index_of
 from .manifest import Manifest, Number, next_manifest, parse_spec
@@ -30,8 +33,11 @@ from .roots import LocalRoot, Root, open_root
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Commit", "Repository", "default_root"]
+__all__ = ["RESERVED_NAMES", "Commit", "Repository", "default_root", "may_be_dataset"]
 
+RESERVED_NAMES = {"raw", "staging"}
+"""Folders of a root that are not datasets."""
+_VERSION_FILE = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}\.json", re.ASCII)
 ATTEMPTS = 100
 """Tries of a commit against other writers; each failed one means that another writer succeeded."""
 
@@ -46,6 +52,22 @@ class Commit:
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     withdrawn: tuple[str, ...] = ()
+
+
+def check_dataset(name: str) -> None:
+    """Raise :class:`~connectome.errors.UsageError` unless a dataset can have that name."""
+    check_record_id(name)
+    if name.lower() in RESERVED_NAMES:
+        raise UsageError("the store keeps other things under that name", subject=name, expected="another dataset name")
+
+
+def may_be_dataset(name: str) -> bool:
+    """Tell a dataset's folder from what else lies in a root (``lost+found``, notes, the store's own folders)."""
+    try:
+        check_dataset(name)
+    except UsageError:
+        return False
+    return True
 
 
 def default_root() -> str:
@@ -86,7 +108,7 @@ class Repository:
 
     def folder(self, dataset: str) -> Path:
         """Return a dataset's folder."""
-        check_record_id(dataset)
+        check_dataset(dataset)
         return self.path / dataset
 
     @property
@@ -104,16 +126,15 @@ class Repository:
         names = self.root.names("")
         if names is None:
             raise UsageError("the store cannot be listed", subject=self.root.name, hint="name the dataset and version")
-        return [name for name in names if name not in {"raw", "staging"} and self.versions(name)]
+        return [name for name in names if may_be_dataset(name) and self.versions(name)]
 
     def versions(self, dataset: str) -> list[str]:
         """Return all versions of a dataset, oldest first; empty when there is none."""
-        check_record_id(dataset)
+        check_dataset(dataset)
         names = self.root.names(f"{dataset}/versions")
         if names is not None:
-            return [
-                str(number) for number in sorted(Number.parse(name[:-5]) for name in names if name.endswith(".json"))
-            ]
+            numbers = [Number.parse(name[:-5]) for name in names if _VERSION_FILE.fullmatch(name)]
+            return [str(number) for number in sorted(numbers)]
         found: list[str] = []
         try:
             current: str | None = self._ref(dataset, "latest")
@@ -142,7 +163,7 @@ class Repository:
             When there is none; the hint lists what there is.
         """
         dataset, wanted = parse_spec(spec)
-        check_record_id(dataset)
+        check_dataset(dataset)
         if wanted is not None and wanted.count(".") == 2:
             versions = [wanted] if self._has(f"{dataset}/versions/{wanted}.json") else []
         else:
@@ -174,8 +195,12 @@ class Repository:
 
     def manifest(self, dataset: str, version_: str) -> Manifest:
         """Read a version file."""
-        path = f"{dataset}/versions/{version_}.json"
-        return Manifest.from_bytes(self.root.read(path), subject=f"{dataset}@{version_}")
+        spec = f"{dataset}@{version_}"
+        manifest = Manifest.from_bytes(self.root.read(f"{dataset}/versions/{version_}.json"), subject=spec)
+        found = f"{manifest.dataset}@{manifest.version}"
+        if found != spec:
+            raise DamagedError("the version file is that of another version", subject=spec, expected=spec, found=found)
+        return manifest
 
     def find(self, spec: str) -> Manifest:
         """Read the version that a spec names."""
@@ -216,7 +241,11 @@ class Repository:
         """
         found: dict[str, Receipt] = {}
         pending = self.staging / dataset
-        candidates = [Receipt.from_dict(json.loads(path.read_bytes())) for path in sorted(pending.glob("*.json"))]
+        candidates = []
+        for path in sorted(pending.glob("*.json")):
+            # Losing one costs time, never data: another process may have committed it, or a later release written it.
+            with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+                candidates.append(Receipt.from_dict(json.loads(path.read_bytes())))
         for version_ in self.versions(dataset):
             candidates.extend(self.manifest(dataset, version_).records.values())
         for receipt in candidates:
@@ -284,14 +313,17 @@ class Repository:
                 keep_others=keep_others,
             )
             if manifest is None and previous is not None:
+                # The writer that made it may have been killed before it came to this.
+                self._point_latest(dataset)
                 self._forget(dataset, receipts)
                 return Commit(previous, created=False)
             assert manifest is not None
             if splits is None:
                 manifest = _renew_splits(manifest, previous)
             manifest = replace(manifest, created=_now(), environment=environment())
-            for receipt in manifest.records.values():
-                self._check_file(dataset, receipt)
+            for name, receipt in manifest.records.items():
+                listed = previous is not None and previous.records.get(name) == receipt
+                self._check_file(dataset, receipt, listed=listed)
             try:
                 atomic.write_exclusive(folder / "versions" / f"{manifest.version}.json", manifest.to_bytes())
             except ConflictError:
@@ -323,7 +355,7 @@ class Repository:
         """
         dataset = manifest.dataset
         for receipt in manifest.records.values():
-            self._check_file(dataset, receipt)
+            self._check_file(dataset, receipt, listed=False)
         try:
             atomic.write_exclusive(self.folder(dataset) / "versions" / f"{manifest.version}.json", manifest.to_bytes())
         except ConflictError:
@@ -344,8 +376,13 @@ class Repository:
                 self._point_latest(dataset)
         return True
 
-    def _check_file(self, dataset: str, receipt: Receipt) -> None:
+    def _check_file(self, dataset: str, receipt: Receipt, *, listed: bool) -> None:
         file = record_file(self.folder(dataset), receipt)
+        if not listed:
+            # What an interrupted ingest left may be old enough for garbage collection, which must not come between
+            # this check and the version. Files of other users cannot be made young, nor removed by this one.
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                os.utime(file)
         if not file.is_file() or file.stat().st_size != receipt.size_bytes:
             raise DamagedError(
                 "a record's file is missing or short; no version was made",
@@ -360,7 +397,8 @@ class Repository:
         # Two writers may come here in the wrong order; the loop ends with the newest version in the file.
         while True:
             newest = self.versions(dataset)[-1]
-            atomic.write_replace(self.folder(dataset) / "refs" / "latest", f"{newest}\n".encode())
+            if self.tags(dataset).get("latest") != newest:
+                atomic.write_replace(self.folder(dataset) / "refs" / "latest", f"{newest}\n".encode())
             if self.versions(dataset)[-1] == newest:
                 return
 
@@ -404,17 +442,22 @@ class Repository:
 
 
 def _renew_splits(manifest: Manifest, previous: Manifest | None) -> Manifest:
-    """Let the stored splits cover a changed set of records; no record changes its part."""
-    if previous is None or not previous.splits or set(previous.records) == set(manifest.records):
+    """Let the stored splits cover changed records; no record changes its part."""
+    if previous is None or not previous.splits or _told(previous) == _told(manifest):
         return manifest
-    from ..splits import Split, plan_from_dict
+    from ..splits import Split, extend
 
     index = index_of(manifest)
-    renewed = {}
-    for name, stored in previous.splits.items():
-        split = Split.from_dict(stored)
-        renewed[name] = plan_from_dict(split.plan).assign(index, split, name=name).as_dict()
-    return replace(manifest, splits=renewed)
+    splits = {name: extend(Split.from_dict(stored), index).as_dict() for name, stored in previous.splits.items()}
+    if plain(splits) == plain(previous.splits):
+        return manifest
+    whole = (*manifest.reasons.get("*", ()), "splits changed")
+    return replace(manifest, splits=splits, reasons={**manifest.reasons, "*": whole})
+
+
+def _told(manifest: Manifest) -> dict[str, Any]:
+    """Return what a split may go by."""
+    return {name: (item.content, dict(item.attributes)) for name, item in manifest.records.items()}
 
 
 def _describe(previous: Manifest | None, manifest: Manifest) -> Commit:
