@@ -131,7 +131,7 @@ class Dag2023:
         paths = sorted((item.local for item in job.inputs), key=lambda path: path.suffix == ".jld2")
         tree = read(paths, uid=animal)
         strain = _strain_of(animal)
-        tree.attrs.update(_CITATION, strain=strain, condition=_CONDITIONS[strain])
+        tree.attrs.update(_CITATION, subject=_record_of(animal), strain=strain, condition=_CONDITIONS[strain])
         return tree
 
     def expected(self) -> Expected:

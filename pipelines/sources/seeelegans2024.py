@@ -57,6 +57,7 @@ _CITATION: Mapping[str, Any] = {
 _ABOUT: Mapping[str, Mapping[str, Any]] = {
     "seeelegans2024-dataset2": {
         "title": "Whole-brain calcium imaging of an immobilised worm, Dataset 2 of See Elegans",
+        "subject": "seeelegans2024-dataset2",
         "condition": "immobilised",
         "voxel_size": [0.356, 0.356, 2],
         "voxel_size_source": "Identification/TestFBPN2.m, without a unit",

@@ -63,6 +63,7 @@ class ZephirDemo:
         tree = read([job.local(f"zephir_demo/{name}") for name in _FILES])
         tree.attrs.update(
             title="Calcium imaging of a semi-immobilised worm, the example of ZephIR",
+            subject="zephir_demo",
             condition="semi-immobilised, IFT-20 expression",
             source=self.id,
             citation="Ryu et al., PLoS Computational Biology 20:e1012075 (2024)",
