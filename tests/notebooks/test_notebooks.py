@@ -169,7 +169,7 @@ def check_quickstart(notebook: nbformat.NotebookNode, *, dataset: str) -> None:
     assert train[-1] < train[0]
     assert held_out[-1] < held_out[0]
     assert held_out[-1] < persistence[-1]
-    assert re.search(rf"^{dataset}: .*sha256:[0-9a-f]{{64}}", printed, re.MULTILINE)
+    assert re.search(rf"^{dataset}\b.*sha256:[0-9a-f]{{64}}", printed, re.MULTILINE)
 
 
 @pytest.mark.notebook
