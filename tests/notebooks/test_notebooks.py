@@ -93,7 +93,7 @@ def generated_worm(seed: int) -> Any:
         rate_hz=Fraction(2),
     )
     return schema.record(
-        {"activity": activity, "neuron": schema.table(labels)}, title="Generated worm", source_uid=f"animal {seed}"
+        {"activity": activity, "neuron": schema.table(labels)}, title="Generated worm", subject=f"animal {seed}"
     )
 
 
@@ -162,7 +162,7 @@ def check_quickstart(notebook: nbformat.NotebookNode, *, dataset: str) -> None:
     assert "celegans-connectomes" in catalogue
     assert dataset in version
     assert "signal" in record
-    assert "no group by source_uid is in two parts (3 groups)" in proof
+    assert "no group by subject is in two parts (3 groups)" in proof
     epochs = re.findall(r"epoch \d: train ([\d.]+), held out ([\d.]+), persistence ([\d.]+)", printed)
     train, held_out, persistence = np.array(epochs, dtype=np.float64).T
     assert len(train) == 8
