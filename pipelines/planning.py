@@ -97,9 +97,7 @@ def matches(record: str, select: str | None) -> bool:
 def chosen_files(source: Source, select: str | None) -> list[RemoteFile]:
     """Return the files that the selected records need."""
     return [
-        file
-        for file in source.files()
-        if not file.records or any(matches(record, select) for record in file.records)
+        file for file in source.files() if not file.records or any(matches(record, select) for record in file.records)
     ]
 
 
@@ -128,11 +126,9 @@ def discover(source: Source, raw: RawFiles, *, select: str | None, missing: Sequ
         )
     jobs = sorted(found.jobs, key=lambda job: job.record)
     chosen = tuple(job for job in jobs if matches(job.record, select))
-    if select is not None:
-        needed = {item.path for job in chosen for item in job.inputs}
-        only_others = used - needed
-        return Discovery(chosen, tuple(item for item in found.rejected if item.file not in only_others))
-    return Discovery(chosen, (*found.rejected, *missing))
+    only_others = used - {item.path for job in chosen for item in job.inputs}
+    told = (item for item in found.rejected if item.file.partition("#")[0] not in only_others)
+    return Discovery(chosen, (*told, *missing))
 
 
 def plan(repository: Repository, dataset: str, *, select: str | None = None) -> Plan:
