@@ -94,12 +94,8 @@ def run(root: str | None) -> dict[str, Any]:
         mse = {"persistence": persistence, **{name: float(np.mean(values)) for name, values in scores.items()}}
         rows.append({"animal": test.records[0], "predictions": n_predictions, "mse": mse})
     rows.sort(key=lambda row: row["animal"])
-    return {
-        "version": activity.spec,
-        "neurons": joined[animals].to_dict(),
-        "animals": rows,
-        "left_out": joined.drop(animals).to_dict(),
-    }
+    chosen = joined.index.isin(animals)
+    return {"animals": rows, "neurons": joined[chosen].to_dict(), "left_out": joined[~chosen].to_dict()}
 
 
 def main() -> None:
@@ -113,11 +109,11 @@ def main() -> None:
         return print(json.dumps(result))
     mse = pd.DataFrame({row["animal"]: row["mse"] for row in result["animals"]}).T
     gain = 100 * (1 - mse.div(mse["persistence"], axis=0)).drop(columns="persistence")
-    mean, n_better = gain.mean().round(1), (gain["and neighbours"] > 0).sum()
+    gain.loc["mean"] = gain.mean()
+    n_better = int((mse["and neighbours"] < mse["persistence"]).sum())
     for title, table in [("mean squared error on held-out animals", mse), ("per cent below persistence", gain)]:
         print(f"{title}\n{table.round(4).to_string()}\n")
-    print(f"the joined model beats persistence on {n_better} of {len(gain)} animals, by {mean['and neighbours']} %;")
-    print(f"a neuron's own past alone: {mean['own past']} %; shuffled wiring: {mean['and shuffled neighbours']} %")
+    print(f"the joined model beats persistence on {n_better} of {len(mse)} held-out animals")
     return print(f"left out, too few identified neurons: {result['left_out']}")
 
 
