@@ -117,7 +117,11 @@ def discover(source: Source, raw: RawFiles, *, select: str | None, missing: Sequ
     used = {item.path for job in found.jobs for item in job.inputs}
     rejected = {item.file.partition("#")[0] for item in found.rejected}
     lost = sorted(set(raw) - used - rejected)
-    if lost:
+    if missing:
+        without = ", ".join(item.file for item in missing)
+        stranded = (Rejected(path, f"not used without {without}", "unavailable") for path in lost)
+        found = Discovery(found.jobs, (*found.rejected, *stranded))
+    elif lost:
         raise UsageError(
             "files are neither used nor rejected",
             subject=source.id,

@@ -37,7 +37,7 @@ from connectome import schema
 from connectome.errors import ConnectomeError
 from connectome.pipelines.fetch import safe_relative
 from connectome.pipelines.ingest import IngestResult, fetch_source, ingest
-from connectome.pipelines.jobs import Job, RawFile, RawFiles, Source
+from connectome.pipelines.jobs import Job, RawFile, RawFiles, Rejected, Source
 from connectome.pipelines.making import check_measured, recipe_of
 from connectome.pipelines.planning import discover
 from connectome.pipelines.sources import load_source
@@ -270,6 +270,19 @@ class SourceContract:
         assert set(last.reused) | set(last.added) == set(first.result.added)
         assert contents(torn / adapter.dataset / "records") == contents(root / adapter.dataset / "records")
         assert_nothing_half_made(torn)
+
+    def test_without_any_one_file_the_others_are_still_accounted_for_and_what_is_made_is_valid(
+        self, adapter: Source, raw: RawFiles, jobs: dict[str, Job]
+    ) -> None:
+        for path in raw:
+            missing = Rejected(path, "not here", "unavailable")
+            left = RawFiles([raw[name] for name in raw if name != path])
+            found = discover(adapter, left, select=None, missing=[missing])
+            told = {item.file.partition("#")[0] for item in found.rejected}
+            assert {item.path for job in found.jobs for item in job.inputs} | told == set(raw)
+            for job in found.jobs:
+                if job != jobs.get(job.record):
+                    schema.validate(adapter.read(job), subject=job.record)
 
     def test_a_file_that_is_cut_is_refused_in_our_own_words_or_gives_a_valid_record(
         self, adapter: Source, raw: RawFiles, jobs: dict[str, Job], tmp_path: Path
