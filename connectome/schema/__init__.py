@@ -114,8 +114,12 @@ def problems(tree: xr.DataTree) -> list[Problem]:
         else:
             found.extend(module.check(dataset, path))
     for node in tree.subtree:
-        if node.variables and "encoding-type" not in node.attrs:
-            found.append(Problem(node.path, "the attribute encoding-type", "none"))
+        # What lies outside a group of data would be left behind without a word.
+        if node.path == tree.path:
+            found.extend(Problem(f"/{name}", "arrays inside groups only", "an array") for name in node.variables)
+        elif "encoding-type" not in node.attrs and (node.dataset.variables or node.attrs):
+            held = [*map(str, node.dataset.variables), *map(str, node.attrs)]
+            found.append(Problem(node.path, "the attribute encoding-type", f"none beside {', '.join(held)}"))
     if not n_groups:
         found.append(Problem("/", "at least one group of data", "none"))
     return found

@@ -128,8 +128,14 @@ def category(
     Raises
     ------
     SchemaError
-        When a value is not one of ``labels``.
+        When a value is not one of ``labels``, or a label is empty or there twice.
     """
+    if len(set(labels)) != len(labels) or "" in labels:
+        raise SchemaError(
+            "labels of a category must differ from one another and from nothing",
+            subject=long_name,
+            found=", ".join(map(repr, labels)),
+        )
     codes_of = {label: code for code, label in enumerate(labels)}
     codes = []
     for value in values:
@@ -195,18 +201,32 @@ def check_columns(dataset: xr.Dataset, path: str) -> list[Problem]:
         elif variable.dtype.kind in "iufc" and "units" not in variable.attrs:
             problems.append(Problem(place, 'the attribute units ("1" for plain numbers)', "none"))
         if variable.dtype.kind == "O":
-            wrong = next((value for value in variable.values.ravel() if not isinstance(value, str)), None)
-            if wrong is not None:
-                problems.append(Problem(place, "text only", f"{type(wrong).__name__} {wrong!r}"))
+            values = variable.values.ravel().tolist()
+            wrong = [value for value in values if not isinstance(value, str)]
+            if wrong:
+                problems.append(Problem(place, "text only", f"{type(wrong[0]).__name__} {wrong[0]!r}"))
+            elif not _is_unicode("".join(values)):
+                problems.append(Problem(place, "text that has a UTF-8 form", "half of a surrogate pair"))
     return problems
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_codes(variable: xr.Variable, place: str) -> list[Problem]:
     attrs: Mapping[str, Any] = variable.attrs
     if variable.dtype.kind != "i":
         return [Problem(place, "integer category codes", str(variable.dtype))]
-    if len(attrs["flag_values"]) != len(attrs.get("flag_labels", ())):
-        return [Problem(place, "one flag label per flag value", str(attrs.get("flag_labels")))]
-    allowed = [*attrs["flag_values"], attrs.get("missing_code", MISSING_CODE)]
+    flags, labels = list(attrs["flag_values"]), list(attrs.get("flag_labels", ()))
+    if flags != list(range(len(labels))) or len(set(labels)) != len(labels):
+        return [Problem(place, "flag values from 0 up, one different flag label each", f"{flags}, {labels}")]
+    if attrs.get("missing_code", MISSING_CODE) != MISSING_CODE:
+        return [Problem(place, f"the missing code {MISSING_CODE}", str(attrs["missing_code"]))]
+    allowed = [MISSING_CODE, *flags]
     unknown = np.setdiff1d(np.unique(variable.values), np.asarray(allowed))
     return [Problem(place, f"codes among {allowed}", str(unknown.tolist()))] if unknown.size else []

@@ -10,6 +10,7 @@ lineage (which preparation the counts come from). A type that was derived from a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ import xarray as xr
 
 from connectome.errors import SchemaError
 
-from .columns import Layout, Problem, category, check_columns, column, decode
+from .columns import MISSING_CODE, Layout, Problem, category, check_columns, column, decode
 
 KIND = "graph"
 VERSION = "1"
@@ -129,18 +130,30 @@ def check(dataset: xr.Dataset, path: str) -> list[Problem]:
     if missing:
         return [*problems, Problem(path, "the variables of a graph", f"no {', '.join(missing)}")]
     n_nodes, n_edges = int(dataset.sizes["node"]), int(dataset.sizes["edge"])
-    if len(np.unique(dataset["node"].values.astype(object))) != n_nodes:
+    names = dataset["node"].values
+    if len(np.unique(names if names.dtype.kind in "iu" else names.astype(object))) != n_nodes:
         problems.append(Problem(f"{path}/node", "unique node ids", "duplicates"))
-    for name in dataset.attrs.get("edge_types", {}):
-        about = dataset.attrs["edge_types"][name]
+    described = dataset.attrs.get("edge_types", {})
+    labels = dataset["edge_type"].attrs.get("flag_labels")
+    # As sets: the order of an attribute's keys is lost on disk.
+    if labels is None or set(described) != set(labels):
+        problems.append(Problem(f"{path}.edge_types", f"a description of each of {labels}", str(list(described))))
+    elif (dataset["edge_type"].values == MISSING_CODE).any():
+        problems.append(Problem(f"{path}/edge_type", "a type for every edge", "edges without one"))
+    for name, about in described.items():
         absent = [key for key in ("directed", "weight_units", "weight_meaning", "lineage") if key not in about]
         if absent:
             problems.append(Problem(f"{path}.edge_types.{name}", "directed, unit, meaning and lineage", f"no {absent}"))
+        elif not isinstance(about["directed"], bool):
+            problems.append(Problem(f"{path}.edge_types.{name}", "directed: true or false", repr(about["directed"])))
     if dataset.sizes.get("node_bound") != n_nodes + 1:
         problems.append(Problem(f"{path}/out_ptr", f"{n_nodes + 1} pointers", str(dataset.sizes.get("node_bound"))))
         return problems
     for side, end in (("out", "source"), ("in", "target")):
         values = dataset[end].values
+        if values.dtype.kind not in "iu":
+            problems.append(Problem(f"{path}/{end}", "whole numbers", str(values.dtype)))
+            continue
         if n_edges and (values.min() < 0 or values.max() >= n_nodes):
             problems.append(Problem(f"{path}/{end}", f"indices below {n_nodes}", f"{values.min()} to {values.max()}"))
             continue
@@ -183,12 +196,20 @@ def _count(dataset: xr.Dataset, members: np.ndarray[Any, Any] | None) -> dict[st
         chosen = inside & (types == name)
         edges[name] = {"n": int(chosen.sum())}
         if weight is not None:
-            total = weight[chosen].sum()
-            edges[name]["weight_sum"] = int(total) if weight.dtype.kind in "iu" else float(total)
+            edges[name]["weight_sum"] = _exact_sum(weight[chosen])
     counts: dict[str, Any] = {"n_edges": int(inside.sum()), "edges": edges}
     if members is not None:
         counts["n_nodes_connected"] = len(np.union1d(source[inside], target[inside]))
     return counts
+
+
+def _exact_sum(values: np.ndarray[Any, Any]) -> int | float:
+    """Return a sum that does not depend on the order or the machine: whole numbers exactly, others rounded once."""
+    if values.dtype.kind in "iub":
+        # Python's integers do not overflow; a sum of chunks below 2**31 items of 32 bits each cannot either.
+        return int(values.sum()) if values.dtype.itemsize <= 4 else sum(values.tolist())
+    # fsum refuses infinities of both signs; then the order does not matter either.
+    return math.fsum(values.tolist()) if np.isfinite(values).all() else float(values.sum())
 
 
 def layout(variable: xr.Variable) -> Layout:

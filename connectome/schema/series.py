@@ -10,6 +10,7 @@ table; samples that were never taken are ``False`` in ``valid``. Nothing is resa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -154,9 +155,18 @@ def check(dataset: xr.Dataset, path: str) -> list[Problem]:
         names = dataset["channel"].values
         if len(set(names.tolist())) != len(names):
             problems.append(Problem(f"{path}/channel", "unique channel ids", "duplicates"))
+        if not all(isinstance(name, str) for name in names.tolist()):
+            problems.append(Problem(f"{path}/channel", "channel ids in text", str(names.dtype)))
     for name in ("gain", "offset"):
-        if name in dataset and dataset[name].shape != (dataset.sizes["channel"],):
-            problems.append(Problem(f"{path}/{name}", "one number per channel", str(dataset[name].shape)))
+        if name in dataset and (dataset[name].dims != ("channel",) or dataset[name].dtype.kind not in "iuf"):
+            found = f"{dataset[name].dtype} {dataset[name].dims}"
+            problems.append(Problem(f"{path}/{name}", "one number per channel", found))
+    if ("gain" in dataset) != ("offset" in dataset):
+        problems.append(Problem(f"{path}/gain", "gain and offset together", "one of them"))
+    if "valid" in dataset:
+        valid = dataset["valid"]
+        if valid.dtype != bool or valid.dims not in {("time",), ("channel", "time")}:
+            problems.append(Problem(f"{path}/valid", "truth along (channel,) time", f"{valid.dtype} {valid.dims}"))
     return problems + _check_clock(dataset, path) + _check_segments(dataset, path)
 
 
@@ -173,8 +183,10 @@ def _check_clock(dataset: xr.Dataset, path: str) -> list[Problem]:
         return [] if good else [Problem(path, f"the clock {FRAME_CLOCK!r} and an integer frame_start", str(stated))]
     if rate:
         numbers = [dataset.attrs.get(f"rate_hz_{part}") for part in ("numerator", "denominator")]
-        good = all(isinstance(number, int) and number > 0 for number in numbers) and "start_s" in dataset.attrs
-        return [] if good else [Problem(path, "a positive rate as a fraction, and start_s", str(numbers))]
+        good = all(isinstance(number, int) and number > 0 for number in numbers)
+        start = dataset.attrs.get("start_s")
+        good = good and isinstance(start, (int, float)) and math.isfinite(start)
+        return [] if good else [Problem(path, "a positive rate as a fraction, and start_s", f"{numbers}, {start}")]
     stamps = dataset["time"].values
     if stamps.dtype != np.float64 or not np.isfinite(stamps).all():
         return [Problem(f"{path}/time", "finite float64 seconds", str(stamps.dtype))]
@@ -186,8 +198,11 @@ def _check_clock(dataset: xr.Dataset, path: str) -> list[Problem]:
 
 
 def _check_segments(dataset: xr.Dataset, path: str) -> list[Problem]:
-    if "segment_start" not in dataset:
+    given = [name for name in ("segment_start", "segment_stop") if name in dataset]
+    if not given:
         return []
+    if len(given) == 1 or any(dataset[name].dims != ("segment",) for name in given) or not dataset.sizes["segment"]:
+        return [Problem(f"{path}/segment_start", "a start and a stop of one segment or more", " and ".join(given))]
     start, stop = dataset["segment_start"].values, dataset["segment_stop"].values
     n_samples = dataset.sizes["time"]
     good = (start < stop).all() and (start[1:] >= stop[:-1]).all() and start[0] >= 0 and stop[-1] <= n_samples

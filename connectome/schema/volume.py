@@ -77,12 +77,24 @@ def volume(
 def check(dataset: xr.Dataset, path: str) -> list[Problem]:
     """List what is wrong with a volume group."""
     problems = check_columns(dataset, path)
-    if "image" not in dataset or dataset["image"].ndim < 3:
-        return [*problems, Problem(f"{path}/image", "an image with three axes or more", "none")]
-    if "affine" not in dataset or dataset["affine"].shape != (4, 4):
-        return [*problems, Problem(f"{path}/affine", "a 4 x 4 affine", "none")]
+    if "image" not in dataset or not 3 <= dataset["image"].ndim <= len(AXES):
+        found = str(dataset["image"].dims) if "image" in dataset else "none"
+        return [*problems, Problem(f"{path}/image", f"an image with 3 to {len(AXES)} axes", found)]
+    image = dataset["image"]
+    if image.dims[:3] != AXES[:3] or image.dtype.kind not in "biufc":
+        problems.append(Problem(f"{path}/image", "numbers along i, j, k", f"{image.dtype} {image.dims}"))
+    for name in ("affine", "qform", "sform"):
+        if name in dataset and (dataset[name].shape != (4, 4) or dataset[name].dtype != np.float64):
+            found = f"{dataset[name].dtype} {dataset[name].shape}"
+            return [*problems, Problem(f"{path}/{name}", "a 4 x 4 matrix of float64", found)]
+    if "affine" not in dataset:
+        return [*problems, Problem(f"{path}/affine", "a 4 x 4 matrix of float64", "none")]
+    for name in ("header", "trailer"):
+        if name in dataset and (dataset[name].dtype != np.uint8 or dataset[name].ndim != 1):
+            problems.append(Problem(f"{path}/{name}", "bytes", f"{dataset[name].dtype} {dataset[name].dims}"))
     affine = dataset["affine"].values
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) == 0.0:
+    # The determinant of a singular matrix is seldom exactly zero in floating point; its rank tells.
+    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
         problems.append(Problem(f"{path}/affine", "a finite, invertible affine", str(affine.tolist())))
     return problems
 
