@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -70,7 +71,8 @@ class Processes:
         if not items:
             return
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(self._workers, len(items)), mp_context=context) as pool:
+        count = min(self._workers, len(items))
+        with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as pool:
             futures = [pool.submit(function, item) for item in items]
             try:
                 for future in as_completed(futures):
@@ -91,6 +93,19 @@ class Processes:
 
     def __exit__(self, *exception: object) -> None:
         pass
+
+
+def _end_with_parent() -> None:
+    """Let a worker process end with the one that started it; left alone, it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        assert parent is not None
+        parent.join()
+        os._exit(1)
+
+    if parent is not None:
+        threading.Thread(target=wait, name="end-with-parent", daemon=True).start()
 
 
 class Dask:
