@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import re
 import signal
 import sys
 import tempfile
@@ -73,8 +74,29 @@ def undisturbed(action: Callable[[], Any], *, root: Path) -> Outcome:
     return run(action, root=root)
 
 
-def run(action: Callable[[], Any], *, root: Path, kill_at: int | None = None, torn: bool = False) -> Outcome:
+def run(
+    action: Callable[[], Any],
+    *,
+    root: Path,
+    kill_at: int | None = None,
+    torn: bool = False,
+    within: str = "",
+) -> Outcome:
     """Run an action in a child that kills itself when it comes to a step.
+
+    Parameters
+    ----------
+    action : callable
+        Runs in the child.
+    root : Path
+        The folder whose changes are steps.
+    kill_at : int, optional
+        The step that is not taken any more, counted from 1.
+    torn : bool
+        Also cut what was being written.
+    within : str
+        Count only steps whose path, relative to the root, begins like this regular expression: where threads take
+        steps in any order, the n-th of a kind is still the n-th.
 
     Raises
     ------
@@ -87,7 +109,7 @@ def run(action: Callable[[], Any], *, root: Path, kill_at: int | None = None, to
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:
-            _child(action, root, kill_at, torn, journal.fileno(), answer)
+            _child(action, _Hook(root, kill_at, torn, within, journal.fileno()), answer)
         status = _wait(pid)
         journal.seek(0)
         lines = journal.read().decode(errors="surrogateescape").split("\0")[:-1]
@@ -109,11 +131,9 @@ def spread(steps: Sequence[Step], at_most: int) -> list[Step]:
     return [steps[round(at * (len(steps) - 1) / (at_most - 1))] for at in range(at_most)]
 
 
-def _child(
-    action: Callable[[], Any], root: Path, kill_at: int | None, torn: bool, journal: int, answer: BinaryIO
-) -> None:
+def _child(action: Callable[[], Any], hook: _Hook, answer: BinaryIO) -> None:
     try:
-        sys.addaudithook(_Hook(root, kill_at, torn, journal))
+        sys.addaudithook(hook)
         reply: tuple[bool, Any] = (True, action())
     except BaseException:  # noqa: BLE001 - whatever it was, the parent shall see it, and this process must end here
         reply = (False, traceback.format_exc())
@@ -127,9 +147,10 @@ def _child(
 class _Hook:
     """Journal and count the changes below a root; end the process at one of them."""
 
-    def __init__(self, root: Path, kill_at: int | None, torn: bool, journal: int) -> None:
+    def __init__(self, root: Path, kill_at: int | None, torn: bool, within: str, journal: int) -> None:
         self._root = os.path.realpath(root)
         self._kill_at, self._torn, self._journal = kill_at, torn, journal
+        self._within = re.compile(within)
         self._count = 0
         self._written: str | None = None
         self._busy = False
@@ -147,8 +168,9 @@ class _Hook:
         path = _changed(event, args)
         if path is None or not (path == self._root or path.startswith(self._root + os.sep)):
             return
-        self._count += 1
-        os.write(self._journal, os.fsencode(f"{event}\t{os.path.relpath(path, self._root)}\0"))
+        place = os.path.relpath(path, self._root)
+        self._count += self._within.match(place) is not None
+        os.write(self._journal, os.fsencode(f"{event}\t{place}\0"))
         if self._count == self._kill_at:
             if self._torn and self._written is not None:
                 with contextlib.suppress(OSError):
