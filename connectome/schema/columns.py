@@ -72,7 +72,7 @@ def column(
     Raises
     ------
     SchemaError
-        When text is mixed with anything else.
+        When text is mixed with anything else, or has no UTF-8 form (bytes that were decoded with ``surrogateescape``).
     """
     array = np.asarray(values)
     if array.dtype.kind in "OTU" or (array.size == 0 and isinstance(values, list) and units is None):
@@ -86,6 +86,15 @@ def column(
                 found=f"{type(wrong[0]).__name__} ({wrong[0]!r})",
                 hint='write "" where nothing is given',
             )
+        try:
+            "".join(flat).encode()
+        except UnicodeEncodeError as error:
+            raise SchemaError(
+                "a text column holds something that has no UTF-8 form",
+                subject=long_name,
+                found=repr(error.object[error.start : error.end]),
+                hint="read the file in its own encoding",
+            ) from None
         shape = array.shape
         array = np.empty(shape, dtype=object)
         array.ravel()[:] = [str(value) for value in flat]
@@ -201,21 +210,10 @@ def check_columns(dataset: xr.Dataset, path: str) -> list[Problem]:
         elif variable.dtype.kind in "iufc" and "units" not in variable.attrs:
             problems.append(Problem(place, 'the attribute units ("1" for plain numbers)', "none"))
         if variable.dtype.kind == "O":
-            values = variable.values.ravel().tolist()
-            wrong = [value for value in values if not isinstance(value, str)]
-            if wrong:
-                problems.append(Problem(place, "text only", f"{type(wrong[0]).__name__} {wrong[0]!r}"))
-            elif not _is_unicode("".join(values)):
-                problems.append(Problem(place, "text that has a UTF-8 form", "half of a surrogate pair"))
+            wrong = next((value for value in variable.values.ravel() if not isinstance(value, str)), None)
+            if wrong is not None:
+                problems.append(Problem(place, "text only", f"{type(wrong).__name__} {wrong!r}"))
     return problems
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _check_codes(variable: xr.Variable, place: str) -> list[Problem]:

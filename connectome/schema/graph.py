@@ -209,7 +209,8 @@ def _exact_sum(values: np.ndarray[Any, Any]) -> int | float:
         # Python's integers do not overflow; a sum of chunks below 2**31 items of 32 bits each cannot either.
         return int(values.sum()) if values.dtype.itemsize <= 4 else sum(values.tolist())
     # fsum refuses infinities of both signs; then the order does not matter either.
-    return math.fsum(values.tolist()) if np.isfinite(values).all() else float(values.sum())
+    with np.errstate(invalid="ignore"):
+        return math.fsum(values.tolist()) if np.isfinite(values).all() else float(values.sum())
 
 
 def layout(variable: xr.Variable) -> Layout:

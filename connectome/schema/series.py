@@ -201,7 +201,8 @@ def _check_segments(dataset: xr.Dataset, path: str) -> list[Problem]:
     given = [name for name in ("segment_start", "segment_stop") if name in dataset]
     if not given:
         return []
-    if len(given) == 1 or any(dataset[name].dims != ("segment",) for name in given) or not dataset.sizes["segment"]:
+    whole = all(dataset[name].dims == ("segment",) and dataset[name].dtype.kind in "iu" for name in given)
+    if len(given) == 1 or not whole or not dataset.sizes["segment"]:
         return [Problem(f"{path}/segment_start", "a start and a stop of one segment or more", " and ".join(given))]
     start, stop = dataset["segment_start"].values, dataset["segment_stop"].values
     n_samples = dataset.sizes["time"]
