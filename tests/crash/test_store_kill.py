@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -90,11 +91,8 @@ def remembered(steps: Sequence[Step]) -> list[str]:
     return [path.stem for path in done if path.parts[:2] == ("staging", NAME) and path.suffix == ".json"]
 
 
-def in_the_open(steps: Sequence[Step]) -> list[Step]:
-    """Choose every step outside the folder in which a record is prepared, and some of those inside."""
-    prepared = [step for step in steps if step.path.startswith("staging/new.")]
-    chosen = {step.number for step in spread(prepared, 16)}
-    return [step for step in steps if step not in prepared or step.number in chosen]
+PREPARING = r"staging/new\."
+"""The folder in which a record is prepared; everything else happens in the open."""
 
 
 @pytest.mark.parametrize("torn", [False, True], ids=["between writes", "within a write"])
@@ -103,7 +101,11 @@ def test_a_record_killed_while_it_is_written_is_not_there_and_can_be_written(
 ) -> None:
     expected = undisturbed(lambda: finish(root), root=(root := fresh())).result
     n_kills = n_remembered = 0
-    for step, place, outcome in each_kill(finish, fresh=fresh, choose=in_the_open, torn=torn):
+    kills = [
+        each_kill(finish, fresh=fresh, torn=torn, within=rf"(?!{PREPARING})"),
+        each_kill(finish, fresh=fresh, torn=torn, within=PREPARING, choose=lambda steps: spread(steps, 16)),
+    ]
+    for step, place, outcome in chain(*kills):
         check_after_kill(place, step)
         repository = Repository(place)
         for recipe in remembered(outcome.steps):
@@ -139,7 +141,8 @@ def test_a_commit_killed_at_any_step_is_made_or_not_made(fresh: Callable[[], Pat
         assert repository.tags(NAME) == {"latest": "1.1.0", "paper": "1.1.0", "second": "1.1.0"}, step
         assert verify(repository, NAME).ok, step
         assert files_of(place) == expected_files, step
-        n_kills += outcome.killed
+        assert outcome.killed, step
+        n_kills += 1
     assert n_kills > 15
 
 
@@ -182,7 +185,8 @@ def test_the_first_version_of_a_dataset_is_there_whole_or_not_at_all(tmp_path: P
         return repository.commit(NAME, [put(repository, NAME, "a", 1.0)]).manifest.digest
 
     expected = undisturbed(lambda: first(root), root=prepared()).result
-    for step, place, _ in each_kill(first, fresh=prepared, choose=lambda steps: steps[-14:]):
+    for step, place, outcome in each_kill(first, fresh=prepared, within=NAME):
+        assert outcome.killed, step
         repository = Repository(place)
         if repository.versions(NAME):
             assert verify(repository, NAME).ok, step

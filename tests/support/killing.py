@@ -222,6 +222,7 @@ def each_kill(
     fresh: Callable[[], Path],
     choose: Callable[[Sequence[Step]], Sequence[Step]] = list,
     torn: bool = False,
+    within: str = "",
 ) -> Iterator[tuple[Step, Path, Outcome]]:
     """Kill an action at each of its steps, every time in a fresh folder.
 
@@ -235,16 +236,23 @@ def each_kill(
         Which of the steps of an undisturbed run to kill at; all of them unless given (:func:`spread` thins them out).
     torn : bool
         Also cut what was being written.
+    within : str
+        As in :func:`run`: steps of this kind only. Needed for what follows upon a record's preparation, in which zarr
+        takes a number of steps that differs from run to run.
 
     Yields
     ------
     step, root, outcome
-        The step at which the process was killed, as an undisturbed run numbers it (zarr writes with several threads,
-        so that neighbouring steps may change places), the folder as the kill left it, and what became of the child.
+        The step at which the process was killed, as an undisturbed run took it (zarr writes with several threads, so
+        that neighbouring steps may change places), the folder as the kill left it, and what became of the child.
     """
     root = fresh()
     steps = undisturbed(lambda: action(root), root=root).steps
-    assert steps, "the action changes nothing"
-    for step in choose(steps):
+    kind = re.compile(within)
+    counted = [step for step in steps if kind.match(step.path)]
+    assert counted, "the action changes nothing"
+    numbers = {step: number for number, step in enumerate(counted, 1)}
+    for step in choose(counted):
         root = fresh()
-        yield step, root, run(lambda at=root: action(at), root=root, kill_at=step.number, torn=torn)
+        kill_at = numbers[step]
+        yield step, root, run(lambda at=root: action(at), root=root, kill_at=kill_at, torn=torn, within=within)
