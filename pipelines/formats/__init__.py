@@ -57,11 +57,15 @@ class Format:
         A module says so in ``companions(paths, **options)`` where a file brings others along (sidecars, data files
         that a header names); otherwise it is the paths themselves.
         """
+        found = list(paths)
         companions = getattr(self.load(), "companions", None)
-        if companions is None:
-            return list(paths)
-        with _blaming(paths, self):
-            return list(companions(list(paths), **options))
+        if companions is not None:
+            with _blaming(paths, self):
+                found = list(companions(found, **options))
+        for path in found:
+            if path.is_dir():
+                raise FormatError("a folder, where the format reads files", subject=str(path), place=self.name)
+        return found
 
     def options(self) -> dict[str, inspect.Parameter]:
         """Return the keyword-only options of the reader by name."""

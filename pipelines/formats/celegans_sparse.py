@@ -16,6 +16,7 @@ import numpy as np
 from connectome.errors import FormatError, MissingExtraError, TruncatedError
 
 from .celegans_edges import EdgeList, EdgeRow
+from .mat5 import check_structure
 from .spreadsheet import number
 
 __all__ = ["MATRICES", "NAMES", "read_matlab", "read_sparse", "sniff", "texts"]
@@ -29,6 +30,7 @@ def sniff(path: Path) -> bool:
     from scipy.io import whosmat
 
     try:
+        check_structure(path)
         held = {name for name, _, _ in whosmat(path)}
     except (ValueError, NotImplementedError, TypeError, OSError, struct.error, zlib.error):
         return False
@@ -49,6 +51,7 @@ def read_matlab(path: Path) -> dict[str, Any]:
         raise MissingExtraError(
             "MATLAB files need scipy", subject=path.name, hint='pip install "connectome[worm]"'
         ) from error
+    check_structure(path)
     try:
         return dict(loadmat(path))
     except (EOFError, OSError, struct.error, zlib.error) as error:
@@ -96,7 +99,7 @@ def read_sparse(path: Path) -> EdgeList:
                 "the matrix does not fit the names", subject=path.name, place=variable,
                 expected=f"{len(names)} x {len(names)}", found=" x ".join(map(str, matrix.shape)),
             )  # fmt: skip
-        dense = np.asarray(matrix.todense() if hasattr(matrix, "todense") else matrix)
+        dense = _dense(matrix, subject=path.name, place=variable)
         if dense.dtype.kind not in "iuf" or not np.isfinite(dense).all() or (dense < 0).any():
             raise FormatError("not counts", subject=path.name, place=variable, expected="numbers of 0 or more")
         for i, j in np.argwhere(dense > 0):
@@ -104,3 +107,14 @@ def read_sparse(path: Path) -> EdgeList:
             assert weight is not None
             rows.append(EdgeRow(names[i], names[j], edge_type, weight, f"{variable}({i + 1}, {j + 1})"))
     return EdgeList(tuple(rows), tuple(names))
+
+
+def _dense(matrix: Any, *, subject: str, place: str) -> np.ndarray[Any, Any]:
+    """Return a matrix with all of its zeros; positions outside it are refused, scipy would write there."""
+    if hasattr(matrix, "todense"):
+        try:
+            matrix.check_format(full_check=True)
+        except ValueError as error:
+            raise FormatError("the sparse matrix is damaged", subject=subject, place=place, found=str(error)) from error
+        return np.asarray(matrix.todense())
+    return np.asarray(matrix)

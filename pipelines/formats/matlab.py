@@ -17,9 +17,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from connectome.errors import FormatError, TruncatedError
+from connectome.errors import FormatError
 
 from .hdf5_file import check_inside, is_hdf5, open_hdf5
+from .mat5 import check_structure
 
 __all__ = ["is_mat", "mat_variables", "read_mat"]
 
@@ -49,7 +50,7 @@ def mat_variables(path: Path) -> list[str]:
     if _is_version_73(path):
         with open_hdf5(path) as file:
             return [name for name in sorted(file) if not name.startswith("#")]
-    _check_elements(path)
+    check_structure(path)
     return sorted(name for name, _, _ in _scipy(path, "whosmat"))
 
 
@@ -89,7 +90,7 @@ def read_mat(path: Path, *, only: Sequence[str] | None = None) -> dict[str, Any]
             names = [name for name in sorted(file) if not name.startswith("#") and (only is None or name in only)]
             reader = _Reader73(file, str(path))
             return {name: reader.value(file[name], name, 0) for name in names}
-    _check_elements(path)
+    check_structure(path)
     variables = _scipy(path, "loadmat", variable_names=None if only is None else list(only))
     return {
         name: _plain_5(value, name, str(path)) for name, value in sorted(variables.items()) if not name.startswith("__")
@@ -98,37 +99,6 @@ def read_mat(path: Path, *, only: Sequence[str] | None = None) -> dict[str, Any]
 
 def _is_version_73(path: Path) -> bool:
     return is_hdf5(path)
-
-
-def _check_elements(path: Path) -> None:
-    """Walk the data elements of a version 5 file: each has a tag of type and size, then that many bytes."""
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        header = stream.read(_HEADER_BYTES)
-        if len(header) < _HEADER_BYTES:
-            raise TruncatedError(
-                "the file ends in its header", subject=str(path), expected="128 bytes", found=f"{len(header)} bytes"
-            )
-        order = {b"IM": "little", b"MI": "big"}.get(header[126:128])
-        if order is None:
-            raise FormatError(
-                "the mark of byte order is wrong", subject=str(path), place="byte 126", expected="IM or MI",
-                found=repr(header[126:128]),
-            )  # fmt: skip
-        at = _HEADER_BYTES
-        while at < size:
-            stream.seek(at)
-            tag = stream.read(8)
-            length = int.from_bytes(tag[4:8], "little" if order == "little" else "big")
-            if len(tag) < 8 or at + 8 + length > size:
-                raise TruncatedError(
-                    "the file ends inside a variable",
-                    subject=str(path),
-                    place=f"byte {at}",
-                    expected=f"{at + 8 + length} bytes",
-                    found=f"{size} bytes",
-                )
-            at += 8 + length
 
 
 def _scipy(path: Path, function: str, **options: Any) -> Any:
