@@ -1,0 +1,153 @@
+"""Damaged, mislabelled, empty and random files through every format: refused in our own words, and nothing is left.
+
+What a reader says about damage that it knows is tested with the reader. Here the whole command meets damage that nobody
+has thought of, and must not fail in the words of a library, hang, or leave half a record.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from connectome import errors
+from connectome.pipelines.cli import main
+from connectome.pipelines.formats import FORMATS
+from support.ingesting import assert_nothing_half_made, contents
+
+KINDS = {item.kind for item in vars(errors).values() if isinstance(item, type) and issubclass(item, Exception)}
+UNFORESEEN = "the reader cannot make sense of the file"
+
+SAMPLES: dict[str, tuple[str, ...]] = {
+    "celegans-table": (
+        "worm/white1986_witvliet2020/white_1986_jse.csv",
+        "worm/white1986_witvliet2020/witvliet_2020_7 adult.xlsx",
+        "worm/openworm/CElegansNeuronTables.xls",
+        "worm/white1986_witvliet2020/witvliet_2020_7.json",
+        "worm/varshney2011/ConnOrdered_040903.mat",
+    ),
+    "hdf5-celegans": ("worm/dag2023/2022-01-16-01-data.h5", "worm/dag2023/NeuroPAL_labels_dict.jld2"),
+    "mat-celegans": ("worm/seeelegans2024/atlas.mat", "worm/seeelegans2024/neurons_by_hand.mat"),
+    "mne": (
+        "eeg/mne_python_formats/test.vhdr",
+        "eeg/mne_python_formats/biosemi_test.bdf",
+        "eeg/mne_python_formats/ctf_comp_raw.fif",
+        "eeg/physionet_eegmmidb/S001R04.edf",
+        "eeg/gdf_from_eegmmidb/S001R04_22ch.gdf",
+        "eeg/eeglab_sample/eeglab_data.set",
+    ),
+    "nifti": ("mri/nibabel_testdata/anatomical.nii", "mri/nifti_space/RAS.nii.gz"),
+    "spiketext": (),
+}
+"""Format to real files of it; the damaged copies are generated from them."""
+CASES = [(name, path) for name, paths in SAMPLES.items() for path in paths]
+BESIDE = {".vhdr": (".eeg", ".vmrk"), ".set": (".fdt",)}
+
+
+def damages(whole: bytes, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Yield generated damage of a file, the same every time."""
+    chance = np.random.default_rng(seed)
+    for part in (0, 1, 100, len(whole) // 3, len(whole) * 9 // 10, len(whole) - 1):
+        yield f"cut to {part} bytes", whole[:part]
+    yield "zeros", bytes(min(len(whole), 5000))
+    yield "random", chance.bytes(min(len(whole), 5000))
+    yield "text", b"these are words, not data\n" * 20
+    yield "random after the first 64 bytes", whole[:64] + chance.bytes(min(len(whole), 20_000))
+    for number in range(3):
+        flipped = bytearray(whole)
+        head = min(len(whole), 3000)
+        for at in (*chance.integers(0, head, 8), *chance.integers(0, len(whole), 8)):
+            flipped[at] ^= 1 << int(chance.integers(8))
+        yield f"bits flipped, {number}", bytes(flipped)
+    middle = len(whole) // 2
+    yield "a hole in the middle", whole[:middle] + whole[middle + 1000 :]
+
+
+def try_import(format_name: str, path: Path, root: Path, capsys: pytest.CaptureFixture[str], what: str) -> bool:
+    """Import; check that it is either done or refused in our own words with nothing left. Return whether it is done."""
+    before = contents(root)
+    existed = root.exists()
+    code = main(["import", format_name, str(path), "--dataset", "mine", "--record", "r", "--root", str(root), "--json"])
+    document = json.loads(capsys.readouterr().out)
+    if code == 0:
+        assert_nothing_half_made(root)
+        shutil.rmtree(root)
+        return True
+    error = document["error"]
+    # A table with an unknown header might be one all the same, if an option said what its columns are.
+    asks_for_option = format_name == "celegans-table" and "option" in (error["place"] or "")
+    assert code == (2 if asks_for_option else 1), f"{what}: {error}"
+    assert error["kind"] in KINDS - {"error"} - (set() if asks_for_option else {"usage"}), f"{what}: {error}"
+    assert "Warning" not in (error["found"] or "") or error["message"] != UNFORESEEN, f"{what}: {error}"
+    assert error["message"], what
+    assert error["subject"], what
+    assert contents(root) == before, what
+    assert root.exists() == existed, what
+    return False
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("format_name", "sample"), CASES, ids=[path.rpartition("/")[2] for _, path in CASES])
+def test_damaged_files_are_refused_or_read_but_never_crash(format_name, sample, data_dir, tmp_path, capsys) -> None:
+    source = data_dir / sample
+    for suffix in BESIDE.get(source.suffix, ()):
+        shutil.copy(source.with_suffix(suffix), tmp_path)
+    path = tmp_path / source.name
+    refused = 0
+    for what, damaged in damages(source.read_bytes(), zlib.crc32(sample.encode())):
+        path.write_bytes(damaged)
+        refused += not try_import(format_name, path, tmp_path / "root", capsys, f"{sample}, {what}")
+    assert refused >= 6, "what is nothing but rubbish must be refused"
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("format_name", [name for name, paths in SAMPLES.items() if paths])
+def test_files_of_another_format_under_the_right_suffix_are_refused(format_name, data_dir, tmp_path, capsys) -> None:
+    suffixes = FORMATS[format_name].suffixes
+    for other, paths in SAMPLES.items():
+        for sample in paths[:2] if other != format_name else ():
+            for suffix in suffixes:
+                path = tmp_path / f"mislabelled{suffix}"
+                path.write_bytes((data_dir / sample).read_bytes()[:200_000])
+                what = f"{sample} as {path.name}"
+                assert not try_import(format_name, path, tmp_path / "root", capsys, what), what
+
+
+def test_damaged_spike_times_are_refused(tmp_path, capsys) -> None:
+    path = tmp_path / "generated.txt"
+    whole = b"# generated\n" + b"".join(b"%d\n" % number for number in range(100, 30_000, 97))
+    path.write_bytes(whole)
+    words = ["import", "spiketext", str(path), "--dataset", "mine", "--root", str(tmp_path / "root"), "--json"]
+    words += ["--option", "time_unit=us", "--option", "duration_s=1"]
+    assert main(words) == 0, capsys.readouterr()
+    shutil.rmtree(tmp_path / "root")
+    capsys.readouterr()
+    for what, damaged in damages(whole, 7):
+        path.write_bytes(damaged)
+        code = main(words)
+        document = json.loads(capsys.readouterr().out)
+        if code == 0:
+            shutil.rmtree(tmp_path / "root")
+        else:
+            assert document["error"]["kind"] in {"format", "truncated", "schema"}, f"{what}: {document}"
+            assert document["error"]["message"] != UNFORESEEN, f"{what}: {document}"
+            assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.parametrize("format_name", sorted(FORMATS))
+def test_a_folder_and_a_missing_file_are_refused(format_name, tmp_path, capsys) -> None:
+    suffix = FORMATS[format_name].suffixes[0]
+    folder = tmp_path / f"folder{suffix}"
+    folder.mkdir()
+    assert not try_import(format_name, folder, tmp_path / "root", capsys, "a folder")
+    assert not try_import(format_name, tmp_path / f"missing{suffix}", tmp_path / "root", capsys, "a missing file")
+
+
+def test_every_format_is_tried() -> None:
+    assert set(SAMPLES) <= set(FORMATS)
+    assert set(FORMATS) == set(SAMPLES), "add real files of the new format here"
