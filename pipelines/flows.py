@@ -112,6 +112,7 @@ def ingest_flow(
 
     Leaves three artifacts: the plan, the census, and what changed against the version before.
     """
+    make_runner(runner, workers=workers)  # refuses an unknown one before anything is fetched
     repository = Repository(root)
     _show_plan(repository, dataset, select)
     sources = sources_of(dataset)

@@ -255,6 +255,7 @@ def ingest(
     FactsError
         When a record is not what its publisher says, or is missing.
     """
+    chosen = make_runner(runner, workers=workers) if isinstance(runner, str) else runner
     sources = sources_of(dataset)
     fetched: list[Fetched] = []
     discovered: list[Discovery] = []
@@ -274,7 +275,7 @@ def ingest(
     jobs = [job for item in discovered for job in item.jobs]
     if select is not None and not jobs:
         raise NotFoundError("no record matches", subject=select, place=dataset, hint=f"connectome plan {dataset}")
-    with make_runner(runner, workers=workers) if isinstance(runner, str) else runner as running:
+    with chosen as running:
         outcomes = make_records(repository, dataset, jobs, runner=running, observer=observer)
     if not allow_missing:
         check_complete(sources, outcomes, select=select)

@@ -21,7 +21,7 @@ from .output import Output
 __all__ = ["VERBS", "main"]
 
 VERBS: dict[str, tuple[str, str]] = {
-    "list": ("list", "list the datasets of the catalogue and of the store"),
+    "list": ("list_", "list the datasets of the catalogue and of the store"),
     "search": ("search", "search the catalogue"),
     "show": ("show", "show one dataset or version"),
     "cite": ("cite", "say how to cite a dataset"),

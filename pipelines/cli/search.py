@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .list import report
+from .list_ import report
 
 if TYPE_CHECKING:
     from .output import Output
