@@ -22,7 +22,7 @@ from .sources import load_source
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Outcome", "Task", "check_facts", "make_record", "recipe_of"]
+__all__ = ["Outcome", "Task", "check_facts", "check_measured", "make_record", "recipe_of"]
 
 QUARANTINE = (FormatError, SchemaError)
 """Errors that the file is to blame for: the record is rejected with the reason, and the ingest goes on."""
@@ -119,11 +119,20 @@ def reject_inputs(job: Job, error: ConnectomeError) -> tuple[Rejected, ...]:
 
 
 def check_facts(tree: xr.DataTree, expected: Expected, *, record: str) -> None:
-    """Compare a record with its published facts; raise :class:`~connectome.errors.FactsError` that lists all misses."""
-    wanted = expected.records.get(record)
-    if not wanted:
-        return
-    measured = plain(schema.measure(tree))
+    """Measure a record and compare it with its published facts; see :func:`check_measured`."""
+    if expected.records.get(record):
+        check_measured(plain(schema.measure(tree)), expected, record=record)
+
+
+def check_measured(measured: Mapping[str, Any], expected: Expected, *, record: str) -> None:
+    """Compare measured facts with published ones.
+
+    Raises
+    ------
+    FactsError
+        When a fact is not met; all that are not are listed.
+    """
+    wanted = expected.records.get(record, {})
     misses: list[tuple[str, Any, Any]] = []
     for path, facts in wanted.items():
         _compare(plain(facts), measured.get(path), path, misses)
