@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -37,6 +38,8 @@ ALIGN_BYTES = 64
 """Chunks start at multiples of this, so that uncompressed arrays can be memory-mapped with aligned items."""
 PADDING_ID = 0xD935
 """Extra-field id for padding (as zipalign writes it)."""
+_CHUNK = re.compile(r"(^|/)c(/[0-9]+)*$")
+"""Keys of chunks in Zarr v3's default encoding; those of metadata end in ``zarr.json``."""
 
 
 class ByteSource(Protocol):
@@ -72,7 +75,7 @@ class LocalBytes:
         if self._handle is None or self._handle[0] != os.getpid():
             try:
                 self._handle = (os.getpid(), os.open(self.name, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)))
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 raise DamagedError(
                     "the record's file is missing", subject=self.name, hint="pull the version again, or ingest it anew"
                 ) from None
@@ -170,7 +173,7 @@ class RecordStore(Store):
             try:
                 with zipfile.ZipFile(cast("BinaryIO", _Tail(self.source))) as archive:
                     infos = archive.infolist()
-            except (zipfile.BadZipFile, OSError, struct.error, UnicodeDecodeError) as error:
+            except (zipfile.BadZipFile, NotImplementedError, OSError, struct.error, UnicodeDecodeError) as error:
                 if isinstance(error, DamagedError):
                     raise
                 raise DamagedError(
@@ -182,11 +185,15 @@ class RecordStore(Store):
             for info in infos:
                 if info.compress_type != zipfile.ZIP_STORED:
                     raise DamagedError("an entry is compressed", subject=self.source.name, place=info.filename)
+                if info.header_offset < 0:
+                    raise DamagedError("an entry lies outside the file", subject=self.source.name, place=info.filename)
             self._entries = {info.filename: (info.header_offset, info.file_size, info.CRC) for info in infos}
         return self._entries
 
     def span(self, key: str) -> tuple[int, int]:
         """Return (start, length) of an entry's bytes in the file."""
+        if key not in self.entries:
+            raise DamagedError("the file has no such entry", subject=self.source.name, place=key)
         header_offset, size, _ = self.entries[key]
         if key not in self._starts:
             header = self.source.read(header_offset, LOCAL_HEADER_BYTES)
@@ -216,6 +223,9 @@ class RecordStore(Store):
     ) -> Buffer | None:
         """Return an entry or a part of it; None when there is no such entry."""
         if key not in self.entries:
+            if _CHUNK.search(key):
+                # Every chunk was written; without this, zarr would take the hole for fill values.
+                raise DamagedError("a chunk is missing", subject=self.source.name, place=key)
             return None
         buffer = (prototype or default_buffer_prototype()).buffer
         if byte_range is None:

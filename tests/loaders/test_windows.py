@@ -74,13 +74,27 @@ def test_a_window_holds_the_stored_samples_and_their_time_stamps(make_store, gen
     assert batch.mask.all()
 
 
-def test_integer_samples_become_physical_values_with_gain_and_offset(make_store, generated):
-    stored = RNG.integers(-30000, 30000, (3, 5000)).astype(np.int32) * 1000
+@pytest.mark.parametrize("channels", [None, ["3", "1"]])
+@pytest.mark.parametrize(("stored_as", "dtype"), [("int32", "float32"), ("int32", "float64"), ("int16", "float64")])
+def test_integer_samples_become_physical_values_with_gain_and_offset(make_store, generated, stored_as, dtype, channels):
+    stored = RNG.integers(-30000, 30000, (3, 5000)).astype(stored_as)
     gain, offset = np.array([0.1, 3e-7, 2.0]), np.array([0.0, 5.0, -1e6])
     version = make_store({"a": record(generated.series(stored, gain=gain, offset=offset))})
-    batch = WindowSource(version, window=500).windows([2, 7])
-    physical = (stored * gain[:, None] + offset[:, None]).astype(np.float32)
-    assert np.array_equal(batch.signal, np.stack([physical[:, 1000:1500], physical[:, 3500:4000]]))
+    batch = WindowSource(version, window=500, dtype=dtype, channels=channels).windows([2, 7])
+    physical = (stored * gain[:, None] + offset[:, None]).astype(dtype)
+    expected = np.stack([physical[:, 1000:1500], physical[:, 3500:4000]])
+    assert np.array_equal(batch.signal, expected if channels is None else expected[:, [2, 0]])
+
+
+@pytest.mark.parametrize("stored_as", ["int16", "uint16", "uint8"])
+def test_short_integers_scaled_in_single_precision_are_within_a_hundredth_of_a_step(make_store, generated, stored_as):
+    bounds = np.iinfo(stored_as)
+    stored = RNG.integers(bounds.min, bounds.max + 1, (3, 5000)).astype(stored_as)
+    gain, offset = np.array([0.1, 3e-7, -7.7]), np.array([0.0, 3e-7 * 30000, 7.7 * 32768])
+    version = make_store({"a": record(generated.series(stored, gain=gain, offset=offset))})
+    batch = WindowSource(version, window=5000).windows([0])
+    steps = (batch.signal[0] - (stored * gain[:, None] + offset[:, None])) / gain[:, None]
+    assert np.abs(steps).max() < 0.01
 
 
 def test_a_batch_decodes_each_chunk_once(make_store, generated):
