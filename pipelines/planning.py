@@ -213,7 +213,8 @@ def plan(repository: Repository, dataset: str, *, select: str | None = None) -> 
             )
     if select is not None and not records:
         raise NotFoundError("no record matches", subject=select, place=dataset, hint=f"connectome plan {dataset}")
-    return Plan(dataset, latest.version if latest else None, tuple(files), tuple(records), tuple(rejected), tuple(parents))
+    version = latest.version if latest else None
+    return Plan(dataset, version, tuple(files), tuple(records), tuple(rejected), tuple(parents))
 
 
 def _expanded(file: RemoteFile, cache: Cache) -> list[RemoteFile]:

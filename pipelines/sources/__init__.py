@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from connectome.errors import NotFoundError
 
+from ..derived import DERIVED, load_derived
+
 if TYPE_CHECKING:
     from ..jobs import Source
 
@@ -30,7 +32,9 @@ SOURCES: dict[str, str] = {
 
 
 def load_source(source_id: str) -> Source:
-    """Make the adapter of that id."""
+    """Make the adapter of that id; that of a derived dataset is one too."""
+    if source_id in DERIVED:
+        return load_derived(source_id)
     if source_id not in SOURCES:
         raise NotFoundError("unknown source", subject=source_id, expected=", ".join(sorted(SOURCES)))
     module, _, name = SOURCES[source_id].partition(":")
