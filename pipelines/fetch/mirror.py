@@ -83,7 +83,7 @@ class FolderMirror:
 
     def members(self, pattern: RemoteFile) -> list[RemoteFile]:
         """Return the files here that a pattern stands for, sorted by path."""
-        parts = takewhile(lambda part: not set(part) & set("*?["), safe_relative(pattern.path).parts)
+        parts = takewhile(lambda part: not set(part) & set("*?["), safe_relative(pattern.path).parts[:-1])
         paths = [
             Path(folder, file).relative_to(self.root).as_posix()
             for folder, _, files in os.walk(self.root.joinpath(*parts))

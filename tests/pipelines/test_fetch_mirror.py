@@ -263,3 +263,11 @@ def test_a_pattern_that_nothing_fits_is_missing_and_stops_nothing(mirror, cache,
 def test_a_pattern_that_leaves_the_mirror_is_refused(mirror, cache):
     with pytest.raises(UnsafeError):
         fetch([RemoteFile("../*.txt", HOME, pattern=True)], cache, mirror=mirror)
+
+
+def test_a_pattern_without_a_wildcard_stands_for_the_one_file_of_that_path(mirror, cache):
+    put(mirror / "lab" / "worms.mat", b"worms")
+    put(mirror / "lab" / "other.mat", b"other")
+    fetched = fetch([RemoteFile("lab/worms.mat", HOME, pattern=True)], cache, mirror=mirror)
+    assert [raw.path for raw in fetched.files] == ["lab/worms.mat"]
+    assert fetched.missing == ()
