@@ -143,7 +143,7 @@ class _Gathering:
 
     def expanded(self, files: Sequence[RemoteFile]) -> list[RemoteFile]:
         """Put in the place of a pattern the files that it stands for; one that stands for none stays."""
-        listed = {file.path for file in files}
+        listed = {file.path for file in files if not file.pattern}
         found: list[RemoteFile] = []
         for file in files:
             if not file.pattern:
