@@ -30,7 +30,16 @@ from connectome.schema import column, decode, graph, record, table
 from . import simeon2024
 from .parents import DerivedDataset
 
-__all__ = ["ANNOTATIONS", "Annotation", "CelegansConsensus", "consensus", "lineages_of", "read_annotation"]
+__all__ = [
+    "ANNOTATIONS",
+    "Annotation",
+    "CelegansConsensus",
+    "Verdict",
+    "consensus",
+    "judge",
+    "lineages_of",
+    "read_annotation",
+]
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -166,16 +175,33 @@ def _edges(annotations: Sequence[Annotation], order: Mapping[str, int]) -> list[
 
 
 @dataclass(frozen=True)
-class _Verdict:
+class Verdict:
     """What the lineages say of one edge."""
 
     n_lineages: int
+    """Those that hold both cells and list the type."""
     n_present: int
+    """Those in which any annotation has the edge."""
     mean: Mapping[str, float]
+    """Unit to the mean over lineages, zeros included; NaN where none counts in that unit."""
     n_of_unit: Mapping[str, int]
+    """Unit to the number of lineages in its mean."""
 
 
-def _judge(pair: Pair, edge_type: str, annotations: Sequence[Annotation], lineages: Mapping[str, str]) -> _Verdict:
+def judge(pair: Pair, edge_type: str, annotations: Sequence[Annotation], lineages: Mapping[str, str]) -> Verdict:
+    """Ask every lineage once about an edge.
+
+    Parameters
+    ----------
+    pair : tuple of str
+        Where it starts and where it ends.
+    edge_type : str
+        One of ``TYPES``.
+    annotations : sequence of Annotation
+        In the order in which they speak for their lineage: per unit, the first that could show the edge.
+    lineages : mapping of str to str
+        Annotation to lineage.
+    """
     seen: dict[str, bool] = {}
     speaker: dict[str, dict[str, float]] = {units: {} for units in UNITS}
     for item in annotations:
@@ -184,7 +210,7 @@ def _judge(pair: Pair, edge_type: str, annotations: Sequence[Annotation], lineag
             seen[lineage] = seen.get(lineage, False) or weight > 0
             speaker[item.units].setdefault(lineage, weight)
     mean = {units: float(np.mean(list(told.values()))) if told else float("nan") for units, told in speaker.items()}
-    return _Verdict(len(seen), sum(seen.values()), mean, {units: len(told) for units, told in speaker.items()})
+    return Verdict(len(seen), sum(seen.values()), mean, {units: len(told) for units, told in speaker.items()})
 
 
 def consensus(trees: Mapping[str, xr.DataTree]) -> xr.DataTree:
@@ -208,7 +234,7 @@ def consensus(trees: Mapping[str, xr.DataTree]) -> xr.DataTree:
     edges = _edges(annotations, order)
     compared = [edge_type != "gap_junction_listed" for edge_type, _ in edges]
     verdicts = [
-        _judge(pair, edge_type, annotations, lineages) if same else None
+        judge(pair, edge_type, annotations, lineages) if same else None
         for (edge_type, pair), same in zip(edges, compared, strict=True)
     ]
     columns = {
@@ -247,7 +273,7 @@ def _nodes(tree: xr.DataTree) -> xr.Dataset:
     return dataset.isel(node=np.flatnonzero(np.isin(decode(dataset["node_kind"]), CELLS)))
 
 
-def _verdict_columns(verdicts: Iterable[_Verdict | None]) -> dict[str, xr.Variable]:
+def _verdict_columns(verdicts: Iterable[Verdict | None]) -> dict[str, xr.Variable]:
     told = list(verdicts)
     nothing = float("nan")
     n_lineages = np.array([-1 if item is None else item.n_lineages for item in told], dtype=np.int8)
@@ -315,6 +341,20 @@ class CelegansConsensus(DerivedDataset):
     records = {  # noqa: RUF012 - a declaration, read only
         "consensus": tuple(f"{PARENT}/{name}" for name in ANNOTATIONS),
         "simeon2024": tuple(f"{PARENT}/{name}" for name in simeon2024.RECORDS),
+    }
+
+    facts = {  # noqa: RUF012 - a declaration, read only
+        "consensus": {
+            "/connectome": {
+                "n_nodes": 302,
+                "edges": {
+                    "chemical": {"n": 5190},
+                    "gap_junction": {"n": 2892},
+                    "gap_junction_listed": {"n": 2039},
+                },
+            },
+        },
+        "simeon2024": {"/release": {"n_rows": 16373}},
     }
 
     def make(self, record: str, parents: Mapping[str, xr.DataTree]) -> xr.DataTree:
