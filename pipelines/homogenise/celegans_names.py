@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
@@ -27,8 +27,11 @@ __all__ = [
     "LabelMatch",
     "LabelStatus",
     "Neuron",
+    "mark_duplicates",
+    "match_alternatives",
     "match_label",
     "match_labels",
+    "match_side",
 ]
 
 LabelStatus = Literal["exact", "normalised", "ambiguous", "duplicate", "unlabelled", "unknown"]
@@ -194,16 +197,112 @@ def match_label(raw: str, *, aliases: Mapping[str, str] | None = None) -> LabelM
     return LabelMatch(raw, candidates[0], candidates, "normalised" if rules else "exact", rule)
 
 
-def match_labels(raw: Iterable[str], *, aliases: Mapping[str, str] | None = None) -> list[LabelMatch]:
+def match_alternatives(raw: Sequence[str], *, aliases: Mapping[str, str] | None = None) -> LabelMatch:
+    """Tell what a list of labels for one cell means, where a source lists every neuron that the cell may be.
+
+    Entries that say nothing count for nothing: a list with one label left means that label. Of several labels none is
+    chosen, and their candidates are joined; only labels that all name the same neuron name it.
+
+    Parameters
+    ----------
+    raw : sequence of str
+        The labels as the source writes them, the likeliest first where the source orders them.
+    aliases : mapping of str to str, optional
+        As for :func:`match_label`.
+
+    Returns
+    -------
+    LabelMatch
+        ``raw`` is all of them that say something, joined by ``|``.
+
+    Examples
+    --------
+    >>> match_alternatives(["RIML", "RIMR"]).candidates
+    ('RIML', 'RIMR')
+    >>> match_alternatives(["AVAL", ""]).status
+    'exact'
+    """
+    said = [label for label in raw if any(character.isalnum() for character in label)]
+    if len(said) < 2:
+        return match_label(said[0] if said else "|".join(label for label in raw if label.strip()), aliases=aliases)
+    matches = [match_label(label, aliases=aliases) for label in said]
+    text = "|".join(said)
+    names = {match.name for match in matches}
+    rule = "+".join(
+        dict.fromkeys(["candidates", *(part for match in matches for part in match.rule.split("+") if part)])
+    )
+    if len(names) == 1 and names != {""}:
+        name = names.pop()
+        return LabelMatch(text, name, (name,), "normalised", rule)
+    found = {name for match in matches for name in match.candidates}
+    if not found:
+        return LabelMatch(text, "", (), "unknown", "")
+    return LabelMatch(text, "", tuple(sorted(found, key=_ORDER.__getitem__)), "ambiguous", rule)
+
+
+def match_side(raw: str, side: Literal["L", "R"], *, aliases: Mapping[str, str] | None = None) -> LabelMatch:
+    """Tell which neuron a class means when the source gives the side apart from it.
+
+    Parameters
+    ----------
+    raw : str
+        The class as the source writes it.
+    side : {"L", "R"}
+        What the source says.
+    aliases : mapping of str to str, optional
+        As for :func:`match_label`.
+
+    Returns
+    -------
+    LabelMatch
+        Of the neurons that the label fits, those of that side. Where there are none, or the label names a cell of its
+        own, the two contradict each other: the label's own candidates are kept, ``ambiguous``.
+
+    Examples
+    --------
+    >>> match_side("AVA", "L").name
+    'AVAL'
+    >>> match_side("RMD", "R").name
+    'RMDR'
+    >>> match_side("AVG", "R").status
+    'ambiguous'
+    """
+    alone = match_label(raw, aliases=aliases)
+    if alone.status in {"unlabelled", "unknown"}:
+        return alone
+    rule = "+".join([*(part for part in alone.rule.split("+") if part not in {"", "class"}), "side"])
+    sided = tuple(name for name in alone.candidates if NEURONS[name].side == side)
+    # RMD is a class of six, of which RMDL and RMDR are the ones that carry its name and a side.
+    direct = tuple(name for name in sided if name == raw.strip() + side)
+    if "question-mark" not in alone.rule and "alternatives" not in alone.rule:
+        sided = direct or sided
+    if not sided or alone.name:
+        return LabelMatch(raw, "", alone.candidates, "ambiguous", rule)
+    if len(sided) > 1 or "question-mark" in alone.rule:
+        return LabelMatch(raw, "", sided, "ambiguous", rule)
+    return LabelMatch(raw, sided[0], sided, "normalised", rule)
+
+
+def match_labels(raw: Iterable[str | Sequence[str]], *, aliases: Mapping[str, str] | None = None) -> list[LabelMatch]:
     """Match the labels of one recording, in order; labels that name one neuron twice become ``duplicate``.
 
-    Every claimant of the neuron gets the status, because nothing in the names tells which of them is right.
+    A list of labels is taken as :func:`match_alternatives` does.
     """
-    matches = [match_label(label, aliases=aliases) for label in raw]
-    claims = Counter(match.name for match in matches if match.identified)
+    return mark_duplicates(
+        match_label(label, aliases=aliases) if isinstance(label, str) else match_alternatives(label, aliases=aliases)
+        for label in raw
+    )
+
+
+def mark_duplicates(matches: Iterable[LabelMatch]) -> list[LabelMatch]:
+    """Give the status ``duplicate`` to every label of one recording that names a neuron which another names too.
+
+    Every claimant of the neuron gets it, because nothing in the names tells which of them is right.
+    """
+    known = list(matches)
+    claims = Counter(match.name for match in known if match.identified)
     return [
-        replace(match, status="duplicate") if match.identified and claims[match.name] > 1 else match
-        for match in matches
+        replace(match, status="duplicate") if match.identified and claims[match.name] > 1 else match for match in known
     ]
 
 
