@@ -1,4 +1,4 @@
-"""WormWideWeb's JSON in both shapes, and the recordings of Atanas and Kim et al., on generated files of those layouts."""
+"""WormWideWeb's JSON in both shapes, and recordings of Atanas and Kim et al., on generated files of those layouts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.worm_layouts import flavell_h5, neuropal_label, wormwideweb_new, wormwideweb_old
 
 from connectome.errors import FormatError, NotFoundError, UsageError
 from connectome.pipelines.formats import read, recognise
@@ -17,6 +16,7 @@ from connectome.pipelines.jobs import RawFile, RawFiles
 from connectome.pipelines.sources import load_source
 from connectome.pipelines.sources.atanas2023_manifest import MANIFEST
 from connectome.schema import decode, validate
+from support.worm_layouts import flavell_h5, neuropal_label, wormwideweb_new, wormwideweb_old
 
 LABELLED, HEAT, TWO_STIMULI = "2022-06-14-01", "2021-09-06-09", "2021-09-14-01"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.worm_layouts import leifer_worm
 
 from connectome.errors import FormatError, UsageError
 from connectome.pipelines.formats import read, recognise
 from connectome.pipelines.jobs import RawFile, RawFiles
 from connectome.pipelines.sources import load_source
 from connectome.schema import decode, validate
+from support.worm_layouts import leifer_worm
 
 PARTS = ("gcamp", "t", "labels", "stim_volume_i", "stim_neurons", "ds_name")
 
