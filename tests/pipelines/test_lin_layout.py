@@ -14,16 +14,7 @@ from connectome.pipelines.formats.lin_mat import read
 from connectome.pipelines.sources import load_source
 from connectome.schema import decode, validate
 from support import worm_mat_layouts as layouts
-from support.layout_contract import LayoutContract, raw_files
-
-
-class TestLinLayout(LayoutContract):
-    source_id = "lin2023"
-    record_ids = ("lin2023-conc-4-worm-2", "lin2023-worm_01", "lin2023-worm_10")
-
-    def write(self, folder: Path) -> None:
-        for at, name in enumerate(("worm_01", "worm_10", "conc 4/worm 2")):
-            layouts.lin(folder / f"lin2023/{name}.mat", seed=at)
+from support.worm_mat_layouts import raw_files
 
 
 def changed(path: Path, **changes: object) -> Path:

@@ -14,18 +14,7 @@ from connectome.pipelines.formats.yemini_mat import read, worm_files
 from connectome.pipelines.sources import load_source
 from connectome.schema import decode, validate
 from support import worm_mat_layouts as layouts
-from support.layout_contract import LayoutContract, raw_files
-
-
-class TestYeminiLayout(LayoutContract):
-    source_id = "yemini2021"
-    record_ids = tuple(
-        f"yemini2021-{kind}-0{worm}" for kind in ("head-oh15500", "head-oh16230", "tail-oh16230") for worm in (1, 2, 3)
-    )
-
-    def write(self, folder: Path) -> None:
-        for at, name in enumerate(("Head_Activity_OH15500", "Head_Activity_OH16230", "Tail_Activity_OH16230")):
-            layouts.yemini(folder / f"yemini2021/{name}.mat", seed=at)
+from support.worm_mat_layouts import raw_files
 
 
 def changed(path: Path, **changes: object) -> Path:

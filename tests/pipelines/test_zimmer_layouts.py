@@ -15,58 +15,10 @@ from connectome.pipelines.formats.zimmer_mat import read, survey
 from connectome.pipelines.sources import load_source
 from connectome.schema import decode, validate
 from support import worm_mat_layouts as layouts
-from support.layout_contract import LayoutContract, raw_files
 from support.matlab_files import StructArray, write_mat73
+from support.worm_mat_layouts import raw_files
 
 N_SAMPLES, N_ROIS = layouts.N_SAMPLES, layouts.N_ROIS
-
-
-class TestKatoLayout(LayoutContract):
-    source_id = "kato2015"
-    record_ids = tuple(f"kato2015-wt-{kind}-{worm:02d}" for kind in ("nostim", "stim") for worm in (1, 2))
-
-    def write(self, folder: Path) -> None:
-        layouts.kato_stim(folder / "kato2015/WT_Stim.mat")
-        layouts.kato_nostim(folder / "kato2015/WT_NoStim.mat")
-
-
-class TestNicholsLayout(LayoutContract):
-    source_id = "nichols2017"
-    record_ids = tuple(f"nichols2017-{kind}-0{worm}" for kind in ("n2-let", "npr1-prelet") for worm in (1, 2))
-
-    def write(self, folder: Path) -> None:
-        for name in ("n2_let", "npr1_prelet"):
-            layouts.zimmer_ids(folder / f"nichols2017/{name}.mat", name)
-
-
-class TestSkoraLayout(LayoutContract):
-    source_id = "skora2018"
-    record_ids = tuple(f"skora2018-wt-{kind}-0{worm}" for kind in ("fasted", "starved") for worm in (1, 2))
-
-    def write(self, folder: Path) -> None:
-        for name in ("WT_fasted", "WT_starved"):
-            layouts.zimmer_ids(folder / f"skora2018/{name}.mat", name)
-
-
-class TestKaplanLayout(LayoutContract):
-    source_id = "kaplan2020"
-    record_ids = tuple(
-        f"kaplan2020-{kind}-0{worm}"
-        for kind in ("mnhiscl-rishiscl", "rishiscl", "smdhiscl-rishiscl")
-        for worm in (1, 2, 3)
-    )
-
-    def write(self, folder: Path) -> None:
-        for name in ("MNhisCl_RIShisCl", "RIShisCl", "SMDhisCl_RIShisCl"):
-            layouts.kaplan(folder / f"kaplan2020/Neuron2019_Data_{name}.mat", f"{name}_Neuron2019", worms=3)
-
-
-class TestUzelLayout(LayoutContract):
-    source_id = "uzel2022"
-    record_ids = tuple(f"uzel2022-wt-0{worm}" for worm in range(1, 7))
-
-    def write(self, folder: Path) -> None:
-        layouts.zimmer_ids(folder / "uzel2022/Uzel_WT.mat", "Uzel_WT", worms=6, stamps="tv")
 
 
 def statuses(tree: Any) -> list[str]:

@@ -6,12 +6,15 @@ Every writer is seeded and returns what it wrote, so that tests compare with the
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.io
+
+from connectome.pipelines.jobs import RawFile, RawFiles
 
 from .matlab_files import StructArray, write_mat73
 
@@ -31,6 +34,23 @@ class Written:
 
     path: Path
     worms: list[dict[str, Any]] = field(default_factory=list)
+
+
+def raw_files(folder: Path) -> RawFiles:
+    """Return every file below a folder by its relative path, as a fetch from a mirror would."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return RawFiles(
+        [
+            RawFile(
+                path.relative_to(folder).as_posix(),
+                path,
+                path.stat().st_size,
+                hashlib.sha256(path.read_bytes()).hexdigest(),
+                verified=False,
+            )
+            for path in files
+        ]
+    )
 
 
 def _traces(rng: np.random.Generator, dtype: Any = np.float64) -> np.ndarray:
