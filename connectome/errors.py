@@ -21,6 +21,7 @@ __all__ = [
     "LeakError",
     "MissingExtraError",
     "NotFoundError",
+    "RunnerError",
     "SchemaError",
     "TruncatedError",
     "UnsafeError",
@@ -163,6 +164,12 @@ class ChecksumError(FetchError):
     """The bytes that arrived are not the bytes that were promised."""
 
     kind = "checksum"
+
+
+class RunnerError(ConnectomeError, RuntimeError):
+    """A worker or its scheduler went away before the work was done; what is finished stays."""
+
+    kind = "runner"
 
 
 class ConflictError(ConnectomeError):

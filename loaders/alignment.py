@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from connectome.errors import NotFoundError, UsageError
 from connectome.schema import decode
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from .reading import RecordReader
 
-__all__ = ["Identities", "Policy", "identify", "join_report", "rows_of"]
+__all__ = ["COLUMNS", "Identities", "Policy", "identify", "join_report", "read_labels", "rows_of"]
+
+COLUMNS = ("roi", "raw_label", "neuron", "candidates", "status")
 
 Policy = Literal["exact", "exact+normalised"]
 """Which labels are believed: names as the source writes them, or also those that a named rule turned into a name."""
@@ -38,19 +41,46 @@ class Identities:
     ``identified`` and, where it is not, the ``reason``."""
 
 
+def read_labels(reader: RecordReader, *, record: str) -> dict[str, np.ndarray[Any, Any]]:
+    """Read the table of identities of a record.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        The columns in ``COLUMNS``, in words.
+
+    Raises
+    ------
+    NotFoundError
+        When the record has no table ``neuron``.
+    """
+    if not reader.has("neuron"):
+        raise NotFoundError(
+            "the record does not say which channel is which neuron",
+            subject=record,
+            place="neuron",
+            expected="a table of identities",
+            found="none",
+            hint="leave out neurons=, or choose channels by their ids with channels=",
+        )
+    paths = {name: f"neuron/{name}" for name in COLUMNS}
+    return {
+        name: decode(xr.Variable("row", reader.array(path).read(), attrs=dict(reader.attributes(path))))
+        for name, path in paths.items()
+    }
+
+
 def identify(
-    tree: xr.DataTree, *, record: str, group: str = "activity", policy: Policy = "exact+normalised"
+    labels: Mapping[str, np.ndarray[Any, Any]], channels: Sequence[str], *, policy: Policy = "exact+normalised"
 ) -> Identities:
     """Find out which channel of a record is which neuron.
 
     Parameters
     ----------
-    tree : xarray.DataTree
-        A record with a series ``group`` and a table ``neuron``.
-    record : str
-        Its name, for messages.
-    group : str
-        Path of the series.
+    labels : mapping of str to numpy.ndarray
+        From :func:`read_labels`.
+    channels : sequence of str
+        Channel ids of the series, in stored order.
     policy : {"exact+normalised", "exact"}
         Which labels are believed.
 
@@ -60,26 +90,12 @@ def identify(
 
     Raises
     ------
-    NotFoundError
-        When the record has no table ``neuron``.
     UsageError
         When the policy is unknown.
     """
     believed = _statuses(policy)
-    if "neuron" not in tree.children:
-        raise NotFoundError(
-            "the record does not say which channel is which neuron",
-            subject=record,
-            place="neuron",
-            expected="a table of identities",
-            found=", ".join(sorted(str(name) for name in tree.children)),
-            hint="leave out neurons=, or choose channels by their ids with channels=",
-        )
-    group_of = tree["neuron"]
-    columns = {name: decode(group_of[name].variable) for name in ("roi", "raw_label", "neuron", "candidates", "status")}
-    table = pd.DataFrame({name: values.astype(str) for name, values in columns.items()})
-    table = table.rename(columns={"raw_label": "label"})
-    position = {str(name): at for at, name in enumerate(tree[group].to_dataset()["channel"].values.tolist())}
+    table = pd.DataFrame({name: labels[name].astype(str) for name in COLUMNS}).rename(columns={"raw_label": "label"})
+    position = {name: at for at, name in enumerate(channels)}
 
     claims = table[table["status"].isin(believed) & (table["neuron"] != "") & table["roi"].isin(list(position))]
     names_of = claims.groupby("roi")["neuron"].nunique()

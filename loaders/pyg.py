@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,11 +16,11 @@ import numpy as np
 
 from connectome.errors import MissingExtraError, UsageError
 
-from .alignment import Identities, Policy, identify, join_report
+from .alignment import Policy, join_report
 from .graphs import DEFAULT_EDGE_TYPES, EdgeIndex, Neighbours, load_graph, node_features
 from .specs import as_version
 from .transforms import BindableTransform, Transform, bind
-from .windows import NONE_PRESENT, WindowSource
+from .windows import WindowSource
 
 try:
     import torch
@@ -327,12 +327,7 @@ class TemporalGraphDataset(Dataset[Data]):  # type: ignore[misc]
         )
         self.horizon, self.nodes = horizon, nodes
         self._transforms = bind(transform, self.source)
-        group = self.source.group
-        named = [*self.source.records, *(name for name, why in self.source.skipped.items() if why == NONE_PRESENT)]
-        identities: Mapping[str, Identities] = {
-            name: identify(version.open(name), record=name, group=group, policy=policy) for name in sorted(named)
-        }
-        self._report = join_report(identities, self.graph.nodes, where=self.graph.record)
+        self._report = join_report(self.source.identities, self.graph.nodes, where=self.graph.record)
         self._parts = [self._part(present) for present in self.source.coverage().to_numpy()]
 
     def _part(self, present: np.ndarray[Any, Any]) -> tuple[EdgeIndex, np.ndarray[Any, Any]]:

@@ -27,7 +27,7 @@ from connectome.errors import MissingExtraError, UsageError
 
 from .shuffle import BlockShuffle, Stripe
 from .transforms import BindableTransform, Transform, bind
-from .windows import WindowIndex, Windows, WindowSource
+from .windows import Windows, WindowSource
 
 try:
     import torch
@@ -40,6 +40,8 @@ except ModuleNotFoundError as error:
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from .index import WindowIndex
 
 __all__ = ["WindowDataset", "WindowStream"]
 

@@ -1,15 +1,13 @@
-"""Windows over many records: which there are, by arithmetic, and batches of them, as NumPy arrays.
+"""Windows over many records, read in batches as NumPy arrays.
 
-A window lies in one *range*: the overlap of a segment of a record (no gap inside) with a stretch of the split's part.
-The index keeps one row per range, never one per window. Batches are gathered chunk by chunk: requests are visited in
-the order in which they lie in the files, so that each chunk is decoded once for a batch.
+Batches are gathered chunk by chunk: windows are visited in the order in which they lie in the files, so that each
+chunk is decoded once for a batch.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +16,8 @@ import pandas as pd
 
 from connectome.errors import NotFoundError, UsageError
 
-from .alignment import Identities, Policy, identify, rows_of
+from .alignment import Identities, Policy, identify, read_labels, rows_of
+from .index import Lengths, WindowIndex, choose_split, sample_ranges
 from .reading import CACHE_BYTES, Shelf
 from .signals import SeriesInfo, SeriesReader, describe_series
 from .specs import as_version, record_file
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from connectome.splits import Split
     from connectome.store import Version
 
-__all__ = ["Provenance", "WindowIndex", "WindowSource", "Windows"]
+__all__ = ["Provenance", "WindowSource", "Windows"]
 
 Array = np.ndarray[Any, Any]
 NONE_PRESENT = "none of the channels of the view"
@@ -68,69 +67,6 @@ class Provenance:
     """Name of the split; None where all of every record is used."""
     split_digest: str | None
     part: str | None
-
-
-@dataclass(frozen=True)
-class WindowIndex:
-    """Every window of a set of ranges, found by arithmetic.
-
-    All arrays have one entry per range.
-    """
-
-    record: Array
-    """int64, position of the record."""
-    begin: Array
-    """int64, first sample of the range."""
-    end: Array
-    """int64, sample after its last one."""
-    window: Array
-    """int64, samples per window."""
-    stride: Array
-    """int64, samples from one window to the next."""
-    first: Array = field(init=False, repr=False)
-    """int64, one entry more: number of the range's first window; the last entry is the number of windows."""
-
-    def __post_init__(self) -> None:
-        counts = np.maximum(0, (self.end - self.begin - self.window) // self.stride + 1)
-        object.__setattr__(self, "first", np.concatenate([[0], np.cumsum(counts)]))
-
-    def __len__(self) -> int:
-        return int(self.first[-1])
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of all ranges, lengths and strides."""
-        columns = (self.record, self.begin, self.end, self.window, self.stride)
-        return hashlib.sha256(np.stack(columns).astype("<i8").tobytes()).hexdigest()
-
-    def locate(self, indices: Array) -> tuple[Array, Array]:
-        """Return the range and the first sample of windows.
-
-        Parameters
-        ----------
-        indices : numpy.ndarray
-            Integers from 0 to the number of windows, exclusive.
-
-        Returns
-        -------
-        range, start : numpy.ndarray
-            int64, of the same shape.
-
-        Raises
-        ------
-        IndexError
-            When there is no such window.
-        """
-        indices = np.asarray(indices, dtype=np.int64)
-        if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
-            raise IndexError(f"window {indices.min()} to {indices.max()} of {len(self)}")
-        which = np.searchsorted(self.first, indices, side="right") - 1
-        return which, self.begin[which] + (indices - self.first[which]) * self.stride[which]
-
-    def shifted(self, offset: float) -> WindowIndex:
-        """Return the windows that begin later by a part of their stride (0 to 1), so that their borders move."""
-        moved = self.begin + (offset * self.stride).astype(np.int64)
-        return WindowIndex(self.record, moved, self.end, self.window, self.stride)
 
 
 class WindowSource:
@@ -176,6 +112,8 @@ class WindowSource:
         The records that have windows.
     skipped : dict of str to str
         Records that have none, with the reason.
+    identities : dict of str to Identities
+        With ``neurons``: who is who in every record, in those without windows too. Not sent to other processes.
     index : WindowIndex
     provenance : Provenance
 
@@ -207,13 +145,13 @@ class WindowSource:
         cache_bytes: int = CACHE_BYTES,
         root: str | Path | None = None,
     ) -> None:
-        lengths = _Lengths(window, window_s, stride, stride_s)
+        lengths = Lengths(window, window_s, stride, stride_s)
         if neurons is not None and channels is not None:
             raise UsageError("neurons and channels are two ways to say which", subject="channels", hint="give one")
         if dtype not in {"float32", "float64"}:
             raise UsageError("windows are floats", subject="dtype", expected="float32 or float64", found=dtype)
         version = as_version(data, root=root)
-        chosen_split, part = _choose_split(version, split)
+        chosen_split, part = choose_split(version, split)
         self.group, self.fill, self.dtype = group.strip("/"), float(fill), np.dtype(dtype)
         self.provenance = Provenance(
             dataset=version.dataset,
@@ -224,10 +162,11 @@ class WindowSource:
             part=part,
         )
         self.skipped: dict[str, str] = {}
+        self.identities: dict[str, Identities] = {}
         names = self._choose_records(version, records, chosen_split, part)
         shelf = Shelf([record_file(version, name) for name in names], cache_bytes=cache_bytes)
         infos = [self._describe(version, shelf, at, name) for at, name in enumerate(names)]
-        rows = _view(version, infos, neurons=neurons, channels=channels, policy=policy, demand=records is not None)
+        rows = self._view(shelf, infos, neurons=neurons, channels=channels, policy=policy, demand=records is not None)
         if rows is not None:
             for info, row in zip(infos, rows, strict=True):
                 if row is None or (row < 0).all():
@@ -238,7 +177,7 @@ class WindowSource:
             if info.record in self.skipped:
                 continue
             size, step = lengths.of(info)
-            ranges = _ranges(SeriesReader(shelf.reader(at), info), chosen_split, part)
+            ranges = sample_ranges(SeriesReader(shelf.reader(at), info), chosen_split, part)
             fitting = [(begin, end) for begin, end in ranges if end - begin >= size]
             if not fitting:
                 longest = max((end - begin for begin, end in ranges), default=0)
@@ -255,6 +194,9 @@ class WindowSource:
         self._rows = None if rows is None else tuple(cast("Array", rows[at]) for at in kept)
         self._names = tuple(neurons or channels or ()) or None
         self._check_batchable(pad=pad)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "identities": {}}
 
     def _choose_records(
         self, version: Version, records: Sequence[str] | None, split: Split | None, part: str | None
@@ -287,6 +229,39 @@ class WindowSource:
     def _describe(self, version: Version, shelf: Shelf, at: int, name: str) -> SeriesInfo:
         complete = version.manifest.records[name].facts[f"/{self.group}"].get("n_missing") == 0
         return describe_series(shelf.reader(at), record=name, group=self.group, complete=complete)
+
+    def _view(
+        self,
+        shelf: Shelf,
+        infos: Sequence[SeriesInfo],
+        *,
+        neurons: Sequence[str] | None,
+        channels: Sequence[str] | None,
+        policy: Policy,
+        demand: bool,
+    ) -> list[Array | None] | None:
+        """Return for every record which channel each wanted name is; None where no names were given.
+
+        A record that says nothing of identities has None; where ``demand`` is set, that is an error.
+        """
+        names = neurons if neurons is not None else channels
+        if names is None:
+            return None
+        if isinstance(names, str) or not names or len(set(names)) != len(names):
+            raise UsageError("a view needs different names in a list", subject="neurons or channels", found=repr(names))
+        rows: list[Array | None] = []
+        for at, info in enumerate(infos):
+            reader = shelf.reader(at)
+            ids = SeriesReader(reader, info).channels()
+            if neurons is None:
+                rows.append(rows_of(names, {name: place for place, name in enumerate(ids)}))
+            elif not demand and not reader.has("neuron"):
+                rows.append(None)
+            else:
+                found = identify(read_labels(reader, record=info.record), ids, policy=policy)
+                self.identities[info.record] = found
+                rows.append(rows_of(names, found.channel_of))
+        return rows
 
     def _check_batchable(self, *, pad: bool) -> None:
         counts = {info.record: info.n_channels for info in self.infos}
@@ -420,105 +395,6 @@ class WindowSource:
         n_rows = series.info.n_channels if rows is None else self.n_channels
         series.read_into(signal[:n_rows], mask[:n_rows], start, rows=rows)
         return signal, mask
-
-
-@dataclass(frozen=True)
-class _Lengths:
-    """Window and stride as they were asked for."""
-
-    window: int | None
-    window_s: float | None
-    stride: int | None
-    stride_s: float | None
-
-    def __post_init__(self) -> None:
-        if (self.window is None) == (self.window_s is None):
-            raise UsageError("the length of a window is needed, once", subject="window", expected="window or window_s")
-        if self.stride is not None and self.stride_s is not None:
-            raise UsageError("the stride is given twice", subject="stride", expected="stride or stride_s")
-        for name in ("window", "stride"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
-                raise UsageError(f"{name} counts samples", subject=name, expected="1 or more", found=repr(value))
-
-    def of(self, info: SeriesInfo) -> tuple[int, int]:
-        """Return (window, stride) in samples of one record."""
-        window = self.window if self.window is not None else info.samples_per(cast("float", self.window_s))
-        if self.stride is not None:
-            return window, self.stride
-        return window, window if self.stride_s is None else info.samples_per(self.stride_s)
-
-
-def _choose_split(version: Version, split: str | tuple[Split, str] | None) -> tuple[Split | None, str | None]:
-    if split is None:
-        return None, None
-    if not isinstance(split, str):
-        found, part = split
-        found.records(part)
-        return found, part
-    stored = version.splits
-    name, slash, part = split.partition("/")
-    if not slash:
-        if len(stored) != 1:
-            raise UsageError(
-                "which split is meant" if stored else "the version has no split",
-                subject=version.spec,
-                expected=", ".join(f"{name}/{split}" for name in stored) or None,
-                found=split,
-                hint=None if stored else f"connectome split {version.dataset} --by ...",
-            )
-        name, part = next(iter(stored)), split
-    if name not in stored:
-        raise NotFoundError("no such split", subject=version.spec, expected=", ".join(stored) or "none", found=name)
-    stored[name].records(part)
-    return stored[name], part
-
-
-def _ranges(series: SeriesReader, split: Split | None, part: str | None) -> list[tuple[int, int]]:
-    """Return the overlaps of the record's segments with the part's stretches."""
-    info = series.info
-    stretches = [(0, info.n_samples)]
-    if split is not None and part is not None:
-        table = split.stretches(part)
-        own = table[table["record"] == info.record]
-        stretches = [
-            (0, info.n_samples) if np.isnan(start_s) else series.sample_range(start_s, stop_s)
-            for start_s, stop_s in zip(own["start_s"].tolist(), own["stop_s"].tolist(), strict=True)
-        ]
-    overlaps = [(max(first, begin), min(last, end)) for first, last in info.segments for begin, end in stretches]
-    return sorted((begin, end) for begin, end in overlaps if begin < end)
-
-
-def _view(
-    version: Version,
-    infos: Sequence[SeriesInfo],
-    *,
-    neurons: Sequence[str] | None,
-    channels: Sequence[str] | None,
-    policy: Policy,
-    demand: bool,
-) -> list[Array | None] | None:
-    """Return for every record which channel each wanted name is; None where no names were given.
-
-    A record that says nothing of identities has None; where ``demand`` is set, that is an error.
-    """
-    names = neurons if neurons is not None else channels
-    if names is None:
-        return None
-    if isinstance(names, str) or not names or len(set(names)) != len(names):
-        raise UsageError("a view needs different names in a list", subject="neurons or channels", found=repr(names))
-    rows: list[Array | None] = []
-    for info in infos:
-        tree = version.open(info.record)
-        if neurons is not None and not demand and "neuron" not in tree.children:
-            rows.append(None)
-        elif neurons is not None:
-            found: Identities = identify(tree, record=info.record, group=info.group, policy=policy)
-            rows.append(rows_of(names, found.channel_of))
-        else:
-            ids = [str(name) for name in tree[info.group].to_dataset()["channel"].values.tolist()]
-            rows.append(rows_of(names, {name: at for at, name in enumerate(ids)}))
-    return rows
 
 
 def _some(values: dict[str, int]) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from connectome.errors import UsageError
 from connectome.store import Recipe, Repository, write_record
 from connectome.store.canonical import file_sha256, plain
+from connectome.store.record import check_record_id
 
-from .formats import lookup, recognise
+from .formats import check_readable, lookup, recognise
 from .formats import read as read_files
 from .ingest import IngestResult, summarise
 from .making import Outcome
@@ -75,6 +77,8 @@ def import_files(
 ) -> IngestResult:
     """Read files with a format's reader and commit the record; on any error the root stays as it was.
 
+    Files that the record was made from already, with the same options, are hashed and not read again.
+
     Parameters
     ----------
     repository : Repository
@@ -98,25 +102,47 @@ def import_files(
     ------
     FormatError, SchemaError
         When the files are refused.
+    NotFoundError
+        When a file is not there.
     """
     files = [Path(path) for path in paths]
+    check_readable(files)
     chosen = lookup(format) if format is not None else recognise(files)
     given = dict(options or {})
-    tree = read_files(list(files), chosen.name, **given)
+    name = record if record is not None else _default_record(files[0])
+    check_record_id(name)
     recipe = Recipe(
         source=f"import:{chosen.name}",
         source_version=chosen.version,
         inputs=_inputs(chosen.inputs(files, given)),
         params=plain({name: str(value) if isinstance(value, Path) else value for name, value in given.items()}),
     )
-    name = record if record is not None else _default_record(files[0])
-    known = repository.recipes(dataset)
-    receipt = known.get(recipe.digest)
-    reused = receipt is not None and receipt.record == name
-    if receipt is None or not reused:
+    receipt = repository.recipes(dataset).get(recipe.digest)
+    if receipt is not None and receipt.record == name:
+        commit = repository.commit(dataset, [receipt], keep_others=True)
+        return summarise(commit, [Outcome(name, receipt, reused=True)], [])
+    tree = read_files(list(files), chosen.name, **given)
+    with _undone_on_error(repository.path, repository.folder(dataset) / "records" / name):
         receipt = write_record(tree, repository.folder(dataset), record=name, recipe=recipe, staging=repository.staging)
-    commit = repository.commit(dataset, [receipt], about=_about(repository, dataset, tree), keep_others=True)
-    return summarise(commit, [Outcome(name, receipt, reused=reused)], [])
+        commit = repository.commit(dataset, [receipt], about=_about(repository, dataset, tree), keep_others=True)
+    return summarise(commit, [Outcome(name, receipt)], [])
+
+
+@contextmanager
+def _undone_on_error(root: Path, folder: Path) -> Iterator[None]:
+    """Remove what a failed import has put into a record's folder, and the folders that it has made."""
+    before = set(folder.iterdir()) if folder.is_dir() else set()
+    made = [item for item in (folder, *folder.parents, root / "staging") if not item.exists()]
+    try:
+        yield
+    except BaseException:
+        for file in set(folder.iterdir()) - before if folder.is_dir() else ():
+            file.unlink()
+        for item in sorted(made, reverse=True):
+            # A folder that another process has put something into stays.
+            with suppress(OSError):
+                item.rmdir()
+        raise
 
 
 def _inputs(files: Sequence[Path]) -> tuple[dict[str, Any], ...]:

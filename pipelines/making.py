@@ -109,18 +109,17 @@ def make_record(task: Task) -> Outcome:
 
 
 def reject_inputs(job: Job, error: ConnectomeError) -> tuple[Rejected, ...]:
-    """Turn an error into rejections of the job's inputs, without any path of this machine."""
+    """Turn an error into rejections of the job's inputs, the one to blame first, without any path of this machine."""
     reason = str(error)
     for raw in job.inputs:
-        reason = reason.replace(str(raw.local), raw.path)
-    blamed = [raw for raw in job.inputs if error.subject in {str(raw.local), raw.path}]
-    return tuple(
-        Rejected(
-            raw.path,
-            reason if raw in blamed or not blamed else f"the record {job.record} could not be made: {reason}",
-            error.kind,
-        )
-        for raw in job.inputs
+        for local in (str(raw.local.resolve()), str(raw.local)):
+            reason = reason.replace(local, raw.path)
+    blamed = [raw for raw in job.inputs if error.subject in {str(raw.local), raw.local.name, raw.path}]
+    others = [raw for raw in job.inputs if raw not in blamed]
+    because = f"the record {job.record} could not be made: {reason}" if blamed else reason
+    return (
+        *(Rejected(raw.path, reason, error.kind) for raw in blamed),
+        *(Rejected(raw.path, because, error.kind) for raw in others),
     )
 
 

@@ -134,7 +134,11 @@ def discover(source: Source, raw: RawFiles, *, select: str | None, missing: Sequ
     used = {item.path for job in found.jobs for item in job.inputs}
     rejected = {item.file.partition("#")[0] for item in found.rejected}
     lost = sorted(set(raw) - used - rejected)
-    if lost:
+    if missing:
+        without = ", ".join(item.file for item in missing)
+        stranded = (Rejected(path, f"not used without {without}", "unavailable") for path in lost)
+        found = Discovery(found.jobs, (*found.rejected, *stranded))
+    elif lost:
         raise UsageError(
             "files are neither used nor rejected",
             subject=source.id,
@@ -143,11 +147,9 @@ def discover(source: Source, raw: RawFiles, *, select: str | None, missing: Sequ
         )
     jobs = sorted(found.jobs, key=lambda job: job.record)
     chosen = tuple(job for job in jobs if matches(job.record, select))
-    if select is not None:
-        needed = {item.path for job in chosen for item in job.inputs}
-        only_others = used - needed
-        return Discovery(chosen, tuple(item for item in found.rejected if item.file not in only_others))
-    return Discovery(chosen, (*found.rejected, *missing))
+    only_others = used - {item.path for job in chosen for item in job.inputs}
+    told = (item for item in found.rejected if item.file.partition("#")[0] not in only_others)
+    return Discovery(chosen, (*told, *missing))
 
 
 def plan(repository: Repository, dataset: str, *, select: str | None = None) -> Plan:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from connectome.errors import MissingExtraError, NotFoundError, UsageError
+from connectome.errors import MissingExtraError, NotFoundError, RunnerError, UsageError
 
 __all__ = ["Runner", "make_runner"]
 
@@ -22,7 +24,13 @@ class Runner(Protocol):
     """Calls a function on every item, in any order, anywhere."""
 
     def run(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
-        """Yield results as they come; an exception of the function ends the run."""
+        """Yield results as they come; an exception of the function ends the run.
+
+        Raises
+        ------
+        RunnerError
+            When a worker died, or nobody is left to work.
+        """
         ...
 
     def __enter__(self) -> Runner: ...
@@ -67,6 +75,14 @@ class Processes:
             try:
                 for future in as_completed(futures):
                     yield future.result()
+            except BrokenProcessPool as error:
+                raise RunnerError(
+                    "a worker process ended before its work was done",
+                    subject="--runner processes",
+                    found=str(error),
+                    hint="look for a lack of memory (fewer --workers need less); run the command again to go on from "
+                    "the records that are finished. Called from a script, it must be below if __name__ == '__main__'",
+                ) from error
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
@@ -102,7 +118,11 @@ class Dask:
 
     def run(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         """Yield results as they come."""
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker
         from distributed import as_completed as dask_as_completed
+        from distributed.comm import CommClosedError
 
         if not items:
             return
@@ -111,6 +131,13 @@ class Dask:
         try:
             for future in dask_as_completed(futures):
                 yield future.result()
+        except (KilledWorker, CancelledError, CommClosedError) as error:
+            raise RunnerError(
+                "the Dask cluster lost the work",
+                subject="--runner dask",
+                found=" ".join(f"{type(error).__name__}: {error}".split())[:300],
+                hint="look at the workers' logs; run the command again to go on from the records that are finished",
+            ) from error
         finally:
             self._client.cancel(futures)
 
@@ -130,8 +157,10 @@ def make_runner(spec: str, *, workers: int | None = None) -> Runner:
     Raises
     ------
     UsageError
-        When there is no such runner.
+        When there is no such runner, or fewer than one worker is asked for.
     """
+    if workers is not None and workers < 1:
+        raise UsageError("at least one worker is needed", subject="--workers", found=str(workers))
     count = workers or os.cpu_count() or 1
     name, _, rest = spec.partition(":")
     if spec == "serial":
@@ -183,17 +212,62 @@ def _slurm(path: Path) -> Iterator[Any]:
         raise MissingExtraError(
             "Slurm needs dask-jobqueue", subject="--runner slurm", hint='pip install "connectome[slurm]"'
         ) from error
+    settings, n_jobs = slurm_settings(path)
+    if shutil.which("sbatch") is None:
+        raise NotFoundError("this machine has no Slurm", subject="sbatch", hint="run it on a node that submits jobs")
+    try:
+        cluster = SLURMCluster(**settings)
+    except (TypeError, ValueError) as error:
+        raise UsageError("not settings of dask_jobqueue.SLURMCluster", subject=str(path), found=str(error)) from error
+    _submit(cluster, n_jobs)
+    with cluster, distributed.Client(cluster) as client:
+        yield client
+
+
+def _submit(cluster: Any, n_jobs: int) -> None:
+    async def submitted() -> None:
+        # A job that Slurm refuses is only logged, and the work would wait for workers that never come. Awaiting such a
+        # job submits it once more, and raises.
+        await cluster
+        for job in list(cluster.workers.values()):
+            await job
+
+    cluster.scale(jobs=n_jobs)
+    try:
+        cluster.sync(submitted)
+    except (OSError, RuntimeError, ValueError) as error:
+        # dask_jobqueue asserts that every job was started before it closes a cluster.
+        with suppress(AssertionError):
+            cluster.close(timeout=2)
+        raise RunnerError("Slurm did not take the jobs", subject="sbatch", found=str(error)[:1000]) from error
+
+
+def slurm_settings(path: Path) -> tuple[dict[str, Any], int]:
+    """Read the file of the Slurm runner: the arguments of ``dask_jobqueue.SLURMCluster``, and how many jobs.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such file.
+    UsageError
+        When it is no YAML mapping, or ``jobs`` is no positive number.
+    """
     import yaml
 
     if not path.is_file():
         raise NotFoundError("no such file", subject=str(path), expected="YAML for dask_jobqueue.SLURMCluster")
-    settings = yaml.safe_load(path.read_text()) or {}
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError("the file is not YAML", subject=str(path), found=str(error)) from error
     if not isinstance(settings, dict):
         raise UsageError("not a mapping of settings", subject=str(path), found=type(settings).__name__)
-    jobs = int(settings.pop("jobs", 1))
-    with SLURMCluster(**settings) as cluster, distributed.Client(cluster) as client:
-        cluster.scale(jobs=jobs)
-        yield client
+    n_jobs = settings.pop("jobs", 1)
+    if not isinstance(n_jobs, int) or n_jobs < 1:
+        raise UsageError(
+            "not a number of jobs", subject=str(path), place="jobs", expected="1 or more", found=repr(n_jobs)
+        )
+    return settings, n_jobs
 
 
 def _distributed() -> Any:

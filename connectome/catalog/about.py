@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .model import Catalog, Citation, Dataset, DataSource, imported
+from .model import Catalog, Citation, Dataset, DataSource, imported, shared_licence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,6 +127,11 @@ def cite_version(manifest: Manifest, *, style: str = "text") -> str:
         When the style is neither.
     """
     entry = from_about(manifest.dataset, manifest.about)
+    # A version made of a selection rests on fewer works than its dataset.
+    present = {receipt.recipe["source"] for receipt in manifest.records.values()}
+    used = tuple(source for source in entry.sources if source.id in present)
+    if used:
+        entry = replace(entry, sources=used, licence=shared_licence(used))
     return entry.cite(style=style, version=manifest.version, digest=f"sha256:{manifest.digest}")
 
 

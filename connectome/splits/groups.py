@@ -154,7 +154,8 @@ def groups_of(index: pd.DataFrame, by: Sequence[str], *, missing: str) -> dict[s
             place=" and ".join(by),
             expected="a value for every record",
             found="none for " + some(sorted(lacking)),
-            hint='add the attribute, leave these records out, or say missing="own-group" if each is surely its own',
+            hint="add the attribute, leave these records out, or say --missing own-group ("
+            'in Python missing="own-group") if each is surely its own',
         )
     own = {record: f"record:{record}" for record in lacking}
     clash = sorted(set(own.values()) & {label for label in found.values() if label is not None})

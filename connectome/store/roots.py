@@ -15,6 +15,10 @@ from .archive import ByteSource, LocalBytes
 __all__ = ["LocalRoot", "ObjectRoot", "Root", "WebRoot", "open_root"]
 
 HUB = "https://huggingface.co"
+PARTIAL, RANGE_BEYOND_END = 206, 416
+"""HTTP status codes (RFC 9110, sections 15.3.7 and 15.5.17)."""
+PLAIN = {"Accept-Encoding": "identity"}
+"""Ranges and lengths are to be those of the file, not of a form compressed for the way."""
 
 
 class Root(Protocol):
@@ -59,25 +63,59 @@ class LocalRoot:
         return sorted(item.name for item in path.iterdir() if not item.name.startswith(".")) if path.is_dir() else []
 
 
-class _Ranges:
-    """Bytes behind a function that reads ranges; made anew in each process by the root that it belongs to."""
+class RangedRoot(Protocol):
+    """A remote root that answers for parts of its files; it can be sent to another process."""
 
-    def __init__(self, name: str, size: Callable[[], int], read: Callable[[int, int], bytes]) -> None:
-        self.name, self._size, self._read = name, size, read
+    name: str
+
+    def size_bytes(self, path: str) -> int:
+        """Return the length of a file; raise :class:`~connectome.errors.NotFoundError` when there is none."""
+        ...
+
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Return at most ``length`` bytes from ``start``."""
+        ...
+
+
+class RemoteBytes:
+    """A remote file, read by ranges."""
+
+    def __init__(self, root: RangedRoot, path: str) -> None:
+        self.name = f"{root.name}/{path}"
+        self._root, self._path = root, path
 
     def size(self) -> int:
-        return self._size()
+        """Return the length in bytes."""
+        try:
+            return self._root.size_bytes(self._path)
+        except NotFoundError:
+            raise self._missing() from None
 
     def read(self, start: int, length: int) -> bytes:
-        data = self._read(start, length) if length else b""
+        """Return ``length`` bytes from ``start``."""
+        if length == 0:
+            return b""
+        try:
+            data = self._root.read_range(self._path, start, length)
+        except NotFoundError:
+            raise self._missing() from None
         if len(data) != length:
             raise DamagedError(
                 "the record's file ends too early",
                 subject=self.name,
+                place=f"byte {start}",
                 expected=f"{length} bytes",
                 found=f"{len(data)} bytes",
+                hint="tell its publisher, or read the version from another place",
             )
         return data
+
+    def _missing(self) -> DamagedError:
+        return DamagedError(
+            "the record's file is missing",
+            subject=self.name,
+            hint="tell its publisher, or read the version from another place",
+        )
 
 
 class WebRoot:
@@ -96,7 +134,7 @@ class WebRoot:
             raise FetchError("the server did not answer", subject=url, found=str(error)) from error
         if answer.status_code == httpx.codes.NOT_FOUND:
             raise NotFoundError("no such file in the store", subject=path, place=self.name)
-        if answer.is_error:
+        if answer.is_error and answer.status_code != RANGE_BEYOND_END:
             raise FetchError("the server refused", subject=url, found=f"HTTP {answer.status_code}")
         return answer
 
@@ -106,26 +144,23 @@ class WebRoot:
 
     def source(self, path: str) -> ByteSource:
         """Return a file to be read by range requests."""
-        # Ranges and lengths are those of the file, not of a form compressed for the way.
-        plain = {"Accept-Encoding": "identity"}
+        return RemoteBytes(self, path)
 
-        def size() -> int:
-            try:
-                return int(self._get(path, plain, method="HEAD").headers["content-length"])
-            except NotFoundError:
-                raise DamagedError("the record's file is missing", subject=f"{self.name}/{path}") from None
-            except KeyError:
-                raise FetchError(
-                    "the server does not say how long the file is", subject=f"{self.name}/{path}"
-                ) from None
+    def size_bytes(self, path: str) -> int:
+        """Return the length of a file."""
+        length = self._get(path, PLAIN, method="HEAD").headers.get("content-length")
+        if length is None:
+            raise FetchError("the server does not say how long the file is", subject=f"{self.name}/{path}")
+        return int(length)
 
-        def read(start: int, length: int) -> bytes:
-            answer = self._get(path, {**plain, "Range": f"bytes={start}-{start + length - 1}"})
-            body = cast("bytes", answer.content)
-            # A server that ignores ranges sends everything.
-            return body if answer.status_code == 206 else body[start : start + length]
-
-        return _Ranges(f"{self.name}/{path}", size, read)
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Return at most ``length`` bytes from ``start``."""
+        answer = self._get(path, {**PLAIN, "Range": f"bytes={start}-{start + length - 1}"})
+        if answer.status_code == RANGE_BEYOND_END:
+            return b""
+        body = cast("bytes", answer.content)
+        # A server that ignores ranges sends everything.
+        return body if answer.status_code == PARTIAL else body[start : start + length]
 
     def names(self, folder: str) -> list[str] | None:
         """Return None: a web server cannot be listed."""
@@ -150,32 +185,49 @@ class ObjectRoot:
     def __reduce__(self) -> tuple[Any, ...]:
         return (ObjectRoot, (self.name,))
 
+    def _ask(self, path: str, request: Callable[[], Any]) -> Any:
+        from obstore.exceptions import BaseError
+        from obstore.exceptions import NotFoundError as NoSuchObject
+
+        try:
+            return request()
+        except (FileNotFoundError, NoSuchObject):
+            raise NotFoundError("no such file in the store", subject=path, place=self.name) from None
+        except (BaseError, OSError) as error:
+            raise FetchError(
+                "the object store refused or did not answer",
+                subject=f"{self.name}/{path}",
+                found=str(error).strip().splitlines()[0][:300],
+                hint="check the address and the credentials (AWS_*, GOOGLE_*, AZURE_* in the environment)",
+            ) from error
+
     def read(self, path: str) -> bytes:
         """Return a whole file."""
-        try:
-            return bytes(self._obstore.get(self._store, path).bytes())
-        except FileNotFoundError:
-            raise NotFoundError("no such file in the store", subject=path, place=self.name) from None
+        return cast("bytes", self._ask(path, lambda: bytes(self._obstore.get(self._store, path).bytes())))
 
     def source(self, path: str) -> ByteSource:
         """Return an object to be read by range requests."""
+        return RemoteBytes(self, path)
 
-        def size() -> int:
-            try:
-                return int(self._obstore.head(self._store, path)["size"])
-            except FileNotFoundError:
-                raise DamagedError("the record's file is missing", subject=f"{self.name}/{path}") from None
+    def size_bytes(self, path: str) -> int:
+        """Return the length of an object."""
+        return int(self._ask(path, lambda: self._obstore.head(self._store, path)["size"]))
 
-        def read(start: int, length: int) -> bytes:
+    def read_range(self, path: str, start: int, length: int) -> bytes:
+        """Return at most ``length`` bytes from ``start``."""
+
+        def request() -> bytes:
             return bytes(self._obstore.get_range(self._store, path, start=start, length=length))
 
-        return _Ranges(f"{self.name}/{path}", size, read)
+        return cast("bytes", self._ask(path, request))
 
     def names(self, folder: str) -> list[str] | None:
-        """Return the sorted names below a prefix."""
-        found = self._obstore.list_with_delimiter(self._store, f"{folder}/" if folder else None)
+        """Return the sorted names below a prefix, without unfinished files."""
+        prefix = f"{folder}/" if folder else None
+        found = self._ask(folder, lambda: self._obstore.list_with_delimiter(self._store, prefix))
         paths = [item["path"] for item in found["objects"]] + list(found["common_prefixes"])
-        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in paths)
+        names = (path.rstrip("/").rsplit("/", 1)[-1] for path in paths)
+        return sorted(name for name in names if not name.startswith("."))
 
 
 def open_root(place: str | Path) -> Root:

@@ -7,6 +7,7 @@ progress go to standard error. Exit code 0: fine, 1: a problem was found, 2: wro
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -49,9 +50,30 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, subject=self.prog, hint=f"{self.prog} --help")
 
 
+class _VerbParser(_Parser):
+    """Imports its verb when it is asked to parse, so that `--help` costs no more than argparse."""
+
+    verb: str | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        if self.verb is not None:
+            _module(self.verb).configure(self)
+            self.verb = None
+        return super().parse_known_args(args, namespace)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except BrokenPipeError:
+        # The reader of our output has gone. What is still in the buffer would fail again when Python flushes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
     output = Output(json="--json" in arguments)
     try:
         args = _parse(arguments)
@@ -61,8 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         output.error(error)
         return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:
-        # The reader of our output has gone; closing quietly is what every command does.
-        sys.stderr.close()
+        raise
+    except OSError as error:
+        # A full disk, a folder that may not be written to: nothing that the verb could foresee.
+        output.error(ConnectomeError(error.strerror or str(error), subject=str(error.filename or "the system")))
         return 1
     except KeyboardInterrupt:
         output.note("interrupted; run the command again to go on from here")
@@ -82,14 +106,11 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"connectome {__version__}")
     _common(parser)
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
-    chosen = next((item for item in arguments if item in VERBS), None)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_VerbParser)
     for verb, (_, line) in VERBS.items():
         sub = verbs.add_parser(verb, help=line, description=line[0].upper() + line[1:] + ".")
+        sub.verb = verb
         _common(sub)
-        if verb == chosen:
-            # Only the verb that runs is imported, so `--help` costs no more than argparse.
-            _module(verb).configure(sub)
     args = parser.parse_args(arguments)
     for name, default in (("root", None), ("json", False), ("quiet", False)):
         if not hasattr(args, name):

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("spec", metavar="DATASET[@VERSION]")
-    parser.add_argument("--style", choices=("text", "bibtex"), default="text")
+    parser.add_argument("spec", metavar="DATASET[@VERSION]", help="NAME, NAME@1.2.0, NAME@1 or NAME@TAG")
+    parser.add_argument("--style", choices=("text", "bibtex"), default="text", help="references, or BibTeX entries")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

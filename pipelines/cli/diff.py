@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("dataset", metavar="DATASET")
-    parser.add_argument("old", metavar="A")
-    parser.add_argument("new", metavar="B")
+    parser.add_argument("dataset", metavar="DATASET", help="name of a dataset; connectome list prints them")
+    parser.add_argument("old", metavar="A", help="the older version or tag")
+    parser.add_argument("new", metavar="B", help="the newer version or tag")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

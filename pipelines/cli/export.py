@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("spec", metavar="DATASET[@VERSION]")
-    parser.add_argument("--record", required=True, metavar="ID")
+    parser.add_argument("spec", metavar="DATASET[@VERSION]", help="NAME, NAME@1.2.0, NAME@1 or NAME@TAG")
+    parser.add_argument("--record", required=True, metavar="ID", help="the record to write")
     parser.add_argument("--to", required=True, metavar="FORMAT", help="zarr, csv, parquet, nifti")
     parser.add_argument("--group", metavar="PATH", help="one group of the record")
-    parser.add_argument("--overwrite", action="store_true")
-    parser.add_argument("destination", metavar="DEST")
+    parser.add_argument("--overwrite", action="store_true", help="replace what is at DEST")
+    parser.add_argument("destination", metavar="DEST", help="a file or a folder, as the format demands")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

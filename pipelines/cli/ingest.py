@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .progress import listening
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("dataset", metavar="DATASET", help="name of a dataset; connectome list prints them")
     parser.add_argument("--mirror", metavar="P", help="take raw files from this folder or URL; checksums still apply")
     parser.add_argument(
         "--select", metavar="GLOB,...", help="only records whose id matches; the others stay as they are"
@@ -62,9 +63,14 @@ def report(result: IngestResult, output: Output) -> None:
     lines = [
         f"{result.dataset}@{result.version}{made}  {result.digest[:12]}",
         counts,
-        f"files: {census.seen} seen = {census.used} used + {census.rejected} rejected",
+        f"files: {census.seen} seen = {census.used} used + {census.rejected} rejected{_parts(result.rejected)}",
     ]
     lines += [
         f"  rejected {item['file']} ({item['kind']}): {item['reason'].splitlines()[0]}" for item in result.rejected
     ]
     output.result(result.as_dict(), "\n".join(lines))
+
+
+def _parts(rejected: Sequence[Mapping[str, str]]) -> str:
+    n_parts = sum("#" in item["file"] for item in rejected)
+    return f"; {n_parts} parts of used files left out" if n_parts else ""

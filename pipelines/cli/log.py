@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("dataset", metavar="DATASET", help="name of a dataset; connectome list prints them")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

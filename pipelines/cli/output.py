@@ -29,11 +29,7 @@ class Output:
 
     def result(self, document: Any, text: str) -> None:
         """Print what was asked for."""
-        if self.json:
-            sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-        else:
-            sys.stdout.write(text.rstrip("\n") + "\n")
-        sys.stdout.flush()
+        self._write(_json(document) if self.json else text.rstrip("\n"))
 
     def note(self, text: str) -> None:
         """Tell a person something on standard error."""
@@ -43,7 +39,18 @@ class Output:
     def error(self, error: ConnectomeError) -> None:
         """Print an error: the JSON document with ``--json``, else text on standard error."""
         if self.json:
-            sys.stdout.write(json.dumps({"error": error.as_dict()}, indent=1, ensure_ascii=False) + "\n")
+            self._write(_json({"error": error.as_dict()}))
         sys.stderr.write(f"connectome: {error}\n")
         for note in getattr(error, "__notes__", ()):
             sys.stderr.write(f"  {note}\n")
+
+    def _write(self, text: str) -> None:
+        encoding = sys.stdout.encoding or "utf-8"
+        # A terminal that cannot show a letter shows its number; file names may hold what is no text at all.
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.flush()
+
+
+def _json(document: Any) -> str:
+    """Return JSON in ASCII, which every terminal and pipe passes on unchanged."""
+    return json.dumps(document, indent=1, allow_nan=False)

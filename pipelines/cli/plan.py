@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("dataset", metavar="DATASET", help="name of a dataset; connectome list prints them")
     parser.add_argument("--select", metavar="GLOB", help="only records whose id matches")
 
 

@@ -16,7 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     from pathlib import Path
 
-    parser.add_argument("spec", metavar="DATASET[@VERSION]")
+    parser.add_argument("spec", metavar="DATASET[@VERSION]", help="NAME, NAME@1.2.0, NAME@1 or NAME@TAG")
     parser.add_argument("--to", required=True, metavar="PLACE", help="hf://datasets/ORG/NAME, or a folder")
     parser.add_argument("--dry-run", action="store_true", help="build the folder, list it, and send nothing")
     parser.add_argument(

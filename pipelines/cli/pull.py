@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("spec", metavar="DATASET[@VERSION]")
+    parser.add_argument("spec", metavar="DATASET[@VERSION]", help="NAME, NAME@1.2.0, NAME@1 or NAME@TAG")
     parser.add_argument(
         "--from", dest="source", required=True, metavar="PLACE", help="a folder, https://, s3:// or hf://ORG/NAME"
     )

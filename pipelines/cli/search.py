@@ -15,8 +15,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument("text", nargs="*", help="words that must occur in the entry")
     parser.add_argument("--kind", action="append", metavar="KIND", help="series, events, graph, volume or table")
-    parser.add_argument("--species", action="append", metavar="NAME")
-    parser.add_argument("--licence", action="append", metavar="ID")
+    parser.add_argument("--species", action="append", metavar="NAME", help="a species, or a part of its name")
+    parser.add_argument("--licence", action="append", metavar="ID", help="a licence, for example CC-BY-4.0")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

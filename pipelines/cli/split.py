@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("spec", metavar="DATASET")
+    parser.add_argument("spec", metavar="DATASET", help="the new version follows its latest one")
     parser.add_argument("--by", metavar="COLUMNS", help="columns of the groups (subject, or source,subject), or: time")
     parser.add_argument("--fractions", metavar="P=F,...", help="for example train=0.8,val=0.1,test=0.1")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the order in which groups are placed (default: 0)")
     parser.add_argument("--name", default="default", help="name of the split in the version")
     parser.add_argument("--stratify", metavar="COLUMNS", help="columns that every part should hold alike")
     parser.add_argument("--folds", type=int, dest="n_folds", metavar="K", help="folds instead of fractions")

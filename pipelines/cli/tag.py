@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("spec", metavar="DATASET[@VERSION]")
+    parser.add_argument("spec", metavar="DATASET[@VERSION]", help="NAME, NAME@1.2.0, NAME@1 or NAME@TAG")
     parser.add_argument("name", metavar="TAG", nargs="?", help="left out: list the tags")
     parser.add_argument("--move", action="store_true", help="let an existing tag point here")
 

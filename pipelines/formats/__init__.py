@@ -8,13 +8,14 @@ known to ``connectome import`` and to :func:`read`. Options are keyword-only, ty
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from connectome.errors import FormatError, MissingExtraError, NotFoundError, UsageError
+from connectome.errors import ConnectomeError, FormatError, MissingExtraError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -57,7 +58,10 @@ class Format:
         that a header names); otherwise it is the paths themselves.
         """
         companions = getattr(self.load(), "companions", None)
-        return list(paths) if companions is None else list(companions(list(paths), **options))
+        if companions is None:
+            return list(paths)
+        with _blaming(paths, self):
+            return list(companions(list(paths), **options))
 
     def options(self) -> dict[str, inspect.Parameter]:
         """Return the keyword-only options of the reader by name."""
@@ -122,9 +126,7 @@ def read(path: str | Path | Sequence[str | Path], format: str | None = None, **o
     paths = [Path(item) for item in ([path] if isinstance(path, (str, Path)) else path)]
     if not paths:
         raise UsageError("no file was given", subject="read")
-    for item in paths:
-        if not item.exists():
-            raise NotFoundError("no such file", subject=str(item))
+    check_readable(paths)
     chosen = lookup(format) if format is not None else recognise(paths)
     known = chosen.options()
     for name in options:
@@ -135,7 +137,45 @@ def read(path: str | Path | Sequence[str | Path], format: str | None = None, **o
                 place=chosen.name,
                 expected=", ".join(known) or "no options",
             )
-    return cast("xr.DataTree", chosen.load().read(paths, **options))
+    reader = chosen.load().read
+    with _blaming(paths, chosen):
+        return cast("xr.DataTree", reader(paths, **options))
+
+
+def check_readable(paths: Sequence[Path]) -> None:
+    """Raise :class:`~connectome.errors.NotFoundError` for a path that is not there or may not be read."""
+    for path in paths:
+        try:
+            if not path.is_dir():
+                path.open("rb").close()
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError)
+            raise NotFoundError(
+                "no such file" if missing else "the file cannot be opened",
+                subject=str(path),
+                found=None if missing else error.strerror,
+            ) from error
+
+
+@contextmanager
+def _blaming(paths: Sequence[Path], chosen: Format) -> Iterator[None]:
+    """Turn whatever else a reader or the library beneath it raises into a refusal of the files.
+
+    Readers name the place of what they expect to be wrong. Damage that nobody foresaw comes out of a vendor's library
+    as any exception at all, and is still the file's: it passed the check that it can be opened.
+    """
+    try:
+        yield
+    except ConnectomeError:
+        raise
+    except Exception as error:
+        raise FormatError(
+            "the reader cannot make sense of the file",
+            subject=", ".join(str(path) for path in paths[:3]) + (", ..." if len(paths) > 3 else ""),
+            place=f"format {chosen.name}",
+            found=" ".join(f"{type(error).__name__}: {error}".split())[:300],
+            hint="if the file is whole and of this format, this is a defect of the reader: please report it",
+        ) from error
 
 
 def lookup(name: str) -> Format:
@@ -154,18 +194,28 @@ def recognise(paths: Sequence[Path]) -> Format:
     ------
     FormatError
         When no format, or more than one, fits.
+    MissingExtraError
+        When none fits, but one whose dependencies are not installed might.
+    NotFoundError
+        When a file is not there.
     """
-    fitting = []
+    check_readable(paths)
+    fitting: list[Format] = []
+    missing: list[MissingExtraError] = []
     for candidate in FORMATS.values():
         if paths[0].is_file() and paths[0].name.lower().endswith(candidate.suffixes):
             try:
-                fits = candidate.load().sniff(paths[0])
-            except (MissingExtraError, FormatError):
-                fits = False
-            if fits:
-                fitting.append(candidate)
+                with _blaming(paths, candidate):
+                    if candidate.load().sniff(paths[0]):
+                        fitting.append(candidate)
+            except MissingExtraError as error:
+                missing.append(error)
+            except FormatError:
+                continue
     if len(fitting) == 1:
         return fitting[0]
+    if missing and not fitting:
+        raise missing[0]
     raise FormatError(
         "the format cannot be told from the file" if not fitting else "several formats fit the file",
         subject=str(paths[0]),

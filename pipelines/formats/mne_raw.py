@@ -73,9 +73,7 @@ def read(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") ->
     """
     main, files, beside = _sorted_out(paths)
     extra = find(main, beside, search=_search(sidecars))
-    refuse_pointer(main)
-    if main.is_file() and main.stat().st_size == 0:
-        raise TruncatedError("the file is empty", subject=str(main), expected="a recording", found="0 bytes")
+    _refuse_empty(main)
     if _is_brainvision(main) and not brainvision.is_ascii(main):
         recording = brainvision.read_recording(main, files)
     elif _is_edf(main):
@@ -88,6 +86,7 @@ def read(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") ->
 def companions(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") -> list[Path]:  # noqa: ARG001 - as read
     """Return every file that is read for these: data files, marker files, further parts and sidecars."""
     main, files, beside = _sorted_out(paths)
+    _refuse_empty(main)
     if _is_brainvision(main):
         brought = brainvision.data_files(main, files)
     elif main.is_dir():
@@ -96,6 +95,13 @@ def companions(paths: list[Path], *, sidecars: str = "auto", group: str = "signa
         brought = [] if _is_edf(main) else _parts(main)
     found = [main, *files, *brought, *find(main, beside, search=_search(sidecars))]
     return list({path.resolve(): path for path in found}.values())
+
+
+def _refuse_empty(path: Path) -> None:
+    """Refuse a file that holds no recording at all, or only says where one lies."""
+    refuse_pointer(path)
+    if path.is_file() and path.stat().st_size == 0:
+        raise TruncatedError("the file is empty", subject=str(path), expected="a recording", found="0 bytes")
 
 
 def _search(sidecars: str) -> bool:

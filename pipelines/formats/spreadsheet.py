@@ -45,6 +45,25 @@ class Sheet:
         where = f"row {row + 1}" if column is None else f"cell {column_letters(column)}{row + 1}"
         return f"sheet {self.name!r}, {where}" if self.name else where
 
+    def below(self, *header: str) -> tuple[tuple[Cell, ...], ...]:
+        """Return the rows below a header.
+
+        Raises
+        ------
+        FormatError
+            When the first row is another one, or a row has fewer cells.
+        """
+        for at, row in enumerate(self.rows or ((),)):
+            if len(row) < len(header) or (at == 0 and row != header):
+                raise FormatError(
+                    "a row is cut short" if at else "another header than that of the table",
+                    subject=self.path.name,
+                    place=self.place(at),
+                    expected=", ".join(header) if at == 0 else f"{len(header)} cells",
+                    found=", ".join(map(str, row))[:200] if at == 0 else f"{len(row)} cells",
+                )
+        return self.rows[1:]
+
 
 def column_letters(column: int) -> str:
     """Return the letters of a 0-based column: 0 is ``A``, 26 is ``AA``."""

@@ -171,14 +171,9 @@ def read_cell_info(path: Path) -> dict[str, tuple[str, str, str]]:
         When it is not that table.
     """
     sheet = read_sheet(path)
-    header = tuple(sheet.rows[0])
-    if header != ("Cell name", "Type", "Name details", "Lineage", "Classification"):
-        raise FormatError(
-            "not the cell list", subject=path.name, place=sheet.place(0),
-            expected="Cell name, Type, Name details, Lineage, Classification", found=", ".join(map(str, header)),
-        )  # fmt: skip
+    rows = sheet.below("Cell name", "Type", "Name details", "Lineage", "Classification")
     found: dict[str, tuple[str, str, str]] = {}
-    for at, row in enumerate(sheet.rows[1:], start=1):
+    for at, row in enumerate(rows, start=1):
         name, kind, details, lineage = (str(cell or "") for cell in row[:4])
         match = match_label(name)
         name = match.name or name

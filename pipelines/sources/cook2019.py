@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectome.errors import FormatError
-
 from ..formats.celegans_edges import EdgeList, edges_of_list, edges_of_matrix
 from ..formats.celegans_table import standard_types
 from ..formats.spreadsheet import read_sheet
@@ -88,16 +86,8 @@ def _export(paths: Sequence[Path], table: CellTable) -> Made:
         listed = edges_of_list(
             read_sheet(edge_path), source="EndNodes_1", target="EndNodes_2", weight="Weight", types={"": edge_type}
         )
-        nodes = read_sheet(node_path)
-        if nodes.rows[0] != ("Name", "Group", "Subgroup"):
-            raise FormatError(
-                "not a list of nodes",
-                subject=node_path.name,
-                place=nodes.place(0),
-                expected="Name, Group, Subgroup",
-                found=", ".join(str(cell) for cell in nodes.rows[0]),
-            )
-        told = {str(name): f"{group}/{part}" if part else str(group) for name, group, part in nodes.rows[1:]}
+        rows = read_sheet(node_path).below("Name", "Group", "Subgroup")
+        told = {str(name): f"{group}/{part}" if part else str(group) for name, group, part, *_ in rows}
         groups = told | groups
         edges += EdgeList(listed.rows, tuple(dict.fromkeys((*told, *listed.labels))), listed.notes)
     dataset, notes = connectome_graph(edges, _TYPES, table=table)

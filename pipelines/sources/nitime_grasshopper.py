@@ -70,11 +70,11 @@ class NitimeGrasshopper:
         ]
 
     def discover(self, raw: RawFiles) -> Discovery:
-        """Make a job of each pair of files."""
+        """Make a job of each pair of files that are both here."""
         jobs = []
         for record, (number, *_) in _RECORDS.items():
             names = (f"{self.id}/{_spikes(number)}", f"{self.id}/{_stimulus(number)}")
-            if any(name in raw for name in names):
+            if all(name in raw for name in names):
                 jobs.append(Job(self.id, record, tuple(raw[name] for name in names)))
         return Discovery(tuple(jobs))
 

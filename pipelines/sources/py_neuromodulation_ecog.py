@@ -69,14 +69,14 @@ class PyNeuromodulationEcog:
         ]
 
     def discover(self, raw: RawFiles) -> Discovery:
-        """Make one job of the recording and its sidecars."""
+        """Make one job of the recording and its sidecars, if they are all here."""
         inputs = tuple(file for path, file in raw.items() if path.removeprefix(f"{self.id}/") in _FILES)
         unused = tuple(
             Rejected(path, "describes the folder; names no authors, and gives n/a for the one participant", "not-data")
             for path in raw
             if path.removeprefix(f"{self.id}/") in _DESCRIPTION
         )
-        return Discovery((Job(self.id, _RECORD, inputs),) if inputs else (), unused)
+        return Discovery((Job(self.id, _RECORD, inputs),) if len(inputs) == len(_FILES) else (), unused)
 
     def read(self, job: Job) -> xr.DataTree:
         """Read the recording with its sidecars."""

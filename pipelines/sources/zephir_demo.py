@@ -55,8 +55,8 @@ class ZephirDemo:
         ]
 
     def discover(self, raw: RawFiles) -> Discovery:
-        """Make one job of all files."""
-        return Discovery((Job(self.id, _RECORD, tuple(raw.values())),) if len(raw) else ())
+        """Make one job of all files, if they are all here."""
+        return Discovery((Job(self.id, _RECORD, tuple(raw.values())),) if len(raw) == len(_FILES) else ())
 
     def read(self, job: Job) -> xr.DataTree:
         """Read the recording."""

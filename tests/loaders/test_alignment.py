@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from connectome import schema
 from connectome.errors import NotFoundError, UsageError
-from connectome.loaders.alignment import identify, join_report, rows_of
+from connectome.loaders.alignment import COLUMNS, join_report, read_labels, rows_of
+from connectome.loaders.alignment import identify as identify_columns
+from connectome.loaders.reading import RecordReader
+from connectome.store.archive import LocalBytes
+
+
+def identify(tree, **options):
+    """Identify the channels of a tree that is in memory."""
+    labels = {name: schema.decode(tree["neuron"][name].variable) for name in COLUMNS}
+    return identify_columns(labels, [str(name) for name in tree["activity"]["channel"].values.tolist()], **options)
+
 
 ROWS = [
     ("1", "AVAL", "AVAL", "exact"),
@@ -29,7 +39,7 @@ def tree(generated):
 
 
 def test_every_row_is_identified_or_has_a_reason(tree):
-    found = identify(tree, record="r")
+    found = identify(tree)
     assert dict(found.channel_of) == {"AVAL": 0, "VB2": 1}
     assert dict(zip(found.table["roi"], found.table["reason"], strict=True)) == {
         "1": "",
@@ -44,7 +54,7 @@ def test_every_row_is_identified_or_has_a_reason(tree):
 
 
 def test_the_exact_policy_leaves_normalised_labels_out_and_says_so(tree):
-    found = identify(tree, record="r", policy="exact")
+    found = identify(tree, policy="exact")
     assert list(found.channel_of) == ["AVAL"]
     assert found.table["reason"][1] == "the policy does not take normalised labels"
 
@@ -52,13 +62,13 @@ def test_the_exact_policy_leaves_normalised_labels_out_and_says_so(tree):
 def test_an_roi_with_two_names_and_a_neuron_of_two_rois_are_left_out(generated):
     rows = [("1", "AVAL", "AVAL", "exact"), ("1", "AVAR", "AVAR", "exact")]
     rows += [("2", "AVBL", "AVBL", "exact"), ("3", "AVBL", "AVBL", "exact"), ("4", "RIS", "RIS", "exact")]
-    found = identify(generated.worm(np.zeros((4, 5)), rows), record="r")
+    found = identify(generated.worm(np.zeros((4, 5)), rows))
     assert dict(found.channel_of) == {"RIS": 3}
     assert found.table["reason"].tolist()[:4] == ["the ROI has several names"] * 2 + ["several ROIs claim AVBL"] * 2
 
 
 def test_the_report_adds_what_the_other_side_does_not_have(tree):
-    report = join_report({"r": identify(tree, record="r")}, {"AVAL", "URADL"}, where="the graph")
+    report = join_report({"r": identify(tree)}, {"AVAL", "URADL"}, where="the graph")
     assert report["matched"].tolist() == [True] + [False] * 7
     assert report["reason"][1] == "the graph has no such cell"
     assert (report["matched"] == (report["reason"] == "")).all()
@@ -66,11 +76,20 @@ def test_the_report_adds_what_the_other_side_does_not_have(tree):
     assert len(join_report({}, {"AVAL"}, where="x")) == 0
 
 
-def test_a_record_without_identities_and_an_unknown_policy_are_refused(tree, generated):
+def test_labels_are_read_from_the_file_as_the_tree_has_them(tree, make_store):
+    version = make_store({"r": tree})
+    found = read_labels(RecordReader(LocalBytes(version.file("r"))), record="r")
+    assert {name: values.tolist() for name, values in found.items()} == {
+        name: schema.decode(tree["neuron"][name].variable).tolist() for name in COLUMNS
+    }
+
+
+def test_a_record_without_identities_and_an_unknown_policy_are_refused(tree, make_store, generated):
+    version = make_store({"r": schema.record({"activity": generated.series(np.zeros((2, 5)))})})
     with pytest.raises(NotFoundError, match="which channel is which neuron"):
-        identify(schema.record({"activity": generated.series(np.zeros((2, 5)))}), record="r")
+        read_labels(RecordReader(LocalBytes(version.file("r"))), record="r")
     with pytest.raises(UsageError, match="unknown policy"):
-        identify(tree, record="r", policy="nearest")
+        identify(tree, policy="nearest")
 
 
 NAMES = ["AVAL", "AVAR", "RIS", "DVA"]
@@ -85,7 +104,7 @@ NAMES = ["AVAL", "AVAR", "RIS", "DVA"]
 )
 def test_names_and_channels_are_joined_one_to_one_whatever_the_table_says(generated, rows):
     made = generated.worm
-    found = identify(made(np.zeros((5, 3)), [(roi, name, name, status) for roi, name, status in rows]), record="r")
+    found = identify(made(np.zeros((5, 3)), [(roi, name, name, status) for roi, name, status in rows]))
     assert len(set(found.channel_of.values())) == len(found.channel_of)
     claims = {(roi, name) for roi, name, _ in rows if int(roi) <= 5}
     for name, channel in found.channel_of.items():
@@ -99,7 +118,7 @@ def test_the_labels_of_a_real_animal_are_joined_without_inventing_one(data_dir):
 
     folder = data_dir / "worm" / "dag2023"
     tree = read([folder / "2022-07-27-38-data.h5", folder / "NeuroPAL_labels_dict.jld2"], uid="2022-07-27-38")
-    found = identify(tree, record="r")
+    found = identify(tree)
     joined = found.table[found.table["identified"]]
     assert (joined["label"] == joined["neuron"]).sum() == 86
     assert len(found.table) == 135

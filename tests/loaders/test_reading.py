@@ -261,3 +261,24 @@ def test_a_shelf_keeps_a_bounded_number_of_files_open(version):
     for at in range(len(shelf)):
         shelf.reader(at).array("graph/source").read()
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2 * MAX_OPEN + 1
+
+
+def test_a_record_on_a_web_server_reads_as_the_local_one(shared):
+    import functools
+    import threading
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(shared.repository.path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        remote = store.open_version("generated", root=url)
+        shelf = pickle.loads(pickle.dumps(Shelf([record_file(remote, "all")])))
+        local = RecordReader(LocalBytes(shared.file("all")))
+        for path in ("table/number", "graph/in_ptr", "signals/int8/signal"):
+            assert np.array_equal(shelf.reader(0).array(path).read(), local.array(path).read())
+        server.shutdown()

@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader
 
 from connectome import schema
 from connectome.errors import DamagedError, LeakError, UsageError
+from connectome.loaders.moments import Moments, causal_moments
 from connectome.loaders.torch import WindowDataset
-from connectome.loaders.transforms import BLOCK_SAMPLES, CausalZScore, Moments, ZScore, causal_moments
+from connectome.loaders.transforms import BLOCK_SAMPLES, CausalZScore, ZScore
 from connectome.loaders.windows import WindowSource
 from connectome.splits import Split
 from connectome.splits.split import Entry

@@ -195,7 +195,11 @@ def _wait(pid: int) -> int:
 
 
 def each_kill(
-    action: Callable[[Path], Any], *, fresh: Callable[[], Path], at_most: int = 10_000, torn: bool = False
+    action: Callable[[Path], Any],
+    *,
+    fresh: Callable[[], Path],
+    choose: Callable[[Sequence[Step]], Sequence[Step]] = list,
+    torn: bool = False,
 ) -> Iterator[tuple[Step, Path, Outcome]]:
     """Kill an action at each of its steps, every time in a fresh folder.
 
@@ -205,19 +209,20 @@ def each_kill(
         Takes the root; runs in a child.
     fresh : callable
         Makes a root in the state in which the action starts.
-    at_most : int
-        Kill at so many steps, evenly spread.
+    choose : callable
+        Which of the steps of an undisturbed run to kill at; all of them unless given (:func:`spread` thins them out).
     torn : bool
         Also cut what was being written.
 
     Yields
     ------
     step, root, outcome
-        The step that was not taken any more and the folder as the kill left it.
+        The step at which the process was killed, as an undisturbed run numbers it (zarr writes with several threads,
+        so that neighbouring steps may change places), the folder as the kill left it, and what became of the child.
     """
     root = fresh()
     steps = undisturbed(lambda: action(root), root=root).steps
     assert steps, "the action changes nothing"
-    for step in spread(steps, at_most):
+    for step in choose(steps):
         root = fresh()
         yield step, root, run(lambda at=root: action(at), root=root, kill_at=step.number, torn=torn)

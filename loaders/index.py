@@ -1,0 +1,156 @@
+"""Which windows there are, by arithmetic.
+
+A window lies in one *range*: the overlap of a segment of a record (no gap inside) with a stretch of the split's part.
+The index keeps one row per range, never one per window.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from connectome.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from connectome.splits import Split
+    from connectome.store import Version
+
+    from .signals import SeriesInfo, SeriesReader
+
+__all__ = ["Lengths", "WindowIndex", "choose_split", "sample_ranges"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class WindowIndex:
+    """Every window of a set of ranges, found by arithmetic.
+
+    All arrays have one entry per range.
+    """
+
+    record: Array
+    """int64, position of the record."""
+    begin: Array
+    """int64, first sample of the range."""
+    end: Array
+    """int64, sample after its last one."""
+    window: Array
+    """int64, samples per window."""
+    stride: Array
+    """int64, samples from one window to the next."""
+    first: Array = field(init=False, repr=False)
+    """int64, one entry more: number of the range's first window; the last entry is the number of windows."""
+
+    def __post_init__(self) -> None:
+        counts = np.maximum(0, (self.end - self.begin - self.window) // self.stride + 1)
+        object.__setattr__(self, "first", np.concatenate([[0], np.cumsum(counts)]))
+
+    def __len__(self) -> int:
+        return int(self.first[-1])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all ranges, lengths and strides."""
+        columns = (self.record, self.begin, self.end, self.window, self.stride)
+        return hashlib.sha256(np.stack(columns).astype("<i8").tobytes()).hexdigest()
+
+    def locate(self, indices: Array) -> tuple[Array, Array]:
+        """Return the range and the first sample of windows.
+
+        Parameters
+        ----------
+        indices : numpy.ndarray
+            Integers from 0 to the number of windows, exclusive.
+
+        Returns
+        -------
+        range, start : numpy.ndarray
+            int64, of the same shape.
+
+        Raises
+        ------
+        IndexError
+            When there is no such window.
+        """
+        indices = np.asarray(indices, dtype=np.int64)
+        if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
+            raise IndexError(f"window {indices.min()} to {indices.max()} of {len(self)}")
+        which = np.searchsorted(self.first, indices, side="right") - 1
+        return which, self.begin[which] + (indices - self.first[which]) * self.stride[which]
+
+    def shifted(self, offset: float) -> WindowIndex:
+        """Return the windows that begin later by a part of their stride (0 to 1), so that their borders move."""
+        moved = self.begin + (offset * self.stride).astype(np.int64)
+        return WindowIndex(self.record, moved, self.end, self.window, self.stride)
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Window and stride as they were asked for."""
+
+    window: int | None
+    window_s: float | None
+    stride: int | None
+    stride_s: float | None
+
+    def __post_init__(self) -> None:
+        if (self.window is None) == (self.window_s is None):
+            raise UsageError("the length of a window is needed, once", subject="window", expected="window or window_s")
+        if self.stride is not None and self.stride_s is not None:
+            raise UsageError("the stride is given twice", subject="stride", expected="stride or stride_s")
+        for name in ("window", "stride"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
+                raise UsageError(f"{name} counts samples", subject=name, expected="1 or more", found=repr(value))
+
+    def of(self, info: SeriesInfo) -> tuple[int, int]:
+        """Return (window, stride) in samples of one record."""
+        window = self.window if self.window is not None else info.samples_per(cast("float", self.window_s))
+        if self.stride is not None:
+            return window, self.stride
+        return window, window if self.stride_s is None else info.samples_per(self.stride_s)
+
+
+def choose_split(version: Version, split: str | tuple[Split, str] | None) -> tuple[Split | None, str | None]:
+    """Return the split and the part that are meant: ``"NAME/PART"``, ``"PART"``, or a split and the part's name."""
+    if split is None:
+        return None, None
+    if not isinstance(split, str):
+        found, part = split
+        found.records(part)
+        return found, part
+    stored = version.splits
+    name, slash, part = split.partition("/")
+    if not slash:
+        if len(stored) != 1:
+            raise UsageError(
+                "which split is meant" if stored else "the version has no split",
+                subject=version.spec,
+                expected=", ".join(f"{name}/{split}" for name in stored) or None,
+                found=split,
+                hint=None if stored else f"connectome split {version.dataset} --by ...",
+            )
+        name, part = next(iter(stored)), split
+    if name not in stored:
+        raise NotFoundError("no such split", subject=version.spec, expected=", ".join(stored) or "none", found=name)
+    stored[name].records(part)
+    return stored[name], part
+
+
+def sample_ranges(series: SeriesReader, split: Split | None, part: str | None) -> list[tuple[int, int]]:
+    """Return the overlaps of a record's segments with the part's stretches, as half-open ranges of samples."""
+    info = series.info
+    stretches = [(0, info.n_samples)]
+    if split is not None and part is not None:
+        table = split.stretches(part)
+        own = table[table["record"] == info.record]
+        stretches = [
+            (0, info.n_samples) if np.isnan(start_s) else series.sample_range(start_s, stop_s)
+            for start_s, stop_s in zip(own["start_s"].tolist(), own["stop_s"].tolist(), strict=True)
+        ]
+    overlaps = [(max(first, begin), min(last, end)) for first, last in info.segments for begin, end in stretches]
+    return sorted((begin, end) for begin, end in overlaps if begin < end)
