@@ -3,7 +3,7 @@
 A PlaneSegmentation or VolumeSegmentation has a ragged ``voxel_mask`` (x, y, z, weight) or ``color_voxel_mask`` (with
 R, G, B, W), and ``ID_labels`` as letters with the ends of the words, or ``labels`` as words. Where an ImageSegmentation
 has one of them per frame (``Seg_tpoint_0``, ...), each with one voxel per ROI, they are the positions of the ROIs over
-time.
+time; where its name says ``Untracked``, ROIs of different frames have nothing to do with each other.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def segmentation_groups(
     clock : mapping
         Of the activity, with ``n_samples``; positions of as many frames are on it, others are numbered.
     """
-    frames = _frames(tables)
+    frames = None if "Untracked" in name else _frames(tables)
     if frames is not None:
         numbers_of, position = frames
         on_clock = position.shape[2] == clock.get("n_samples")
@@ -134,6 +134,20 @@ def segmentation_groups(
             first_table=tables[0].place.rpartition("/")[2],
             **(timing or {"frame_start": numbers_of}),
         )
+        first = tables[0]
+        if any(first.labels):
+            groups[f"segmentation_{name}"] = neuron_table(
+                [str(number) for number in first.ids.tolist()], match_labels(first.labels), source=first.place
+            )
+        changed = [item.place for item in tables if item.labels != first.labels]
+        if changed:
+            warnings.append(
+                warning("not-stored", changed[0], f"{len(changed)} frames have other labels than the first")
+            )
+        return
+    numbered = [_FRAME.fullmatch(item.name) for item in tables]
+    if len(tables) > 1 and all(numbered):
+        groups[f"voxel_{name}"] = _frame_table(tables)
         return
     for item in tables:
         suffix = item.name if len(tables) == 1 else f"{name}_{item.name}"
@@ -162,6 +176,25 @@ def _frames(tables: Sequence[Segmentation]) -> tuple[int, Array] | None:
     if len(layers) < 2 or len({layer.shape for layer in layers}) != 1 or found != [*range(found[0], found[-1] + 1)]:
         return None
     return found[0], np.stack(layers, axis=2).astype(np.float64)
+
+
+def _frame_table(tables: Sequence[Segmentation]) -> xr.Dataset:
+    """Make one table of the voxels of all frames, for ROIs that are not the same ones from frame to frame."""
+    rows: list[tuple[int, str, str, float, float, float]] = []
+    for item in sorted(tables, key=lambda item: int(item.name.rpartition("_")[2])):
+        frame = int(item.name.rpartition("_")[2])
+        for at, row in enumerate(item.of_roi.tolist()):
+            voxel = item.voxels[at] if item.voxels is not None else None
+            place = [float(voxel[axis]) for axis in _AXES] if voxel is not None else [float("nan")] * 3
+            rows.append((frame, str(item.ids[row]), item.labels[row], *place))
+    columns = {
+        "frame": column("row", np.array([row[0] for row in rows], dtype=np.int64), "Frame as the source counts", "1"),
+        "roi": column("row", [row[1] for row in rows], "Id of the ROI in its frame"),
+        "raw_label": column("row", [row[2] for row in rows], "Label as the source writes it"),
+    }
+    for at, axis in enumerate(_AXES, start=3):
+        columns[axis] = column("row", np.array([row[at] for row in rows]), f"{axis} of the voxel", "pixel")
+    return table(columns)
 
 
 def _voxel_table(item: Segmentation, ids: Sequence[str]) -> xr.Dataset:

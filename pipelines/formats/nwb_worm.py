@@ -112,6 +112,8 @@ def _add_all(file: h5py.File, groups: dict[str, xr.Dataset], warnings: list[dict
             responses.append(item)
         elif kind in _SEGMENTATIONS:
             segmentations.setdefault(_last(item.parent), []).append(read_segmentation(item, subject=subject))
+            if "image_mask" in item:
+                warnings.append(warning("not-stored", f"{item.name}/image_mask", "an image per ROI"))
         elif kind == "MultiChannelVolume":
             add_image(item, groups, warnings, subject=subject)
         elif kind == "MultiChannelVolumeSeries":

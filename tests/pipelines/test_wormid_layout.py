@@ -124,6 +124,22 @@ def test_layout_positions_of_fewer_frames_than_samples_are_only_numbered(tmp_pat
     assert position.attrs["clock"] == "frame"
 
 
+def test_layout_rois_that_were_not_followed_are_a_table_and_no_series(tmp_path: Path) -> None:
+    made = worm_nwb(tmp_path / "worm.nwb", frames=5, followed="CalciumSeriesSegmentationUntracked")
+    tree = read(tmp_path / "worm.nwb")
+    assert "position" not in tree
+    voxel = tree["voxel_CalciumSeriesSegmentationUntracked"]
+    np.testing.assert_array_equal(voxel["frame"].values, np.repeat(np.arange(5), 6))
+    np.testing.assert_array_equal(voxel["z"].values, made["positions"][:, :, 2].ravel())
+
+
+def test_layout_images_of_rois_are_named_as_not_stored(worm) -> None:
+    path, _ = worm
+    with h5py.File(path, "a") as file:
+        file[f"{TABLE}/image_mask"] = np.zeros((6, 2, 2))
+    assert f"/{TABLE}/image_mask" in {item["place"] for item in read(path).attrs["warnings"]}
+
+
 def test_layout_what_the_file_says_of_the_animal_is_kept(worm) -> None:
     attrs = read(worm[0]).attrs
     assert (attrs["strain"], attrs["sex"], attrs["subject_id"]) == ("OH16230", "O", "20190928_08")

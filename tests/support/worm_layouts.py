@@ -233,6 +233,7 @@ def worm_nwb(
     frames: int = N_TIMES,
     kind: str = "PlaneSegmentation",
     neuron_ids: bool = True,
+    followed: str = "CalciumSeriesSegmentation",
 ) -> dict[str, Any]:
     """Write one worm as WormID does: an image, names, traces, positions per frame, stimuli, behaviour."""
     rng = np.random.default_rng(seed)
@@ -269,7 +270,7 @@ def worm_nwb(
         found = _typed(neuropal, "NeuroPALSegmentation", "ImageSegmentation")
         table = _segmentation(found, "NeuroPALNeurons", volume, NWB_LABELS, positions[0], kind)
         if activity:
-            _activity(file, processing, volume, table, traces, positions, times, rate, stamps, neuron_ids)
+            _activity(file, processing, volume, table, traces, positions, times, rate, stamps, neuron_ids, followed)
     return {"traces": traces, "image": image, "positions": positions, "times": times, "labels": NWB_LABELS}
 
 
@@ -284,9 +285,10 @@ def _activity(
     rate: float | None,
     stamps: bool,
     neuron_ids: bool,
+    segmentation: str,
 ) -> None:
     module = _typed(processing, "CalciumActivity", "ProcessingModule")
-    followed = _typed(module, "CalciumSeriesSegmentation", "ImageSegmentation")
+    followed = _typed(module, segmentation, "ImageSegmentation")
     for frame, xyz in enumerate(positions):
         _segmentation(followed, f"Seg_tpoint_{frame}", volume, None, xyz, "PlaneSegmentation")
     for container, name, values in (
