@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["SOURCES", "load_source", "sources_of"]
 
 SOURCES: dict[str, str] = {
+    "bentley2016": "bentley2016:Bentley2016",
     "cook2019": "cook2019:Cook2019",
+    "ripollsanchez2023": "ripollsanchez2023:RipollSanchez2023",
     "openworm": "openworm:OpenWorm",
     "randi2023": "randi2023:Randi2023",
     "varshney2011": "varshney2011:Varshney2011",
@@ -28,6 +30,11 @@ SOURCES: dict[str, str] = {
     "yemini2021": "yemini2021:Yemini2021",
     "uzel2022": "uzel2022:Uzel2022",
     "lin2023": "lin2023:Lin2023",
+    "nejatbakhsh2020": "nejatbakhsh2020:Nejatbakhsh2020",
+    "atanas2023": "atanas2023:Atanas2023",
+    "leifer2023": "leifer2023:Leifer2023",
+    "venkatachalam2024": "venkatachalam2024:Venkatachalam2024",
+    "wormid2025": "wormid2025:WormId2025",
     "dag2023": "dag2023:Dag2023",
     "seeelegans2024": "seeelegans2024:SeeElegans2024",
     "nilearn_mni": "nilearn_mni:NilearnMni",

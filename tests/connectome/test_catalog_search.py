@@ -43,7 +43,7 @@ def test_search_looks_at_ids_titles_descriptions_keywords_authors_and_species(ca
     assert list(catalog.search("BRAIN TEMPLATE")) == ["mni-template"]
     assert list(catalog.search("stimuli clocks")) == ["celegans-activity"]
     assert list(catalog.search("gcamp")) == ["celegans-activity"]
-    assert list(catalog.search("Emmons")) == ["celegans-connectomes"]
+    assert list(catalog.search("Emmons")) == ["celegans-connectomes", "celegans-consensus"]
     assert list(catalog.search("locusta")) == ["grasshopper-spikes"]
     assert list(catalog.search("no such thing anywhere")) == []
     assert list(catalog.search()) == sorted(catalog)
@@ -64,10 +64,11 @@ def test_search_puts_hits_in_id_or_title_first_and_then_goes_by_alphabet():
 
 
 def test_search_by_kind_wants_all_of_them_and_by_species_any(catalog: Catalog):
-    assert list(catalog.search(kinds="graph")) == ["celegans-connectomes"]
+    graphs = ["celegans-connectomes", "celegans-consensus", "celegans-signalling"]
+    assert list(catalog.search(kinds="graph")) == graphs
     assert list(catalog.search(kinds=["series", "table"])) == ["celegans-activity"]
     assert list(catalog.search(kinds=["graph", "volume"])) == []
-    worms = ["celegans-activity", "celegans-connectomes"]
+    worms = ["celegans-activity", *graphs]
     assert list(catalog.search(species="Caenorhabditis elegans")) == worms
     assert list(catalog.search(species="c. ELEGANS")) == worms
     assert list(catalog.search(species=["C. elegans", "locusta"])) == [*worms, "grasshopper-spikes"]
@@ -75,10 +76,11 @@ def test_search_by_kind_wants_all_of_them_and_by_species_any(catalog: Catalog):
 
 
 def test_search_by_licence_takes_the_beginning_of_an_id_and_looks_at_every_source(catalog: Catalog):
-    assert list(catalog.search(licence="cc-by")) == ["celegans-connectomes"]
+    assert list(catalog.search(licence="cc-by")) == ["celegans-connectomes", "celegans-consensus"]
     assert list(catalog.search(licence="GPL-3.0-only")) == ["celegans-activity"]
     assert list(catalog.search(licence=["bsd", "mni"])) == ["grasshopper-spikes", "mni-template"]
-    assert list(catalog.search("worm", kinds="graph", licence="mixed")) == ["celegans-connectomes"]
+    graphs = ["celegans-connectomes", "celegans-consensus", "celegans-signalling"]
+    assert list(catalog.search("worm", kinds="graph", licence="mixed")) == graphs
 
 
 def test_search_refuses_kinds_and_licences_that_do_not_exist(catalog: Catalog):
