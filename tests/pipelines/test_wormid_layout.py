@@ -68,7 +68,7 @@ def test_layout_no_rate_is_taken_for_granted(tmp_path: Path, rate: float) -> Non
 
 
 def test_layout_stamps_are_the_series_own(tmp_path: Path) -> None:
-    made = worm_nwb(tmp_path / "worm.nwb", stamps=True)
+    made = worm_nwb(tmp_path / "worm.nwb", stamps=True, frames=60)
     tree = read(tmp_path / "worm.nwb")
     np.testing.assert_array_equal(tree["activity"]["time"].values, made["times"])
     np.testing.assert_array_equal(tree["position"]["time"].values, made["times"])

@@ -230,7 +230,7 @@ def worm_nwb(
     rate: float | None = 3.3,
     stamps: bool = False,
     activity: bool = True,
-    frames: int = N_TIMES,
+    frames: int = 8,
     kind: str = "PlaneSegmentation",
     neuron_ids: bool = True,
     followed: str = "CalciumSeriesSegmentation",
