@@ -27,7 +27,7 @@ from .pointers import refuse_pointer
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["PARTS", "companions", "part_of", "read", "sniff"]
+__all__ = ["PARTS", "companions", "is_numeric", "part_of", "read", "sniff"]
 
 Array = np.ndarray[Any, Any]
 
@@ -53,10 +53,20 @@ def part_of(path: PurePath) -> tuple[int, str] | None:
 def sniff(path: Path) -> bool:
     """Tell whether a file is the traces of a worm with its time and its labels beside it."""
     named = part_of(path)
-    if named is None or named[1] != "gcamp":
+    if named is None or named[1] != "gcamp" or not is_numeric(path):
         return False
     found = [part_of(other) for other in companions([path])]
     return all((named[0], part) in found for part in PARTS[:3])
+
+
+def is_numeric(path: Path) -> bool:
+    """Tell whether the first line of a file is numbers, which is what traces look like."""
+    with path.open("rb") as stream:
+        words = stream.readline(1 << 20).split()
+    try:
+        return bool([float(word) for word in words[:-1] or words])
+    except ValueError:
+        return False
 
 
 def companions(paths: list[Path]) -> list[Path]:

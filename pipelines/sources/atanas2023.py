@@ -103,6 +103,7 @@ class Atanas2023:
         if animal.stimulus_frames and "stimulus" not in tree:
             tree["stimulus"] = xr.DataTree(_stimulus(animal, tree["activity"].to_dataset()["time"].values))
         tree.attrs.update(_CITATION, subject=job.record, condition=_condition(animal))
+        tree.attrs["data_file"] = next(item.path for item in job.inputs if PurePosixPath(item.path).name != _LABELS)
         tree.attrs["dataset_type"] = list(animal.types)
         if recording is not None:
             # WormWideWeb has turned the signs of its JSON already.

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ..formats.text_celegans import PARTS, part_of, read
+from ..formats.text_celegans import PARTS, is_numeric, part_of, read
 from ..jobs import Discovery, Expected, Job, RawFile, RawFiles, Rejected, RemoteFile
 
 if TYPE_CHECKING:
@@ -71,8 +71,11 @@ class Leifer2023:
             ]
             inputs = folders[taken]
             missing = [part for part in PARTS if f"{number}_{part}.txt" not in {_name(item) for item in inputs}]
-            if missing:
-                reason = f"the animal has no {', '.join(f'{number}_{part}.txt' for part in missing)}"
+            reason = f"the animal has no {', '.join(f'{number}_{part}.txt' for part in missing)}" if missing else ""
+            traces = next((item for item in inputs if _name(item) == f"{number}_gcamp.txt"), None)
+            if traces is not None and not is_numeric(traces.local):
+                reason = f"{traces.path} does not begin with numbers"
+            if reason:
                 rejected += [Rejected(item.path, reason, "format") for item in inputs]
                 continue
             params = {"cohort": cohort, "number": number}
@@ -89,6 +92,7 @@ class Leifer2023:
             strain=strain,
             condition=f"immobilised, optogenetic stimulation of one neuron at a time; {condition}",
             archive=archive,
+            data_file=next(item.path for item in job.inputs if _name(item).endswith("_gcamp.txt")),
         )
         return tree
 

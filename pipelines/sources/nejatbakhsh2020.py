@@ -22,7 +22,7 @@ class Nejatbakhsh2020(DandiWorms):
     id = "nejatbakhsh2020"
     version = "1"
     dandisets: ClassVar[Mapping[str, str]] = {"": "000541/0.241009.1457"}
-    condition = "semi-immobilised in a microfluidic chip, chemical stimuli"
+    conditions: ClassVar[Mapping[str, str]] = {"": "semi-immobilised in a microfluidic chip, chemical stimuli"}
     citation: ClassVar[Mapping[str, Any]] = {
         "source": "nejatbakhsh2020",
         "citation": "Nejatbakhsh, Varol, Yemini et al., bioRxiv 2020.07.07.192120 (2020)",

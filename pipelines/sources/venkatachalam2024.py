@@ -30,7 +30,7 @@ _SEXES = {"herm": "hermaphrodite", "male": "male"}
 _CITATION: Mapping[str, Any] = {
     "source": "venkatachalam2024",
     "citation": "Seyedolmohadesin et al., unpublished (2024), chemosensory-data.worm.world",
-    "doi": "",
+    "url": _HOME,
     "licence": "none-stated",
 }
 
@@ -67,7 +67,8 @@ class Venkatachalam2024:
     def read(self, job: Job) -> xr.DataTree:
         """Read an animal."""
         tree = read([job.inputs[0].local])
-        tree.attrs.update(_CITATION, subject=job.record, condition="in a microfluidic chip, chemical stimuli")
+        condition = "in a microfluidic chip, chemical stimuli"
+        tree.attrs.update(_CITATION, subject=job.record, condition=condition, data_file=job.inputs[0].path)
         sex = _SEX.search(str(job.params["animal"]))
         if sex is not None:
             tree.attrs["sex"] = _SEXES[sex["sex"]]

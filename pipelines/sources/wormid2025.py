@@ -16,8 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from connectome.errors import FormatError
+
 from ..formats.nwb_worm import read, sniff
-from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
+from ..jobs import Discovery, Expected, Job, RawFile, RawFiles, Rejected, RemoteFile
 from .atanas2023_manifest import MANIFEST
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ class DandiWorms:
     dataset: ClassVar[str] = "celegans-activity"
     dandisets: ClassVar[Mapping[str, str]]
     """Folder below the source's own to ``DANDISET/VERSION``; the folder is empty where there is one dandiset."""
-    condition: ClassVar[str] = ""
+    conditions: ClassVar[Mapping[str, str]]
+    """Folder to what was done to its worms."""
     citation: ClassVar[Mapping[str, Any]]
 
     def files(self) -> Sequence[RemoteFile]:
@@ -64,8 +67,8 @@ class DandiWorms:
             record = "-".join(part for part in (self.id, folder, name) if part)
             if record in jobs:
                 rejected.append(Rejected(path, f"the animal is read from {jobs[record].inputs[0].path}", "not-data"))
-            elif not sniff(raw[path].local):
-                rejected.append(Rejected(path, "no worm in NWB by the convention of WormID", "format"))
+            elif reason := _why_not(raw[path]):
+                rejected.append(Rejected(path, reason, "format"))
             else:
                 params = {"animal": name, "dandiset": self.dandisets.get(folder, "")}
                 jobs[record] = Job(self.id, record, (raw[path],), params=params)
@@ -76,8 +79,10 @@ class DandiWorms:
         tree = read([job.inputs[0].local])
         subject = self.subject_of(str(job.params["animal"])) or job.record
         tree.attrs.update(self.citation, subject=subject, dandiset=str(job.params["dandiset"]))
-        if self.condition:
-            tree.attrs["condition"] = self.condition
+        folder = next((name for name, dandiset in self.dandisets.items() if dandiset == tree.attrs["dandiset"]), None)
+        if folder is not None:
+            tree.attrs["condition"] = self.conditions[folder]
+        tree.attrs["data_file"] = job.inputs[0].path
         return tree
 
     def subject_of(self, animal: str) -> str:  # noqa: ARG002 - for those who know
@@ -102,6 +107,11 @@ class WormId2025(DandiWorms):
         "000715": "000715/0.241009.1514",
         "000776": "000776/0.241009.1509",
     }
+    conditions: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("000472", "000565", "000714", "000715"), "immobilised in a microfluidic chip"),
+        "000692": "semi-restricted in a microfluidic chip",
+        "000776": "freely moving",
+    }
     citation: ClassVar[Mapping[str, Any]] = {
         "source": "wormid2025",
         "citation": "Sprague et al., Cell Reports Methods 5:100964 (2025)",
@@ -113,6 +123,15 @@ class WormId2025(DandiWorms):
         """Return the animal as ``atanas2023`` calls it."""
         uid = _UID.search(animal)
         return f"atanas2023-{uid[0]}" if uid and uid[0] in MANIFEST else ""
+
+
+def _why_not(raw: RawFile) -> str:
+    """Return why a file is not a worm of the convention; empty where it is one."""
+    try:
+        return "" if sniff(raw.local) else "no worm in NWB by the convention of WormID"
+    except FormatError as error:
+        # The reason is stored in a version, so it must not hold a path of this machine.
+        return str(error).replace(str(raw.local), raw.path)
 
 
 def _animal(path: str) -> str:

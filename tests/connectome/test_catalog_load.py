@@ -263,7 +263,10 @@ def test_the_projects_own_catalogue_is_valid_and_found_by_default(project: Path,
     assert catalog["mni-template"].redistributable
     assert not catalog["celegans-activity"].redistributable
     for entry in catalog.values():
-        assert all(work.doi for work in entry.works)
+        assert all(work.doi or work.url for work in entry.works)
+    assert [work.url for work in catalog["celegans-activity"].works if not work.doi] == [
+        "https://chemosensory-data.worm.world/"
+    ]
 
 
 @pytest.mark.data

@@ -76,7 +76,8 @@ def test_search_by_kind_wants_all_of_them_and_by_species_any(catalog: Catalog):
 
 
 def test_search_by_licence_takes_the_beginning_of_an_id_and_looks_at_every_source(catalog: Catalog):
-    assert list(catalog.search(licence="cc-by")) == ["celegans-connectomes", "celegans-consensus"]
+    worms = ["celegans-activity", "celegans-connectomes", "celegans-consensus"]
+    assert list(catalog.search(licence="cc-by")) == worms
     assert list(catalog.search(licence="GPL-3.0-only")) == ["celegans-activity"]
     assert list(catalog.search(licence=["bsd", "mni"])) == ["grasshopper-spikes", "mni-template"]
     graphs = ["celegans-connectomes", "celegans-consensus", "celegans-signalling"]
@@ -127,7 +128,7 @@ def test_the_json_form_is_the_contract_of_list(catalog: Catalog):
     activity = next(line for line in lines if line["dataset"] == "celegans-activity")
     assert activity["versions"] == ["1.0.0", "1.2.0", "1.10.0"]
     assert activity["latest"] == "1.10.0"
-    assert activity["kinds"] == ["series", "table"]
+    assert activity["kinds"] == ["series", "table", "volume"]
     other = next(line for line in lines if line["dataset"] == "mni-template")
     assert (other["versions"], other["latest"]) == ([], None)
 
@@ -144,7 +145,10 @@ def test_a_store_adds_its_versions_and_the_datasets_that_only_it_has(catalog: Ca
     frame = joined.to_frame()
     assert list(frame.columns) == ["title", "kinds", "species", "licence", "sources", "versions", "latest"]
     assert frame.loc["my-mice", "latest"] == "1.0.0"
-    assert frame.loc["celegans-activity", "sources"] == "dag2023, seeelegans2024, zephir_demo"
+    assert frame.loc["mni-template", "sources"] == "nilearn_mni"
+    assert frame.loc["celegans-connectomes", "sources"] == ", ".join(
+        source.id for source in catalog["celegans-connectomes"].sources
+    )
     assert len(Catalog([]).to_frame()) == 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from contract.layout_contract import LayoutContract
@@ -12,7 +13,11 @@ from contract.source_contract import GOLDEN, SourceContract, write_golden
 
 from connectome.catalog import load_catalog
 from connectome.pipelines.sources import SOURCES, load_source
-from support import worm_mat_layouts
+from support import worm_layouts, worm_mat_layouts
+
+if TYPE_CHECKING:
+    from connectome.pipelines.ingest import IngestResult
+    from connectome.store import Manifest
 
 
 @pytest.mark.data
@@ -160,6 +165,70 @@ class TestLin2023OnItsLayout(LayoutContract):
     def write(cls, folder: Path) -> None:
         for at, name in enumerate(("worm_01", "worm_10", "conc 4/worm 2")):
             worm_mat_layouts.lin(folder / f"lin2023/{name}.mat", seed=at)
+
+
+class TestLeifer2023OnItsLayout(LayoutContract):
+    source = "leifer2023"
+    records = ("leifer2023-unc31-000", "leifer2023-wt-000", "leifer2023-wt-011")
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        for cohort, index in (("exported_data", 0), ("exported_data", 11), ("exported_data_unc31", 0)):
+            worm_layouts.leifer_worm(folder / "leifer2023" / cohort, index, seed=len(cohort), beyond=index)
+
+
+class TestAtanas2023OnItsLayout(LayoutContract):
+    """In JSON: the HDF5 files are held to the checksums of the manifest, which generated ones cannot have."""
+
+    source = "atanas2023"
+    records = ("atanas2023-2022-06-14-01", "atanas2023-2022-12-21-06")
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        worm_layouts.wormwideweb_old(folder / "atanas2023/2022-06-14-01.json")
+        new = folder / "atanas2023/atanas_kim_2023_2022-12-21-06.json"
+        worm_layouts.wormwideweb_new(new, uid="2022-12-21-06", seed=1)
+
+
+class TestNejatbakhsh2020OnItsLayout(LayoutContract):
+    source = "nejatbakhsh2020"
+    records = ("nejatbakhsh2020-20190924-01-ses-20190924", "nejatbakhsh2020-20190928-08-ses-20190928")
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        for seed, animal in enumerate(("20190924-01", "20190928-08")):
+            name = f"sub-{animal}/sub-{animal}_ses-{animal[:8]}_ophys.nwb"
+            worm_layouts.worm_nwb(folder / "nejatbakhsh2020" / name, rate=4.0, seed=seed)
+
+
+class TestVenkatachalam2024OnItsLayout(LayoutContract):
+    source = "venkatachalam2024"
+    records = ("venkatachalam2024-20220327_herm_2", "venkatachalam2024-20220403_male_1")
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        worm_layouts.venkatachalam_table(folder / "venkatachalam2024/20220327_herm_2.zip")
+        worm_layouts.venkatachalam_table(folder / "venkatachalam2024/20220403_male_1.csv", seed=1)
+
+    def test_every_record_names_its_animal_its_condition_and_its_file(
+        self, result: IngestResult, manifest: Manifest
+    ) -> None:
+        """The recordings are unpublished: a page stands in the place of a DOI."""
+        for name in result.added:
+            attributes = manifest.records[name].attributes
+            for attribute in ("subject", "condition", "data_file", "url", "licence"):
+                assert attributes.get(attribute), f"{name} has no {attribute}"
+
+
+class TestWormId2025OnItsLayout(LayoutContract):
+    source = "wormid2025"
+    records = ("wormid2025-000472-1", "wormid2025-000776-2023-01-09-15-SWF702-ses-20230109")
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        worm_layouts.worm_nwb(folder / "wormid2025/000472/sub-1/sub-1_ophys.nwb", followed="Untracked")
+        name = "sub-2023-01-09-15-SWF702/sub-2023-01-09-15-SWF702_ses-20230109_ophys.nwb"
+        worm_layouts.worm_nwb(folder / "wormid2025/000776" / name, stamps=True, seed=1)
 
 
 def leaves(contract: type[SourceContract]) -> list[type[SourceContract]]:
