@@ -106,7 +106,7 @@ def test_layout_files_that_contradict_each_other_are_refused(tmp_path: Path, par
     leifer_worm(tmp_path, 0)
     (tmp_path / f"0_{part}.txt").write_text(text)
     with pytest.raises(FormatError, match=message) as caught:
-        read(tmp_path / "0_gcamp.txt")
+        read(tmp_path / "0_gcamp.txt", "text-celegans")
     assert caught.value.subject.startswith(str(tmp_path))
 
 
@@ -152,10 +152,13 @@ def test_layout_incomplete_worms_second_copies_and_strangers_are_turned_away_wit
     leifer_worm(folder / "exported_data", 1)
     (folder / "exported_data" / "1_stim_neurons.txt").unlink()
     (folder / "exported_data" / "notes.txt").write_text("generated")
+    leifer_worm(folder / "exported_data", 2)
+    (folder / "exported_data" / "2_gcamp.txt").write_text("<html>not here</html>\n")
     found = load_source("leifer2023").discover(raw_files(folder))
     assert [job.record for job in found.jobs] == ["leifer2023-wt-000"]
     reasons = {item.file: item.reason for item in found.rejected}
-    assert len(reasons) == 6 + 5 + 1
+    assert len(reasons) == 6 + 5 + 1 + 6
+    assert "does not begin with numbers" in reasons["leifer2023/exported_data/2_t.txt"]
     assert "1_stim_neurons.txt" in reasons["leifer2023/exported_data/1_gcamp.txt"]
     assert "second copy" in reasons["leifer2023/raw_extracted_data/0_t.txt"]
     assert "not one of the six" in reasons["leifer2023/exported_data/notes.txt"]
