@@ -2,10 +2,11 @@
 
     connectome ingest celegans-connectomes
     connectome ingest celegans-consensus
-    python docs/examples/compare_2024.py --published FOLDER
+    python docs/examples/compare_2024.py --published FOLDER --labels NeuroPAL_labels_dict.jld2
 
 FOLDER holds consensus_connectome_trimmed_withfunc.csv and consensus_connectome_trimmed_nofunc.csv of the Hugging Face
-data set qsimeon/celegans_connectome_data. Prints the tables of docs/explanation/what-differs-from-the-2024-release.md.
+data set qsimeon/celegans_connectome_data; the file of labels is that of Dag et al. (2023). Prints the tables of
+docs/explanation/what-differs-from-the-2024-release.md.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,8 @@ import pandas as pd
 
 from connectome.pipelines.derived import simeon2024
 from connectome.pipelines.derived.celegans_consensus import ANNOTATIONS, lineages_of, read_annotation
+from connectome.pipelines.formats.neuropal_labels import labelled_animals, read_labels
+from connectome.pipelines.homogenise.celegans_names import match_label
 from connectome.schema import decode
 from connectome.store import Repository
 
@@ -276,15 +280,34 @@ class Comparison:
 
     def uncertainty(self) -> str:
         known = int(self.theirs["uncertainty"].notna().sum())
+        n_orders, n_fitting = self.orders()
         return markdown(
             "Uncertainty of the release",
-            ["", "rows"],
+            ["", "n"],
             [
-                ("all", len(self.theirs)),
-                ("with a number (both types listed)", known),
-                ("empty", len(self.theirs) - known),
+                ("rows", len(self.theirs)),
+                ("rows with a number (both types listed)", known),
+                ("rows without", len(self.theirs) - known),
+                ("orders in which nine files can be read", n_orders),
+                ("orders that give the last bit of every number", n_fitting),
             ],
         )
+
+    def orders(self) -> tuple[int, int]:
+        """Count the orders of files, and those in which the sums of floats give every published uncertainty."""
+        orders = np.array(list(permutations(range(len(self.parts)))), dtype=np.int8)
+        left = orders
+        for row in self.theirs[self.theirs["uncertainty"].notna()].itertuples():
+            pair = (row.from_neuron, row.to_neuron)
+            values = np.array([part.chemical.get(pair, np.nan) for part in self.parts.values()])
+            if len(set(values[~np.isnan(values)].tolist())) < 2:
+                continue
+            ordered = values[left]
+            chemical = np.std(ordered[~np.isnan(ordered)].reshape(len(left), -1), axis=1)
+            gap = np.std(sorted({part.gap[pair] for part in self.parts.values() if pair in part.gap}))
+            share = simeon2024.SHARE
+            left = left[share * chemical + (1 - share) * gap == row.uncertainty]
+        return len(orders), len(left)
 
     def tables(self) -> list[str]:
         return [
@@ -293,12 +316,49 @@ class Comparison:
         ]  # fmt: skip
 
 
+def nearest_name(label: str, left: Sequence[str]) -> str:
+    """The release's rule: most equal letters at equal places, '?' taken off; the first by alphabet of the best."""
+    wanted = label.replace("?", "")
+    return max(left, key=lambda name: sum(one == other for one, other in zip(wanted, name, strict=False)))
+
+
+def names(path: Path) -> str:
+    listed = sorted(simeon2024.names_of_release())
+    animals, total = labelled_animals(path), 0
+    changed: Counter[str] = Counter()
+    for animal in animals:
+        left = list(listed)
+        for item in read_labels(path, uid=animal):
+            given = nearest_name(item.label, left)
+            left.remove(given)
+            total += 1
+            if given != item.label:
+                changed[match_label(item.label).status] += 1
+    # The release looks for its labels under the file's name, from which it strips a set of letters, not an ending.
+    found = [animal for animal in animals if f"{animal}-data.h5".strip("-data.h5") == animal]  # noqa: B005
+    return markdown(
+        "Names of neurons (Dag et al. 2023)",
+        ["", "n"],
+        [
+            ("animals with labels", len(animals)),
+            ("animals whose labels the release finds", len(found)),
+            ("labels of all animals", total),
+            ("labels that its nearest-name rule changes", changed.total()),
+            ("of them without a side (`SAAD?`), which is made up", changed["ambiguous"]),
+            ("of them zero-padded (`VB02`), which becomes another cell (VA12)", changed["normalised"]),
+            ("of them a name of its own, which a doubled label pushed to another cell", changed["exact"]),
+        ],
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--published", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="NeuroPAL_labels_dict.jld2, to compare names too")
     parser.add_argument("--root", metavar="DIR", help="the store; default as for the connectome command")
     given = parser.parse_args(arguments)
-    print("\n\n".join(Comparison(given.root, given.published).tables()))
+    tables = Comparison(given.root, given.published).tables()
+    print("\n\n".join([*tables, *([names(given.labels)] if given.labels else [])]))
     return 0
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Pair = tuple[str, str]
 
-__all__ = ["FILES", "RECORDS", "Release", "as_record", "release_table", "weights_of"]
+__all__ = ["FILES", "RECORDS", "Release", "as_record", "names_of_release", "release_table", "weights_of"]
 
 FILES = {
     "chklovskii": "varshney2011",
@@ -69,12 +69,17 @@ class Release:
     gap: dict[Pair, float] = field(default_factory=dict)
 
 
+def names_of_release() -> set[str]:
+    """Return the 300 names of the release: the hermaphrodite's neurons without CANL and CANR."""
+    return {name for name, neuron in NEURONS.items() if neuron.sex != "male" and not name.startswith("CAN")}
+
+
 def _edges(tree: xr.DataTree) -> pd.DataFrame:
     """Return the edges between cells whose label is one of the 300 names, in the order of the source."""
     dataset = tree["connectome"].to_dataset()
     names = dataset["node"].values.astype(object)
     labels = dataset["source_label"].values.astype(object)
-    listed = {name for name, neuron in NEURONS.items() if neuron.sex != "male" and not name.startswith("CAN")}
+    listed = names_of_release()
     kept = np.array(
         [name in listed and name in str(label).split(" | ") for name, label in zip(names, labels, strict=True)]
     )

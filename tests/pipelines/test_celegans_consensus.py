@@ -248,13 +248,21 @@ def test_the_page_of_differences_holds_what_the_command_prints(
     project: Path, root: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ):
     published = data_dir / "worm/hf_consensus"
-    assert script(project).main(["--published", str(published), "--root", str(root)]) == 0
+    labels = data_dir / "worm/dag2023/NeuroPAL_labels_dict.jld2"
+    given = ["--published", str(published), "--labels", str(labels), "--root", str(root)]
+    assert script(project).main(given) == 0
     printed = capsys.readouterr().out.strip()
     page = (project / "docs/explanation/what-differs-from-the-2024-release.md").read_text(encoding="utf-8")
     tables = [f"**{part}" for part in printed.removeprefix("**").split("\n\n**")]
-    assert len(tables) == 10
+    assert len(tables) == 11
     assert [table.splitlines()[0] for table in tables if table not in page] == []
     # No table of the page comes from anywhere else.
     assert page.count("| --- |") == printed.count("| --- |")
-    for number in ("11,175", "1,124", "| Cook et al. 2019 | chemical | 300 | 236 | 3,707 | 3,038 | 669 |"):
+    for number in (
+        "| 814 |",
+        "| 29 |",
+        "11,175",
+        "1,124",
+        "| Cook et al. 2019 | chemical | 300 | 236 | 3,707 | 3,038 | 669 |",
+    ):
         assert number in printed
