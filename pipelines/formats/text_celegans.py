@@ -180,17 +180,23 @@ def _lines(path: Path) -> list[str]:
 
 
 def _matrix(path: Path) -> Array:
-    if not path.stat().st_size:
-        raise FormatError("the file is empty", subject=str(path), expected="one row per volume")
+    """Return the rows of numbers of a file; float() reads what ``%.18e`` wrote to the last bit, and fast."""
+    data = path.read_bytes()
     try:
-        values: Array = np.loadtxt(path, dtype=np.float64, ndmin=2, comments=None, encoding="utf-8")
+        rows = [[float(word) for word in line.split()] for line in data.splitlines() if line.strip()]
     except ValueError as error:
+        raise FormatError("not a matrix of numbers", subject=str(path), found=str(error)) from error
+    if not rows:
+        raise FormatError("the file is empty", subject=str(path), expected="one row per volume")
+    lengths = {len(row) for row in rows}
+    if len(lengths) > 1 or b"_" in data:
         raise FormatError(
-            "not a matrix of numbers", subject=str(path), expected="rows of equal length", found=str(error)
-        ) from error
-    if not values.size:
-        raise FormatError("the file holds no numbers", subject=str(path), expected="one row per volume")
-    return values
+            "not a matrix of numbers",
+            subject=str(path),
+            expected="rows of equal length",
+            found=f"rows of {', '.join(map(str, sorted(lengths)[:5]))} numbers",
+        )
+    return np.array(rows, dtype=np.float64)
 
 
 def _numbers(path: Path) -> Array:

@@ -92,6 +92,7 @@ def test_layout_empty_labels_beyond_the_last_column_are_reported_and_others_refu
         ("gcamp", "1 2\n3\n", "not a matrix"),
         ("gcamp", "", "empty"),
         ("gcamp", "one two\n", "not a matrix"),
+        ("gcamp", "1_0 2\n", "not a matrix"),
         ("t", "0\n1\n", "differ in length"),
         ("t", "\n".join(map(str, reversed(range(60)))), "go back"),
         ("t", "nan\n" * 60, "missing"),
