@@ -28,7 +28,7 @@ _HEADER_BYTES = 128
 _MAGIC = b"MATLAB 5.0 MAT-file"
 _MAX_DEPTH = 64
 _FAILURES = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, NotImplementedError,
-             MemoryError, zlib.error)  # fmt: skip
+             MemoryError, NameError, zlib.error)  # fmt: skip
 """What scipy's reader raises on damaged files, by experience with cut and overwritten ones."""
 
 

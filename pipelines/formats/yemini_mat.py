@@ -230,7 +230,8 @@ class _File:
 
     def _stimulus(self, worm: int) -> xr.Dataset:
         names = _texts(self.variables["stim_names"], "stim_names", self.subject)
-        times = np.atleast_2d(np.asarray(self.variables["stim_times"], dtype=np.float64))
+        given = self.variables["stim_times"]
+        times = given.astype(np.float64) if isinstance(given, np.ndarray) and given.dtype.kind in "iuf" else np.zeros(0)
         orders = self.variables["stims"]
         order = orders[worm] if isinstance(orders, list) and len(orders) == len(self.worms) else None
         if isinstance(orders, np.ndarray) and orders.ndim == 2 and orders.shape[0] == len(self.worms):
@@ -241,7 +242,7 @@ class _File:
             raise self._wrong(
                 "the stimuli do not fit their times",
                 f"stims({worm + 1})",
-                f"one number from 1 to {len(names)} for each of {len(times)} intervals (start, end)",
+                f"one number from 1 to {len(names)} for each interval (start, end)",
                 f"{numbers.tolist()}, times of shape {times.shape}",
             )
         return table(

@@ -305,7 +305,8 @@ class _Worm:
         times = one["switchtimes"].ravel().astype(np.float64)
         levels = one["conc"].ravel().astype(np.float64) if isinstance(one.get("conc"), np.ndarray) else np.zeros(0)
         first = one.get("initialstate")
-        start = int(first.ravel()[0]) if isinstance(first, np.ndarray) and first.size == 1 else None
+        whole = isinstance(first, np.ndarray) and first.size == 1 and float(first.ravel()[0]).is_integer()
+        start = int(first.ravel()[0]) if isinstance(first, np.ndarray) and whole else None
         before, after = np.full(times.size, np.nan), np.full(times.size, np.nan)
         if start is not None and levels.size:
             order = np.arange(times.size)

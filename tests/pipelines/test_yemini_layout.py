@@ -107,7 +107,9 @@ def test_a_side_for_a_neuron_that_has_none_is_a_contradiction_and_names_no_cell(
         ({"fps": np.array([[0.0]])}, "frame rate"),
         ({"fps": np.array([[np.nan]])}, "frame rate"),
         ({"stim_times": np.zeros((3, 2))}, "do not fit their times"),
+        ({"stim_times": "noon"}, "do not fit their times"),
         ({"stims": np.full((3, 2), 9)}, "do not fit their times"),
+        ({"stims": "none"}, "do not fit their times"),
         ({"neurons": np.array([["AVA"], ["AVG"]], dtype=object)}, "not one cell per neuron class"),
     ],
 )

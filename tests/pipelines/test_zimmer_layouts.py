@@ -114,6 +114,7 @@ def test_fields_of_the_stimulus_that_are_not_as_expected_are_kept_beside_it(tmp_
     stimulus = {
         "switchtimes": np.array([[5.0]]),
         "identity": np.array([[7.0]]),
+        "initialstate": np.array([[np.nan]]),
         "note": "by hand",
         "conc": layouts.EMPTY,
     }
