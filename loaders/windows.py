@@ -396,6 +396,12 @@ class WindowSource:
         series.read_into(signal[:n_rows], mask[:n_rows], start, rows=rows)
         return signal, mask
 
+    def times(self, range_: int, start: int, stop: int) -> Array:
+        """Return the stamps of samples of one range, float64 seconds; NaN where the record counts frames."""
+        time_s = np.empty(stop - start, dtype=np.float64)
+        self._series(int(self.index.record[range_])).times_into(time_s, start)
+        return time_s
+
 
 def _some(values: dict[str, int]) -> str:
     shown = ", ".join(f"{name}: {value}" for name, value in list(values.items())[:6])
