@@ -40,6 +40,8 @@ _SEGMENTATIONS = {"PlaneSegmentation", "VolumeSegmentation"}
 _UNITS = {"unitless": "1", "percentage": "percent", "seconds": "s", "meters": "m"}
 _ROOT = ("identifier", "session_description", "session_start_time")
 _GENERAL = ("experiment_description", "experimenter", "institution", "lab", "related_publications", "session_id")
+_SEXES = {"O": "hermaphrodite", "M": "male"}
+"""What the convention writes (focolab/NWBelegans, README: "O for hermaphrodite or M for male")."""
 _SUBJECT = ("subject_id", "description", "date_of_birth", "age", "sex", "species", "strain", "genotype",
             "growth_stage", "growth_stage_time", "cultivation_temp")  # fmt: skip
 
@@ -298,9 +300,10 @@ def _description(file: h5py.File, subject: str) -> dict[str, Any]:
     worm = _members(file.get("general/subject"), _SUBJECT, subject)
     attrs: dict[str, Any] = {name: value for name, value in found.items() if value and name != "identifier"}
     attrs |= {f"subject_{name.removeprefix('subject_')}": value for name, value in worm.items() if value}
-    for name in ("strain", "sex"):
-        if worm.get(name):
-            attrs[name] = attrs.pop(f"subject_{name}")
+    if worm.get("strain"):
+        attrs["strain"] = attrs.pop("subject_strain")
+    if worm.get("sex") in _SEXES:
+        attrs["sex"] = _SEXES[worm["sex"]]
     version = attribute(file, "nwb_version")
     return {**attrs, "source_uid": str(found["identifier"]), **({"nwb_version": version} if version else {})}
 

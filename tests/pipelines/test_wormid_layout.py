@@ -142,7 +142,8 @@ def test_layout_images_of_rois_are_named_as_not_stored(worm) -> None:
 
 def test_layout_what_the_file_says_of_the_animal_is_kept(worm) -> None:
     attrs = read(worm[0]).attrs
-    assert (attrs["strain"], attrs["sex"], attrs["subject_id"]) == ("OH16230", "O", "20190928_08")
+    assert (attrs["strain"], attrs["subject_id"]) == ("OH16230", "20190928_08")
+    assert (attrs["subject_sex"], attrs["sex"]) == ("O", "hermaphrodite")
     assert attrs["subject_growth_stage"] == "YA"
     assert attrs["subject_growth_stage_time"] == "P0DT2H30M"
     assert attrs["experimenter"] == ["One, Some", "Two, Some"]
