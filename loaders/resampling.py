@@ -17,7 +17,7 @@ import numpy as np
 
 from connectome.errors import UsageError
 
-from .alignment import Policy, identify, read_labels, rows_of
+from .alignment import Identities, Policy, identify, read_labels, rows_of
 from .gaps import by_mask, checked_series, stretches
 from .reading import RecordReader
 from .signals import SeriesReader, describe_series
@@ -28,7 +28,16 @@ if TYPE_CHECKING:
 
     from .windows import Windows
 
-__all__ = ["Method", "Resample", "Resampled", "regular_times", "resample", "resample_record"]
+__all__ = [
+    "Method",
+    "Recording",
+    "Resample",
+    "Resampled",
+    "read_recording",
+    "regular_times",
+    "resample",
+    "resample_record",
+]
 
 Array = np.ndarray[Any, Any]
 Method = Literal["linear", "mean", "nearest"]
@@ -52,6 +61,54 @@ class Resampled:
     rate_hz: float
     method: Method
     max_gap_s: float
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A whole recording on its own clock."""
+
+    signal: Array
+    """Shape (channel, time), float64; NaN where ``mask`` is False."""
+    mask: Array
+    """The same shape, bool: True where the sample counts."""
+    time_s: Array
+    """Shape (time,), float64 seconds."""
+    segments: tuple[tuple[int, int], ...]
+    """Half-open ranges of samples without gaps inside."""
+    channels: tuple[str, ...]
+    """Channel ids, or the neurons that were asked for."""
+    identities: Identities | None
+    """Which channel is which neuron; None where the record does not say."""
+
+
+def read_recording(
+    version: Version,
+    record: str,
+    *,
+    group: str = "activity",
+    neurons: Sequence[str] | None = None,
+    policy: Policy = "exact+normalised",
+) -> Recording:
+    """Read a whole recording; parameters and errors as for :func:`resample_record`."""
+    file = record_file(version, record)
+    reader = RecordReader(file.open(), size_bytes=file.size_bytes)
+    info = describe_series(reader, record=record, group=group.strip("/"), complete=False)
+    if info.clock == "frame":
+        raise UsageError(
+            "the record counts frames and has no time in seconds", subject=record, place=group, expected="a clock"
+        )
+    series = SeriesReader(reader, info, fill=np.nan)
+    channels, rows, identities = tuple(series.channels()), None, None
+    if neurons is not None or reader.has("neuron"):
+        identities = identify(read_labels(reader, record=record), channels, policy=policy)
+        if neurons is not None:
+            channels, rows = tuple(neurons), rows_of(neurons, identities.channel_of)
+    signal = np.empty((len(channels), info.n_samples))
+    mask = np.empty(signal.shape, dtype=bool)
+    series.read_into(signal, mask, 0, rows=rows)
+    time_s = np.empty(info.n_samples)
+    series.times_into(time_s, 0)
+    return Recording(signal, mask, time_s, info.segments, channels, identities)
 
 
 def regular_times(time_s: Array, *, rate_hz: float, method: Method = "linear") -> Array:
@@ -182,7 +239,7 @@ def resample_record(
         Name of the record.
     neurons : sequence of str, optional
         Only these, in this order; one that the record does not have is masked. Default all channels.
-    policy : {"exact+normalised", "exact"}
+    policy : {"exact+normalised", "exact", "all-candidates"}
         Which labels are believed, for ``neurons``.
     rate_hz, max_gap_s, method, times_s
         As for :func:`resample`; the record's own segments are kept apart.
@@ -201,34 +258,18 @@ def resample_record(
         When there is no such record or group, or ``neurons`` are asked for and the record tells none.
     """
     version = as_version(data, root=root)
-    file = record_file(version, record)
-    reader = RecordReader(file.open(), size_bytes=file.size_bytes)
-    info = describe_series(reader, record=record, group=group.strip("/"), complete=False)
-    if info.clock == "frame":
-        raise UsageError(
-            "the record counts frames and has no time in seconds", subject=record, place=group, expected="a clock"
-        )
-    series = SeriesReader(reader, info, fill=np.nan)
-    channels, rows = tuple(series.channels()), None
-    if neurons is not None:
-        identities = identify(read_labels(reader, record=record), channels, policy=policy)
-        channels, rows = tuple(neurons), rows_of(neurons, identities.channel_of)
-    signal = np.empty((len(channels), info.n_samples))
-    mask = np.empty(signal.shape, dtype=bool)
-    series.read_into(signal, mask, 0, rows=rows)
-    time_s = np.empty(info.n_samples)
-    series.times_into(time_s, 0)
+    found = read_recording(version, record, group=group, neurons=neurons, policy=policy)
     made = resample(
-        signal,
-        time_s,
-        mask,
+        found.signal,
+        found.time_s,
+        found.mask,
         rate_hz=rate_hz,
         max_gap_s=max_gap_s,
         method=method,
         times_s=times_s,
-        segments=info.segments,
+        segments=found.segments,
     )
-    return replace(made, channels=channels)
+    return replace(made, channels=found.channels)
 
 
 @dataclass(frozen=True)
