@@ -37,6 +37,7 @@ __all__ = [
     "regular_times",
     "resample",
     "resample_record",
+    "why_unusable",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -79,6 +80,17 @@ class Recording:
     """Channel ids, or the neurons that were asked for."""
     identities: Identities | None
     """Which channel is which neuron; None where the record does not say."""
+
+
+def why_unusable(version: Version, record: str, group: str) -> str:
+    """Say why a record cannot be read by time in seconds; empty when it can."""
+    facts = version.manifest.records[record].facts
+    if f"/{group}" not in facts:
+        return f"no group {group}"
+    found = version.open(record)[group]
+    if "time" not in found.coords and "rate_hz_numerator" not in found.attrs:
+        return "the record counts frames and has no time in seconds"
+    return ""
 
 
 def read_recording(

@@ -33,7 +33,7 @@ from connectome.store.canonical import json_digest
 
 from .huggingface import FINGERPRINT_CHARACTERS, datasets_library
 from .moments import Moments, causal_moments
-from .resampling import Method, Recording, read_recording, resample
+from .resampling import Method, Recording, read_recording, resample, why_unusable
 from .smoothing import Smooth, smooth
 from .specs import as_version
 
@@ -198,7 +198,7 @@ def to_predecessor_rows(
     worms: Counter[str] = Counter()
     for record, source in sorted(chosen.items(), key=lambda item: (item[1], item[0])):
         entry: dict[str, Any] = {"record": record, "source_dataset": source, "worm": "", "reason": ""}
-        entry["reason"] = _unusable(version, record, group.strip("/"))
+        entry["reason"] = why_unusable(version, record, group.strip("/"))
         if not entry["reason"]:
             entry["worm"] = f"worm{worms[source]}"
             worms[source] += 1
@@ -248,16 +248,6 @@ def _choose(version: Version, records: Sequence[str] | None) -> dict[str, str]:
 def _source_name(source: str) -> str:
     name = _RELEASE_NAMES.get(source, source.capitalize())
     return name if name in _RELEASE_SOURCES else source
-
-
-def _unusable(version: Version, record: str, group: str) -> str:
-    facts = version.manifest.records[record].facts
-    if f"/{group}" not in facts:
-        return f"no group {group}"
-    attrs = version.open(record)[group]
-    if "time" not in attrs.coords and "rate_hz_numerator" not in attrs.attrs:
-        return "the record counts frames and has no time in seconds"
-    return ""
 
 
 def _raw_file(version: Version, record: str) -> str:
