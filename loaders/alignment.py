@@ -26,8 +26,9 @@ __all__ = ["COLUMNS", "Identities", "Policy", "identify", "join_report", "read_l
 
 COLUMNS = ("roi", "raw_label", "neuron", "candidates", "status")
 
-Policy = Literal["exact", "exact+normalised"]
-"""Which labels are believed: names as the source writes them, or also those that a named rule turned into a name."""
+Policy = Literal["exact", "exact+normalised", "all-candidates"]
+"""Which labels are believed: names as the source writes them; also those that a named rule turned into a name; also
+ambiguous ones, whose ROI then stands for every candidate that no other ROI claims, so one trace may be there twice."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,21 @@ class Identities:
     """Neuron to position of its channel, in the order of the channels."""
     table: pd.DataFrame
     """One row per row of the ``neuron`` table: ``roi``, ``label``, ``neuron``, ``candidates``, ``status``,
-    ``identified`` and, where it is not, the ``reason``."""
+    ``used_as`` (the neurons that it stands for, separated by blanks), ``identified`` and, where it is not, the
+    ``reason``."""
+
+    def counts(self) -> pd.DataFrame:
+        """Return how many ROIs have a label of each status, and how many of them are used.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``n_rois`` and ``n_used`` by ``status``; an ROI with two labels counts under both.
+        """
+        by_status = self.table.groupby("status")
+        used = self.table[self.table["identified"]].groupby("status")["roi"].nunique()
+        n_rois = by_status["roi"].nunique()
+        return pd.DataFrame({"n_rois": n_rois, "n_used": used.reindex(n_rois.index, fill_value=0)})
 
 
 def read_labels(reader: RecordReader, *, record: str) -> dict[str, np.ndarray[Any, Any]]:
@@ -81,7 +96,7 @@ def identify(
         From :func:`read_labels`.
     channels : sequence of str
         Channel ids of the series, in stored order.
-    policy : {"exact+normalised", "exact"}
+    policy : {"exact+normalised", "exact", "all-candidates"}
         Which labels are believed.
 
     Returns
@@ -101,16 +116,51 @@ def identify(
     names_of = claims.groupby("roi")["neuron"].nunique()
     rois_of = claims.groupby("neuron")["roi"].nunique()
     reasons = [_reason(row, believed, position, names_of, rois_of) for row in table.itertuples(index=False)]
+    used_as = [name if not why else "" for name, why in zip(table["neuron"].tolist(), reasons, strict=True)]
+    if policy == "all-candidates":
+        used_as, reasons = _with_candidates(table, used_as, reasons, position)
+    table["used_as"] = used_as
     table["identified"] = [reason == "" for reason in reasons]
     table["reason"] = reasons
-    channel_of = {str(row.neuron): position[str(row.roi)] for row in table[table["identified"]].itertuples(index=False)}
+    channel_of = {
+        name: position[roi] for roi, names in zip(table["roi"].tolist(), used_as, strict=True) for name in names.split()
+    }
     return Identities(dict(sorted(channel_of.items(), key=lambda item: item[1])), table)
+
+
+def _with_candidates(
+    table: pd.DataFrame, used_as: Sequence[str], reasons: Sequence[str], position: Mapping[str, int]
+) -> tuple[list[str], list[str]]:
+    """Let ambiguous ROIs stand for every candidate that they alone may be; what is left keeps a reason."""
+    rois, names = table["roi"].tolist(), table["neuron"].tolist()
+    offers = {
+        at: candidates.split()
+        for at, (status, candidates) in enumerate(zip(table["status"], table["candidates"], strict=True))
+        if status == "ambiguous" and rois[at] in position
+    }
+    # A neuron that a label names for sure is taken, even where two labels quarrel over it.
+    taken = set(names)
+    claims: dict[str, set[str]] = {}
+    for at, candidates in offers.items():
+        for name in candidates:
+            claims.setdefault(name, set()).add(rois[at])
+    named = {roi for roi, name in zip(rois, names, strict=True) if name}
+    found, left = list(used_as), list(reasons)
+    for at, candidates in offers.items():
+        free = [name for name in candidates if name not in taken and len(claims[name]) == 1]
+        if rois[at] in named:
+            left[at] = "the ROI has several names"
+        elif not free:
+            left[at] = f"other ROIs claim {', '.join(candidates)}"
+        else:
+            found[at], left[at] = " ".join(free), ""
+    return found, left
 
 
 def _statuses(policy: str) -> tuple[str, ...]:
     if policy not in get_args(Policy):
         raise UsageError("unknown policy", subject="policy", expected=" or ".join(get_args(Policy)), found=repr(policy))
-    return tuple(policy.split("+"))
+    return ("exact", "normalised") if policy == "all-candidates" else tuple(policy.split("+"))
 
 
 def _reason(
@@ -158,12 +208,12 @@ def join_report(identities: Mapping[str, Identities], nodes: Collection[str], *,
     pandas.DataFrame
         ``record``, ``roi``, ``label``, ``status``, ``neuron``, ``matched`` (bool), ``reason`` (empty when matched).
     """
-    nodes = set(nodes)
+    nodes = frozenset(nodes)
     parts = []
     for record, found in identities.items():
         part = found.table[["roi", "label", "status", "neuron"]].copy()
         part.insert(0, "record", record)
-        inside = part["neuron"].isin(nodes)
+        inside = found.table["used_as"].map(lambda names: not nodes.isdisjoint(names.split()))
         identified = found.table["identified"]
         part["matched"] = identified & inside
         part["reason"] = found.table["reason"].where(~(identified & ~inside), f"{where} has no such cell")

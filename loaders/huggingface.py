@@ -115,7 +115,7 @@ def to_dataset(
     UsageError
         When ``config`` is needed, or the split cuts records in time.
     """
-    library = _library()
+    library = datasets_library()
     version = as_version(spec, root=root)
     table = choose(tables(version, samples_per_row=samples_per_row), config)
     records = _records(version, table, split, split_name)
@@ -155,7 +155,7 @@ def to_iterable(
     -------
     datasets.IterableDataset
     """
-    library = _library()
+    library = datasets_library()
     version = as_version(spec, root=root)
     table = choose(tables(version, samples_per_row=samples_per_row), config)
     place = version.repository.root.name
@@ -200,12 +200,12 @@ def _write(version: Version, table: Table, records: list[str], file: Path) -> No
 
 
 def _features(table: Table) -> datasets.Features:
-    return _library().Features.from_arrow_schema(arrow_schema(table))
+    return datasets_library().Features.from_arrow_schema(arrow_schema(table))
 
 
 def _info(version: Version, table: Table) -> datasets.DatasetInfo:
     about = version.manifest.about
-    return _library().DatasetInfo(
+    return datasets_library().DatasetInfo(
         description=str(about.get("description", "")),
         citation=version.cite("bibtex"),
         homepage=str(about.get("homepage", "")),
@@ -218,10 +218,11 @@ def _info(version: Version, table: Table) -> datasets.DatasetInfo:
 
 
 def _named(split: str | None) -> Any:
-    return None if split is None else _library().NamedSplit(split)
+    return None if split is None else datasets_library().NamedSplit(split)
 
 
-def _library() -> Any:
+def datasets_library() -> Any:
+    """Return the module of Hugging Face datasets, or say which extra brings it."""
     try:
         import datasets
         import datasets.iterable_dataset

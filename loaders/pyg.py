@@ -262,7 +262,7 @@ class TemporalGraphDataset(Dataset[Data]):  # type: ignore[misc]
         Samples after the window that become ``y``; a window and its horizon lie in one range.
     edge_types, node_kinds
         As for :func:`~connectome.loaders.graphs.load_graph`.
-    policy : {"exact+normalised", "exact"}
+    policy : {"exact+normalised", "exact", "all-candidates"}
         Which labels are believed.
     transform : transform or sequence of transforms, optional
         Applied to the windows, ``y`` included, before they become graphs.

@@ -49,10 +49,13 @@ def bind(
         return []
     steps = transform if isinstance(transform, Sequence) else [transform]
     bound = [step.bind(source) if isinstance(step, BindableTransform) else step for step in steps]
-    late = [step for step in bound[1:] if isinstance(step, _BoundCausal)]
+    late = [step for step in bound[1:] if getattr(step, "reads_stored", False)]
     if late:
         raise UsageError(
-            "the causal z-score reads the stored samples, so it comes first", subject="transform", hint="reorder them"
+            "a transform that reads the stored samples comes first, and there is one at most",
+            subject="transform",
+            found=type(late[0]).__name__.removeprefix("_Bound"),
+            hint="reorder them",
         )
     return bound
 
@@ -340,6 +343,8 @@ class CausalZScore(_Learned):
 
 class _BoundCausal:
     """A causal z-score over one source; keeps the state at every block of the ranges that it has been through."""
+
+    reads_stored = True
 
     def __init__(self, source: WindowSource, prior: Moments, min_samples: int) -> None:
         self.source, self.prior, self.min_samples = source, prior, min_samples

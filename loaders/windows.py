@@ -92,7 +92,7 @@ class WindowSource:
         masked there.
     channels : sequence of str, optional
         A view by channel ids instead.
-    policy : {"exact+normalised", "exact"}
+    policy : {"exact+normalised", "exact", "all-candidates"}
         Which labels are believed, for ``neurons``.
     pad : bool
         Whether records with fewer channels, or fewer samples per window, are padded at the end under the mask;
@@ -317,6 +317,18 @@ class WindowSource:
         names = self._names if self._names is not None else range(self.n_channels)
         return pd.DataFrame(np.array(here), index=pd.Index(self.records, name="record"), columns=list(names))
 
+    def identity_counts(self) -> pd.DataFrame:
+        """Return how many ROIs of every record have a label of each status, and how many are used.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``record``, ``status``, ``n_rois``, ``n_used``; records without windows too. Empty without ``neurons``.
+        """
+        parts = [found.counts().reset_index().assign(record=name) for name, found in self.identities.items()]
+        columns = ["record", "status", "n_rois", "n_used"]
+        return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
     def _series(self, record: int) -> SeriesReader:
         return SeriesReader(self._shelf.reader(record), self.infos[record], fill=self.fill)
 
@@ -395,6 +407,12 @@ class WindowSource:
         n_rows = series.info.n_channels if rows is None else self.n_channels
         series.read_into(signal[:n_rows], mask[:n_rows], start, rows=rows)
         return signal, mask
+
+    def times(self, range_: int, start: int, stop: int) -> Array:
+        """Return the stamps of samples of one range, float64 seconds; NaN where the record counts frames."""
+        time_s = np.empty(stop - start, dtype=np.float64)
+        self._series(int(self.index.record[range_])).times_into(time_s, start)
+        return time_s
 
 
 def _some(values: dict[str, int]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectome.errors import FactsError, FetchError, NotFoundError
 
+from .derived.parents import DerivedDataset, check_parents, find_parents, parent_versions
 from .fetch import Fetched, fetch
 from .jobs import Discovery, Job, RawFiles, Rejected, Source
 from .making import Outcome, Task, check_measured, make_record, recipe_of
@@ -98,7 +99,14 @@ def fetch_source(
     ------
     FetchError
         When a file that may not be missing cannot be had.
+    NotFoundError
+        When a parent of a derived dataset is not in the store.
     """
+    if isinstance(source, DerivedDataset):
+        found, missing = find_parents(repository, source)
+        if not allow_missing:
+            check_parents(source, missing)
+        return Fetched(found, missing)
     files = [
         replace(file, optional=allow_missing or (file.optional and not (file.sha256 or file.md5)))
         for file in chosen_files(source, select)
@@ -179,7 +187,16 @@ def commit_outcomes(
             shared = item.file in used or item.file in listed
             file = f"{item.file}#{outcome.record}" if shared else item.file
             listed[file] = {**item.as_dict(), "file": file}
-    return repository.commit(dataset, receipts, rejected=listed.values(), about=about, keep_others=select is not None)
+    latest = repository.latest(dataset) if select is not None else None
+    kept = {**(latest.records if latest else {}), **{receipt.record: receipt for receipt in receipts}}
+    return repository.commit(
+        dataset,
+        receipts,
+        rejected=listed.values(),
+        about=about,
+        parents=parent_versions(repository, dataset, kept.values()),
+        keep_others=select is not None,
+    )
 
 
 def check_complete(sources: Sequence[Source], outcomes: Sequence[Outcome], *, select: str | None) -> None:

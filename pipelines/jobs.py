@@ -39,6 +39,10 @@ class RemoteFile:
     optional: bool = False
     """Whether records can be made without it. One without a checksum may be missing, and the census says so; for the
     others an ingest has to be told to go on without them."""
+    pattern: bool = False
+    """Whether ``path`` stands for all files that it matches (``leifer2023/*_t.txt``; ``*`` goes through folders too),
+    because the publisher offers them only together, in an archive or behind a page. They are taken from a folder given
+    as mirror, as they lie there; ``url`` says where to get them. That there are none never stops an ingest."""
 
 
 @dataclass(frozen=True)

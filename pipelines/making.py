@@ -16,7 +16,8 @@ from connectome.errors import ConnectomeError, FactsError, FormatError, SchemaEr
 from connectome.store import Receipt, Recipe, Repository, write_record
 from connectome.store.canonical import plain
 
-from .jobs import Expected, Job, Rejected
+from .derived.parents import SCHEME
+from .jobs import Expected, Job, RawFile, Rejected
 from .sources import load_source
 
 if TYPE_CHECKING:
@@ -54,12 +55,17 @@ def recipe_of(job: Job) -> Recipe:
     return Recipe(
         source=job.source,
         source_version=load_source(job.source).version,
-        inputs=tuple(
-            {"path": raw.path, "sha256": raw.sha256, "bytes": raw.size_bytes, "verified": raw.verified}
-            for raw in sorted(job.inputs, key=lambda raw: raw.path)
-        ),
+        inputs=tuple(_as_input(raw) for raw in sorted(job.inputs, key=lambda raw: raw.path)),
         params=plain(job.params),
     )
+
+
+def _as_input(raw: RawFile) -> dict[str, Any]:
+    told = {"path": raw.path, "sha256": raw.sha256, "bytes": raw.size_bytes, "verified": raw.verified}
+    if raw.path.startswith(SCHEME):
+        # The length of a parent's file depends on the codec's version; what it holds does not.
+        del told["bytes"]
+    return told
 
 
 def make_record(task: Task) -> Outcome:

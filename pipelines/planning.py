@@ -11,6 +11,7 @@ from connectome.errors import NotFoundError, UsageError
 from connectome.store.diff import reasons_for
 from connectome.store.record import Receipt
 
+from .derived.parents import SCHEME, DerivedDataset, find_parents
 from .fetch.cache import Cache
 from .jobs import Discovery, Job, RawFiles, Rejected, RemoteFile, Source
 from .making import recipe_of
@@ -19,7 +20,7 @@ from .sources import load_source
 if TYPE_CHECKING:
     from connectome.store import Repository
 
-__all__ = ["Plan", "PlannedFile", "PlannedRecord", "chosen_files", "discover", "plan", "sources_of"]
+__all__ = ["Plan", "PlannedFile", "PlannedParent", "PlannedRecord", "chosen_files", "discover", "plan", "sources_of"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,18 @@ class PlannedRecord:
 
 
 @dataclass(frozen=True)
+class PlannedParent:
+    """One record of another dataset that a derived one is made from."""
+
+    record: str
+    """``DATASET/RECORD``."""
+    here: bool
+    """Whether the latest version of its dataset has it."""
+    why: str = ""
+    """What is missing."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """What an ingest would do."""
 
@@ -55,6 +68,8 @@ class Plan:
     records: tuple[PlannedRecord, ...]
     rejected: tuple[Rejected, ...]
     """Of the sources whose files are all here; the others are looked into once they are fetched."""
+    parents: tuple[PlannedParent, ...] = ()
+    """Of a derived dataset."""
 
     @property
     def fetch_bytes(self) -> int:
@@ -73,6 +88,7 @@ class Plan:
                 for item in self.records
             ],
             "rejected": [item.as_dict() for item in self.rejected],
+            "parents": [dict(vars(item)) for item in self.parents],
         }
 
 
@@ -86,7 +102,8 @@ def sources_of(dataset: str) -> list[Source]:
     """
     from connectome.catalog import load_catalog
 
-    return [load_source(source.id) for source in load_catalog()[dataset].sources]
+    entry = load_catalog()[dataset]
+    return [load_source(entry.derived)] if entry.derived else [load_source(source.id) for source in entry.sources]
 
 
 def matches(record: str, select: str | None) -> bool:
@@ -157,14 +174,35 @@ def plan(repository: Repository, dataset: str, *, select: str | None = None) -> 
     files: list[PlannedFile] = []
     records: list[PlannedRecord] = []
     rejected: list[Rejected] = []
+    parents: list[PlannedParent] = []
     for source in sources_of(dataset):
-        chosen = chosen_files(source, select)
+        if isinstance(source, DerivedDataset):
+            found_parents, missing = find_parents(repository, source)
+            parents += [PlannedParent(raw.path.removeprefix(SCHEME), here=True) for raw in found_parents]
+            parents += [PlannedParent(item.file.removeprefix(SCHEME), False, item.reason) for item in missing]
+            jobs = {job.record: job for job in discover(source, RawFiles(found_parents), select=select).jobs}
+            records.extend(
+                _planned(jobs[name], known, latest.records if latest else {})
+                if name in jobs
+                else PlannedRecord(source.id, name, "make", ("parents are missing",))
+                for name in sorted(source.records)
+                if matches(name, select)
+            )
+            continue
+        chosen = [file for item in chosen_files(source, select) for file in _expanded(item, cache)]
         here = {file.path: cache.peek(file) for file in chosen}
         files.extend(
-            PlannedFile(source.id, file.path, file.url, file.size_bytes, here[file.path] is not None, file.optional)
+            PlannedFile(
+                source.id,
+                file.path,
+                file.url,
+                file.size_bytes,
+                here[file.path] is not None,
+                file.optional or file.pattern,
+            )
             for file in chosen
         )
-        if all(here[file.path] is not None or file.optional for file in chosen):
+        if all(here[file.path] is not None or file.optional or file.pattern for file in chosen):
             found = discover(source, RawFiles([raw for raw in here.values() if raw is not None]), select=select)
             rejected.extend(found.rejected)
             records.extend(_planned(job, known, latest.records if latest else {}) for job in found.jobs)
@@ -177,7 +215,13 @@ def plan(repository: Repository, dataset: str, *, select: str | None = None) -> 
             )
     if select is not None and not records:
         raise NotFoundError("no record matches", subject=select, place=dataset, hint=f"connectome plan {dataset}")
-    return Plan(dataset, latest.version if latest else None, tuple(files), tuple(records), tuple(rejected))
+    version = latest.version if latest else None
+    return Plan(dataset, version, tuple(files), tuple(records), tuple(rejected), tuple(parents))
+
+
+def _expanded(file: RemoteFile, cache: Cache) -> list[RemoteFile]:
+    """Return what a pattern was found to stand for before, or the file itself."""
+    return (cache.members(file) if file.pattern else []) or [file]
 
 
 def _planned(job: Job, known: dict[str, Receipt], latest: Any) -> PlannedRecord:

@@ -1,8 +1,9 @@
 """``catalog.yaml`` into a :class:`~connectome.catalog.model.Catalog`, or one error that lists everything wrong with it.
 
 The file has ``sources`` (public origins: title, licence, citation, homepage) and ``datasets`` (what is offered by name:
-title, description, kinds, species, sources). A dataset has the licence and the citations of its sources; it may add
-citations of its own, and must state a licence when it has no sources.
+title, description, kinds, species, sources, and ``derived`` where it is made from other datasets). A dataset has the
+licence and the citations of its sources; it may add citations of its own, and must state a licence when it has no
+sources.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ CITATION_KEYS = {
 SOURCE_KEYS = {"id", "title", "licence", "licence_note", "citation", "homepage"}
 DATASET_KEYS = {
     "id", "title", "description", "kinds", "species", "licence", "sources", "citation", "keywords", "homepage",
+    "derived",
 }  # fmt: skip
 
 
@@ -202,6 +204,7 @@ class _Check:
             citations=citations,
             keywords=self._texts(fields, "keywords", mark, None, required=False),
             homepage=self._url(fields, "homepage", mark, required=False),
+            derived=self._text(fields, "derived", mark, required=False),
         )
         return identifier, line, dataset if len(self.problems) == before else None
 

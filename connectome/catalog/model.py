@@ -73,6 +73,8 @@ class Dataset:
     """Of the dataset itself; those of its sources come on top."""
     keywords: tuple[str, ...] = ()
     homepage: str = ""
+    derived: str = ""
+    """Name of the recipe, where the dataset is made from others; ``sources`` then says where those come from."""
     listed: bool = True
     """False for a user's own data, known from a store only."""
 

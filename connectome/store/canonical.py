@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["canonical_json", "file_sha256", "json_digest", "plain"]
+__all__ = ["canonical_json", "file_sha256", "is_version_text", "json_digest", "loaded_digest", "plain", "version_text"]
 
 
 def plain(value: Any) -> Any:
@@ -50,6 +50,40 @@ def canonical_json(value: Any) -> str:
 def json_digest(value: Any) -> str:
     """Return the SHA-256 (hex) of a value's canonical JSON in UTF-8."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def loaded_digest(document: Any) -> str:
+    """Return :func:`json_digest` of what :func:`json.loads` gave, which needs no walk over its values."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def version_text(document: Mapping[str, Any]) -> bytes:
+    """Return readable JSON: sorted keys, one value a line, indented by one blank for each level."""
+    return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def is_version_text(data: bytes, document: Mapping[str, Any]) -> bool:
+    """Tell whether ``data`` is :func:`version_text` of a document, to the byte.
+
+    The encoder of indented JSON is written in Python and takes seconds for a thousand records. So the text without its
+    line breaks is compared with that of the encoder in C, and the breaks and blanks with the depth of every line.
+    """
+    compact = json.dumps(document, sort_keys=True, separators=(",", ": "), ensure_ascii=False, allow_nan=False)
+    if not data.endswith(b"\n") or not data.startswith(b"{"):
+        return False
+    # Line breaks inside values are written as \\n, so every one in the text is layout.
+    lines = data[:-1].split(b"\n")
+    bare = [line.lstrip(b" ") for line in lines]
+    if b"".join(bare) != compact.encode():
+        return False
+    depth = 0
+    for line, inner in zip(lines, bare, strict=True):
+        closes = inner[:1] in (b"}", b"]")
+        if not inner or len(line) - len(inner) != depth - closes:
+            return False
+        depth += (inner[-1:] in (b"{", b"[")) - closes
+    return True
 
 
 def file_sha256(path: Path) -> str:

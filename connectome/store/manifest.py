@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from connectome.errors import DamagedError, UsageError
 
-from .canonical import json_digest, plain
+from .canonical import is_version_text, json_digest, loaded_digest, plain, version_text
 from .diff import reasons_for
 from .record import Receipt
 
@@ -22,6 +22,10 @@ __all__ = ["Census", "Manifest", "Number", "next_manifest", "parse_spec"]
 
 FORMAT = 1
 _WANTED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_FIELDS = {
+    "format", "dataset", "version", "digest", "census", "records", "rejected", "splits", "about", "parents",
+    "previous", "reasons", "created", "environment",
+}  # fmt: skip
 METADATA = ("rejected", "splits", "about", "parents")
 """Parts of a version besides its records."""
 
@@ -50,6 +54,10 @@ class Census(NamedTuple):
     seen: int
     used: int
     rejected: int
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def parse_spec(spec: str) -> tuple[str, str | None]:
@@ -145,7 +153,7 @@ class Manifest:
             "environment": plain(self.environment),
         }
         document["checksum"] = json_digest(document)
-        return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        return version_text(document)
 
     @classmethod
     def from_bytes(cls, data: bytes, *, subject: str) -> Manifest:
@@ -158,7 +166,7 @@ class Manifest:
         """
         hint = "pull the version again; a version file is never edited"
         try:
-            document = json.loads(data)
+            document = json.loads(data, parse_constant=_refuse_constant)
             checksum = document.pop("checksum")
             if document["format"] != FORMAT:
                 raise DamagedError(
@@ -178,14 +186,23 @@ class Manifest:
                 created=document["created"],
                 environment=document["environment"],
             )
+            found = loaded_digest(document)
+            whole = (
+                found == checksum
+                and document.keys() == _FIELDS
+                and all(item.keys() == Receipt.fields() for item in document["records"].values())
+                and document["census"] == manifest.census._asdict()
+                and document["digest"] == manifest.digest
+                and is_version_text(data, {**document, "checksum": checksum})
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedError("the version file is damaged", subject=subject, found=str(error), hint=hint) from error
-        if json_digest(document) != checksum or manifest.to_bytes() != data:
+        if not whole:
             raise DamagedError(
                 "the version file was changed after it was written",
                 subject=subject,
                 expected=f"checksum {checksum}",
-                found=json_digest(document),
+                found=found,
                 hint=hint,
             )
         return manifest

@@ -91,6 +91,11 @@ class Receipt:
         return receipt
 
     @classmethod
+    def fields(cls) -> frozenset[str]:
+        """Return the names in :meth:`as_dict`."""
+        return frozenset(cls.__dataclass_fields__)
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Receipt:
         """Make a receipt from :meth:`as_dict`."""
         return cls(**{**values, "warnings": tuple(values["warnings"])})

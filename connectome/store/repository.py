@@ -267,7 +267,7 @@ class Repository:
         rejected: Iterable[Mapping[str, str]] = (),
         about: Mapping[str, Any] | None = None,
         splits: Mapping[str, Mapping[str, Any]] | None = None,
-        parents: Iterable[str] = (),
+        parents: Iterable[str] | None = None,
         keep_others: bool = False,
     ) -> Commit:
         """Publish a version.
@@ -284,8 +284,8 @@ class Repository:
             The catalogue's entry; default that of the latest version.
         splits : mapping, optional
             Stored splits by name; default those of the latest version.
-        parents : iterable of str
-            Versions that this one was derived from.
+        parents : iterable of str, optional
+            Versions that this one was derived from; default those of the latest version.
         keep_others : bool
             Whether records of the latest version that are not given stay; otherwise they are withdrawn.
 
@@ -298,7 +298,8 @@ class Repository:
         DamagedError
             When a record's file is missing or short.
         """
-        receipts, rejected, parents = tuple(receipts), tuple(rejected), tuple(parents)
+        receipts, rejected = tuple(receipts), tuple(rejected)
+        named = None if parents is None else tuple(parents)
         folder = self.folder(dataset)
         for _ in range(ATTEMPTS):
             previous = self.latest(dataset)
@@ -309,7 +310,7 @@ class Repository:
                 rejected=rejected,
                 about=about if about is not None else (previous.about if previous else {}),
                 splits=splits if splits is not None else (previous.splits if previous else {}),
-                parents=parents,
+                parents=named if named is not None else (previous.parents if previous else ()),
                 keep_others=keep_others,
             )
             if manifest is None and previous is not None:

@@ -33,9 +33,13 @@ def describe(plan: Plan) -> str:
     """Return a plan as text; ``ingest --dry-run`` prints the same."""
     rows = [(item.record, item.source, item.action, "; ".join(item.why)) for item in plan.records]
     n_here = sum(file.here for file in plan.files)
+    told = f"{len(plan.files)} raw files, {n_here} here, {human_bytes(plan.fetch_bytes)} to fetch"
+    if plan.parents:
+        missing = [f"  missing: {item.record} ({item.why})" for item in plan.parents if not item.here]
+        told = "\n".join([f"{len(plan.parents)} parent records, {len(plan.parents) - len(missing)} here", *missing])
     lines = [
         f"{plan.dataset}: latest version {plan.latest or 'none'}",
-        f"{len(plan.files)} raw files, {n_here} here, {human_bytes(plan.fetch_bytes)} to fetch",
+        told,
         "",
         table_text(("record", "source", "action", "why"), rows),
     ]

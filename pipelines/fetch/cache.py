@@ -19,7 +19,8 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -178,6 +179,16 @@ class Cache:
         if remote.size_bytes not in (None, size_bytes):
             return None
         return RawFile(remote.path, local, size_bytes, sha256, verified=bool(remote.sha256 or remote.md5))
+
+    def members(self, pattern: RemoteFile) -> list[RemoteFile]:
+        """Return the files that were brought for a pattern before, sorted by path."""
+        found = set()
+        for entry in (self.root / "index").glob("*.json"):
+            with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+                known = json.loads(entry.read_text(encoding="utf-8"))
+                if known["url"] == redacted(pattern.url) and fnmatchcase(known["path"], pattern.path):
+                    found.add(str(known["path"]))
+        return [replace(pattern, path=path, pattern=False) for path in sorted(found)]
 
     @contextmanager
     def reserve(self, remote: RemoteFile, origin: str, meter: Meter, stop: threading.Event) -> Iterator[Partial]:

@@ -132,6 +132,7 @@ class _Gathering:
 
     def run(self, files: Sequence[RemoteFile]) -> list[_Outcome]:
         """Bring all files; on an interrupt, stop the workers and pass it on."""
+        files = self.expanded(files)
         with ThreadPoolExecutor(self.max_workers, thread_name_prefix="fetch") as pool:
             try:
                 return list(pool.map(self.one, files))
@@ -139,6 +140,22 @@ class _Gathering:
                 self.stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
+
+    def expanded(self, files: Sequence[RemoteFile]) -> list[RemoteFile]:
+        """Put in the place of a pattern the files that it stands for; one that stands for none stays."""
+        listed = {file.path for file in files if not file.pattern}
+        found: list[RemoteFile] = []
+        for file in files:
+            if not file.pattern:
+                found.append(file)
+                continue
+            members = {member.path: member for member in self.cache.members(file)}
+            if isinstance(self.mirror, FolderMirror):
+                members |= {member.path: member for member in self.mirror.members(file)}
+            new = [members[path] for path in sorted(members) if path not in listed]
+            listed.update(member.path for member in new)
+            found.extend(new or [file])
+        return found
 
     def one(self, remote: RemoteFile) -> _Outcome:
         """Bring one file; errors about the file are kept for the end, so that the others are finished."""
@@ -163,6 +180,13 @@ class _Gathering:
         """Return the file from the cache, or bring it there first."""
         if self.stop.is_set():
             raise Interrupted
+        if remote.pattern:
+            raise FetchError(
+                "no file fits, and the publisher does not offer such files one by one",
+                subject=remote.path,
+                place=redacted(remote.url),
+                hint="get them there, lay them in a folder under such paths, and give it as --mirror",
+            )
         here = self.cache.lookup(remote, meter)
         if here is not None:
             return here
@@ -245,7 +269,7 @@ def _summary(outcomes: Sequence[_Outcome]) -> Fetched:
 
 def _may_miss(outcome: _Outcome) -> bool:
     """Whether the fetch goes on without the file: it is optional, and the failure is about having it."""
-    return outcome.remote.optional and isinstance(outcome.error, FetchError)
+    return (outcome.remote.optional or outcome.remote.pattern) and isinstance(outcome.error, FetchError)
 
 
 def _reason(error: ConnectomeError) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -77,6 +80,17 @@ class FolderMirror:
             found="a link that leads nowhere" if exact.is_symlink() else None,
             hint="stage it there, or fetch without --mirror: with a mirror nothing else is asked",
         )
+
+    def members(self, pattern: RemoteFile) -> list[RemoteFile]:
+        """Return the files here that a pattern stands for, sorted by path."""
+        parts = takewhile(lambda part: not set(part) & set("*?["), safe_relative(pattern.path).parts[:-1])
+        paths = [
+            Path(folder, file).relative_to(self.root).as_posix()
+            for folder, _, files in os.walk(self.root.joinpath(*parts))
+            for file in files
+            if not file.startswith(".")
+        ]
+        return [replace(pattern, path=path, pattern=False) for path in sorted(paths) if fnmatchcase(path, pattern.path)]
 
     def _named(self, name: str) -> list[Path]:
         """Return every file of that name below the folder, in sorted order; the folder is walked once."""

@@ -78,14 +78,28 @@ FORMATS: dict[str, Format] = {
     for line in (
         Format("celegans-table", "celegans_table", "C. elegans connectome as an edge list or a matrix", ("graph",),
                (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".json", ".mat"), "worm"),
+        Format("csv-celegans", "csv_celegans", "C. elegans calcium imaging as a wide table of samples",
+               ("series", "table"), (".csv", ".zip"), "worm"),
         Format("hdf5-celegans", "hdf5_celegans", "C. elegans calcium imaging in HDF5", ("series", "table"),
                (".h5", ".hdf5", ".jld2"), "worm"),
+        Format("json-celegans", "json_celegans", "C. elegans calcium imaging in JSON (WormWideWeb)",
+               ("series", "table"), (".json",), "worm"),
+        Format("lin-mat", "lin_mat", "C. elegans olfactory responses in MATLAB files (Lin et al. 2023)",
+               ("series", "table"), (".mat",), "worm"),
         Format("mat-celegans", "mat_celegans", "C. elegans calcium imaging in MATLAB files", ("series", "table"),
                (".mat",), "worm"),
         Format("mne", "mne_raw", "EEG, iEEG and MEG files that MNE reads", ("series", "table"),
                (".vhdr", ".edf", ".bdf", ".gdf", ".set", ".fif"), "eeg"),
         Format("nifti", "nifti", "NIfTI-1 and NIfTI-2 volumes", ("volume",), (".nii", ".nii.gz", ".hdr"), "mri"),
+        Format("nwb-celegans", "nwb_worm", "C. elegans whole-brain imaging in NWB (WormID)",
+               ("series", "table", "volume"), (".nwb",), "worm"),
         Format("spiketext", "spiketext", "Spike times as text, one file per unit", ("events",), (".txt",)),
+        Format("text-celegans", "text_celegans", "C. elegans calcium imaging under stimulation, six texts per worm",
+               ("series", "table"), (".txt",), "worm"),
+        Format("yemini-mat", "yemini_mat", "C. elegans NeuroPAL recordings in MATLAB files (Yemini et al. 2021)",
+               ("series", "table"), (".mat",), "worm"),
+        Format("zimmer-mat", "zimmer_mat", "C. elegans whole-brain imaging in MATLAB files of the Zimmer laboratory",
+               ("series", "table"), (".mat",), "worm"),
     )
 }  # fmt: skip
 

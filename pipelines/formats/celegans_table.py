@@ -70,7 +70,14 @@ DIALECTS: tuple[Dialect, ...] = (
 
 
 def standard_types(
-    weight_units: str, weight_meaning: str, lineage: str, *, listed: bool = False, comment: str = ""
+    weight_units: str,
+    weight_meaning: str,
+    lineage: str,
+    *,
+    listed: bool = False,
+    comment: str = "",
+    series: tuple[str, ...] = (),
+    based_on: tuple[str, ...] = (),
 ) -> dict[str, EdgeType]:
     """Describe the edge types that the readers of this format make.
 
@@ -82,8 +89,10 @@ def standard_types(
         Whether ``chemical`` is the sum of rows listed as ``chemical_listed``.
     comment : str
         On ``gap_junction_listed``: how the source lists pairs.
+    series, based_on : tuple of str
+        Of all of them; see :class:`~connectome.pipelines.homogenise.celegans_graph.EdgeType`.
     """
-    plain = EdgeType(weight_units, weight_meaning, lineage)
+    plain = EdgeType(weight_units, weight_meaning, lineage, series=series, based_on=based_on)
     received = "the synapses of chemical_listed as the receiving cell sees them: never to be added to those"
     pairs = comment or "pairs as the source lists them: the order of the two is no direction"
     return {

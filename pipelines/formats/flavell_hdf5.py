@@ -95,7 +95,7 @@ def read_recording(path: Path, *, uid: str, labels: Sequence[RoiLabel] = (), lab
     warnings: list[dict[str, str]] = []
     _add_activity(taking, stamps, groups, warnings)
     _add_behaviour(taking, stamps, groups, warnings)
-    _add_stimulus(taking, stamps, groups, subject)
+    _add_stimulus(taking, stamps, groups, warnings, subject)
     registration = _add_registration(taking, groups)
     _add_neurons(taking, groups, warnings, labels, registration, subject)
     warnings += [
@@ -246,21 +246,26 @@ def _add_reversals(frames: Array, groups: dict[str, xr.Dataset]) -> None:
     )
 
 
-def _add_stimulus(taking: _Taking, stamps: Array, groups: dict[str, xr.Dataset], subject: str) -> None:
+def _add_stimulus(
+    taking: _Taking, stamps: Array, groups: dict[str, xr.Dataset], warnings: list[dict[str, str]], subject: str
+) -> None:
     names = {"timing/time_food_encounter": "food encounter", "timing/stim_begin_confocal": "stimulus begins"}
     rows: list[tuple[str, int]] = []
     for place, name in names.items():
         if place not in taking:
             continue
         for frame in np.atleast_1d(taking(place)).tolist():
-            if not (float(frame).is_integer() and 1 <= frame <= len(stamps)):
+            if not (float(frame).is_integer() and 0 <= frame <= len(stamps)):
                 raise FormatError(
                     "an event lies outside the recording",
                     subject=subject,
                     place=f"/{place}",
-                    expected=f"a frame from 1 to {len(stamps)}",
+                    expected=f"a frame from 1 to {len(stamps)}, or 0 for none",
                     found=str(frame),
                 )
+            if frame == 0:
+                # Recordings of 2021 fill up a list of two with it.
+                warnings.append(warning("no-frame", f"/{place}", "an event at frame 0; its time is NaN"))
             rows.append((name, int(frame)))
     if rows:
         frames = np.array([frame for _, frame in rows], dtype=np.int64)
@@ -268,7 +273,7 @@ def _add_stimulus(taking: _Taking, stamps: Array, groups: dict[str, xr.Dataset],
             {
                 "stimulus": column("row", [name for name, _ in rows], "What happens"),
                 "frame": column("row", frames, "Frame of the recording, counted from 1", "1"),
-                "time": column("row", stamps[frames - 1], "Stamp of that frame", "s"),
+                "time": column("row", np.where(frames > 0, stamps[frames - 1], np.nan), "Stamp of that frame", "s"),
             }
         )
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,13 @@ from connectome.errors import FormatError
 from .hdf5_file import check_inside, is_hdf5, open_hdf5
 from .mat5 import check_structure
 
-__all__ = ["is_mat", "mat_variables", "read_mat"]
+__all__ = ["is_mat", "mat_variables", "read_mat", "read_struct", "struct_fields"]
 
 _HEADER_BYTES = 128
 _MAGIC = b"MATLAB 5.0 MAT-file"
 _MAX_DEPTH = 64
 _FAILURES = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, NotImplementedError,
-             MemoryError, zlib.error)  # fmt: skip
+             MemoryError, NameError, zlib.error)  # fmt: skip
 """What scipy's reader raises on damaged files, by experience with cut and overwritten ones."""
 
 
@@ -95,6 +96,66 @@ def read_mat(path: Path, *, only: Sequence[str] | None = None) -> dict[str, Any]
     return {
         name: _plain_5(value, name, str(path)) for name, value in sorted(variables.items()) if not name.startswith("__")
     }
+
+
+def struct_fields(path: Path, variable: str) -> tuple[int, dict[str, int | None]]:
+    """Tell the size and the fields of a struct array of version 7.3, without reading their values.
+
+    Returns
+    -------
+    length : int
+        How many elements it has.
+    fields : dict of str to int or None
+        Name to the number of cells, where the array has one element and the field is a cell array; None elsewhere.
+
+    Raises
+    ------
+    FormatError
+        When the file is not of version 7.3 or has no such struct array.
+    """
+    with _open_73(path) as file:
+        return _Reader73(file, str(path)).shape_of(file, variable)
+
+
+def read_struct(path: Path, variable: str, at: int) -> dict[str, Any]:
+    """Return one element of a struct array of version 7.3; the values of the others are not read.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file of version 7.3.
+    variable : str
+        Name of the struct array.
+    at : int
+        Element, counted from 0 in MATLAB's column-major order.
+
+    Raises
+    ------
+    FormatError
+        When the file is not of version 7.3, has no such element, or a value of it cannot be read.
+    """
+    with _open_73(path) as file:
+        reader = _Reader73(file, str(path))
+        length, _ = reader.shape_of(file, variable)
+        if not 0 <= at < length:
+            raise FormatError(
+                "no such element of a struct array",
+                subject=str(path),
+                place=f"{variable}({at + 1})",
+                expected=f"1 to {length}",
+                found=str(at + 1),
+            )
+        return reader.element(file[variable], variable, at)
+
+
+@contextmanager
+def _open_73(path: Path) -> Iterator[h5py.File]:
+    if not (is_mat(path) and _is_version_73(path)):
+        raise FormatError(
+            "not a MAT-file of version 7.3", subject=str(path), place="first bytes", expected="MATLAB 7.3 MAT-file"
+        )
+    with open_hdf5(path) as file:
+        yield file
 
 
 def _is_version_73(path: Path) -> bool:
@@ -179,15 +240,47 @@ class _Reader73:
         references = stored[()].T.ravel(order="F")
         return [self.value(self._file[item], f"{place}{{{at + 1}}}", depth + 1) for at, item in enumerate(references)]
 
+    def shape_of(self, file: h5py.File, variable: str) -> tuple[int, dict[str, int | None]]:
+        """Return the number of elements of a struct array, and its fields with their numbers of cells."""
+        group = file.get(variable)
+        matlab_class = group.attrs.get("MATLAB_class", b"") if isinstance(group, h5py.Group) else b""
+        if matlab_class != b"struct" or not len(group):
+            raise FormatError(
+                "no struct array of that name",
+                subject=self._subject,
+                place=variable,
+                expected="a struct with fields",
+                found=", ".join(name for name in sorted(file) if not name.startswith("#")) or "no variables",
+            )
+        lengths = {name: group[name].size if _of_array(group[name]) else 1 for name in sorted(group)}
+        if len(set(lengths.values())) > 1:
+            raise FormatError(
+                "the fields of a struct array differ in length",
+                subject=self._subject,
+                place=variable,
+                found=str(lengths),
+            )
+        sizes = {name: group[name].size for name in lengths if group[name].attrs.get("MATLAB_class", b"") == b"cell"}
+        cells = {name: sizes.get(name) for name in lengths}
+        return next(iter(lengths.values())), cells
+
+    def element(self, group: h5py.Group, place: str, at: int) -> dict[str, Any]:
+        """Return one element of a struct array."""
+        values = {}
+        for name in sorted(group):
+            member, below = group[name], f"{place}({at + 1}).{name}"
+            if _of_array(member):
+                check_inside(member, place=below, subject=self._subject)
+                member = self._file[member[()].T.ravel(order="F")[at]]
+            values[name] = self.value(member, below, 1)
+        return values
+
     def _struct(self, group: h5py.Group, place: str, depth: int) -> list[dict[str, Any]]:
         columns: dict[str, list[Any]] = {}
         for name in sorted(group):
             member = group[name]
-            # A field of a struct array is a plain dataset of references; a field that is a cell says so.
-            of_array = (
-                isinstance(member, h5py.Dataset) and member.dtype.kind == "O" and "MATLAB_class" not in member.attrs
-            )
             below = f"{place}.{name}"
+            of_array = _of_array(member)
             columns[name] = self._cells(member, below, depth) if of_array else [self.value(member, below, depth + 1)]
         lengths = {name: len(items) for name, items in columns.items()}
         if len(set(lengths.values())) > 1:
@@ -195,6 +288,11 @@ class _Reader73:
                 "the fields of a struct array differ in length", subject=self._subject, place=place, found=str(lengths)
             )
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _of_array(member: Any) -> bool:
+    """Tell a field of a struct array, a plain dataset of references, from one that is a cell, which says so."""
+    return isinstance(member, h5py.Dataset) and member.dtype.kind == "O" and "MATLAB_class" not in member.attrs
 
 
 _NUMBERS: dict[str, type[np.generic]] = {

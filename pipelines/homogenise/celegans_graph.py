@@ -41,11 +41,15 @@ class EdgeType:
     """In words where there is no UDUNITS text: ``synapses``, ``EM sections``."""
     weight_meaning: str
     lineage: str
-    """Which preparation the numbers come from."""
+    """Which preparation the numbers come from, in words."""
     directed: bool = True
     derived_from: str = ""
     how: Literal["", "symmetrise", "sum"] = ""
     comment: str = ""
+    series: tuple[str, ...] = ()
+    """Ids of the EM series that the source names, each one animal: ``N2U``. There may be others that it does not."""
+    based_on: tuple[str, ...] = ()
+    """Records of the same dataset whose annotations, or whose micrographs, went into this one."""
 
     def about(self) -> dict[str, Any]:
         """Return the description as a graph's attribute holds it."""
@@ -57,6 +61,10 @@ class EdgeType:
         }
         if self.derived_from:
             told |= {"derived_from": self.derived_from, "rule": RULES[self.how]}
+        if self.series:
+            told["series"] = list(self.series)
+        if self.based_on:
+            told["based_on"] = list(self.based_on)
         return told | ({"comment": self.comment} if self.comment else {})
 
 

@@ -7,18 +7,34 @@ from typing import TYPE_CHECKING, cast
 
 from connectome.errors import NotFoundError
 
+from ..derived import DERIVED, load_derived
+
 if TYPE_CHECKING:
     from ..jobs import Source
 
 __all__ = ["SOURCES", "load_source", "sources_of"]
 
 SOURCES: dict[str, str] = {
+    "bentley2016": "bentley2016:Bentley2016",
     "cook2019": "cook2019:Cook2019",
+    "ripollsanchez2023": "ripollsanchez2023:RipollSanchez2023",
     "openworm": "openworm:OpenWorm",
     "randi2023": "randi2023:Randi2023",
     "varshney2011": "varshney2011:Varshney2011",
     "white1986": "white1986:White1986",
     "witvliet2020": "witvliet2020:Witvliet2020",
+    "kato2015": "kato2015:Kato2015",
+    "nichols2017": "nichols2017:Nichols2017",
+    "skora2018": "skora2018:Skora2018",
+    "kaplan2020": "kaplan2020:Kaplan2020",
+    "yemini2021": "yemini2021:Yemini2021",
+    "uzel2022": "uzel2022:Uzel2022",
+    "lin2023": "lin2023:Lin2023",
+    "nejatbakhsh2020": "nejatbakhsh2020:Nejatbakhsh2020",
+    "atanas2023": "atanas2023:Atanas2023",
+    "leifer2023": "leifer2023:Leifer2023",
+    "venkatachalam2024": "venkatachalam2024:Venkatachalam2024",
+    "wormid2025": "wormid2025:WormId2025",
     "dag2023": "dag2023:Dag2023",
     "seeelegans2024": "seeelegans2024:SeeElegans2024",
     "nilearn_mni": "nilearn_mni:NilearnMni",
@@ -30,7 +46,9 @@ SOURCES: dict[str, str] = {
 
 
 def load_source(source_id: str) -> Source:
-    """Make the adapter of that id."""
+    """Make the adapter of that id; that of a derived dataset is one too."""
+    if source_id in DERIVED:
+        return load_derived(source_id)
     if source_id not in SOURCES:
         raise NotFoundError("unknown source", subject=source_id, expected=", ".join(sorted(SOURCES)))
     module, _, name = SOURCES[source_id].partition(":")

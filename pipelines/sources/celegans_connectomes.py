@@ -1,4 +1,4 @@
-"""What the sources of ``celegans-connectomes`` share: how an annotation is declared, joined and made into a record.
+"""What sources of connectomes share: how an annotation is declared, joined and made into a record.
 
 A source declares files and annotations; each annotation is one record with the group ``connectome``. Where the same
 annotation exists in several forms or releases, the first has the plain name and every other a suffix that names the

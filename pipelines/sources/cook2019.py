@@ -42,6 +42,7 @@ _TYPES = standard_types(
     "number of EM serial sections of connectivity, from the number and the sizes of synapses",
     _LINEAGE,
     comment="sheet 'gap jn asymmetric': every pair once",
+    based_on=("white1986-whole",),
 )
 
 
@@ -122,7 +123,7 @@ class Cook2019(ConnectomeSource):
     """Both sexes from the workbook; the hermaphrodite once more from the CSV export."""
 
     id = "cook2019"
-    version = "1"
+    version = "2"
     raw_files = (
         cect(
             _BOOK,

@@ -39,6 +39,7 @@ def _read(paths: Sequence[Path], cells: CellTable) -> Made:
         "number of connections",
         "compiled from annotations of White et al. 1986 and their revisions; the file names no series",
         comment="most pairs in both directions, 25 in one",
+        based_on=("white1986-whole",),
     )
     edges = edges_of_dialect(read_sheet(paths[0], "Connectome"), "openworm") + edges_of_dialect(
         read_sheet(paths[0], "NeuronsToMuscle"), "openworm-muscle"
@@ -94,7 +95,7 @@ class OpenWorm(ConnectomeSource):
     """One workbook, one record."""
 
     id = "openworm"
-    version = "1"
+    version = "2"
     raw_files = (
         cect(
             _XLS,

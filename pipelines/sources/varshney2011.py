@@ -32,6 +32,8 @@ _JOINT = "varshney2011/A_sendjoint.mat"
 _HOME = "https://raw.githubusercontent.com/lrvarshney/elegans/07d10c2d43b3da9a1fefed2e8658a98dc4310765"
 _DOI = "10.1371/journal.pcbi.1001066"
 _LINEAGE = "White et al. 1986 (N2U, JSH, JSE and others), revised and completed"
+_SERIES = ("N2U", "JSH", "JSE")
+_BASED_ON = ("white1986-whole",)
 _MEANING = "number of synapses"
 
 ALIASES = {"avfl": "AVFL", "avfr": "AVFR"}
@@ -41,14 +43,22 @@ Rp give the same 2194 pairs and 6394 synapses as the rows S and Sp."""
 
 def _rows(paths: Sequence[Path], table: CellTable) -> Made:
     types = standard_types(
-        "synapses", _MEANING, _LINEAGE, listed=True, comment="rows EJ: every pair in both directions"
+        "synapses",
+        _MEANING,
+        _LINEAGE,
+        listed=True,
+        comment="rows EJ: every pair in both directions",
+        series=_SERIES,
+        based_on=_BASED_ON,
     )
     edges = edges_of_dialect(read_sheet(paths[0]), "neuronconnect")
     return Made(*connectome_graph(edges, types, table=table, aliases=ALIASES))
 
 
 def _sparse(paths: Sequence[Path], table: CellTable) -> Made:
-    types = standard_types("synapses", _MEANING, _LINEAGE, comment="matrix Ag_t_ordered: symmetric")
+    types = standard_types(
+        "synapses", _MEANING, _LINEAGE, comment="matrix Ag_t_ordered: symmetric", series=_SERIES, based_on=_BASED_ON
+    )
     edges = read_sparse(paths[0])
     dataset, notes = connectome_graph(edges, types, table=table)
     held = read_matlab(paths[1])
@@ -113,7 +123,7 @@ class Varshney2011(ConnectomeSource):
     """The edge list, and the matrices that the paper was computed from."""
 
     id = "varshney2011"
-    version = "1"
+    version = "2"
     raw_files = (
         cect(
             _XLS,

@@ -25,17 +25,19 @@ _FOLDER = "white1986_witvliet2020"
 _DOI = "10.1098/rstb.1986.0056"
 
 
-def _read(lineage: str, paths: Sequence[Path], table: CellTable) -> Made:
-    types = standard_types("synapses", "number of synapses", lineage, comment="every pair once")
+def _read(lineage: str, series: tuple[str, ...], paths: Sequence[Path], table: CellTable) -> Made:
+    types = standard_types("synapses", "number of synapses", lineage, comment="every pair once", series=series)
     return Made(*connectome_graph(edges_of_dialect(read_sheet(paths[0]), "nemanode"), types, table=table))
 
 
-def _annotation(name: str, file: str, title: str, stage: str, lineage: str, release: str) -> Annotation:
+def _annotation(
+    name: str, file: str, title: str, stage: str, lineage: str, series: tuple[str, ...], release: str
+) -> Annotation:
     return Annotation(
         record=f"white1986-{name}",
         title=f"{title} (White et al. 1986)",
         paths=(f"{_FOLDER}/{file}",),
-        read=partial(_read, lineage),
+        read=partial(_read, lineage, series),
         annotation=f"white1986-{name}",
         form="tsv",
         release=release,
@@ -81,7 +83,7 @@ class White1986(ConnectomeSource):
     """The joined annotation and three of its series."""
 
     id = "white1986"
-    version = "1"
+    version = "2"
     raw_files = (
         wormneuroatlas(
             f"{_FOLDER}/aconnectome_white_1986_whole.csv",
@@ -119,6 +121,7 @@ class White1986(ConnectomeSource):
             "Whole nervous system of the hermaphrodite",
             "adult and L4",
             "White et al. 1986, several series joined, among them N2U, JSH and JSE",
+            ("N2U", "JSH", "JSE"),
             "wormneuroatlas 0.0.7.3",
         ),
         _annotation(
@@ -127,6 +130,7 @@ class White1986(ConnectomeSource):
             "Series N2U",
             "adult",
             "White et al. 1986, series N2U",
+            ("N2U",),
             "wormneuroatlas 0.0.7.3",
         ),
         _annotation(
@@ -135,6 +139,7 @@ class White1986(ConnectomeSource):
             "Series JSH",
             "L4",
             "White et al. 1986, series JSH",
+            ("JSH",),
             "wormneuroatlas 0.0.7.3",
         ),
         _annotation(
@@ -143,6 +148,7 @@ class White1986(ConnectomeSource):
             "Series JSE, tail",
             "adult",
             "White et al. 1986, series JSE",
+            ("JSE",),
             "worm-data-preprocess c61ab02",
         ),
     )

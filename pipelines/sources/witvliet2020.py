@@ -37,14 +37,25 @@ def _lineage(animal: int) -> str:
     return f"Witvliet et al. 2021, series of animal {animal} of 8, reconstructed anew"
 
 
+def _series(animal: int) -> tuple[str, ...]:
+    return (f"witvliet2020-{animal}",)
+
+
 def _pairs(animal: int, paths: Sequence[Path], table: CellTable) -> Made:
-    types = standard_types("synapses", "number of synapses", _lineage(animal), comment="every pair once")
+    types = standard_types(
+        "synapses", "number of synapses", _lineage(animal), comment="every pair once", series=_series(animal)
+    )
     return Made(*connectome_graph(edges_of_dialect(read_sheet(paths[0]), "nemanode"), types, table=table))
 
 
 def _synapses(animal: int, paths: Sequence[Path], table: CellTable) -> Made:
     types = standard_types(
-        "synapses", "number of synapses", _lineage(animal), listed=True, comment="every synapse, in both directions"
+        "synapses",
+        "number of synapses",
+        _lineage(animal),
+        listed=True,
+        comment="every synapse, in both directions",
+        series=_series(animal),
     )
     return Made(*connectome_graph(read_nemanode(paths[0]), types, table=table))
 
@@ -144,7 +155,7 @@ class Witvliet2020(ConnectomeSource):
     """Adults 7 and 8, every form and release."""
 
     id = "witvliet2020"
-    version = "1"
+    version = "2"
     raw_files = (
         cect(
             f"{_FOLDER}/witvliet_2020_7 adult.xlsx",

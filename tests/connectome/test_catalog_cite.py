@@ -150,12 +150,12 @@ def test_a_version_is_cited_with_its_digest_and_licences():
     entry, *rest = dataset.cite(version="1.2.0", digest="sha256:abcdef").split("\n\n")
     assert entry.startswith("@misc{celegans-activity-1.2.0,")
     note = plain(fields_of(entry)["note"])
-    assert note == "Data set; version 1.2.0; digest sha256:abcdef; licences: GPL-3.0-only, MIT, none-stated"
+    assert note == "Data set; version 1.2.0; digest sha256:abcdef; licences: CC-BY-4.0, GPL-3.0-only, MIT, none-stated"
     assert len(rest) == len(dataset.works)
     line = dataset.cite(style="text", version="1.2.0", digest="sha256:abcdef").splitlines()[0]
     assert line == (
         "celegans-activity: Whole-brain activity of C. elegans (version 1.2.0) [Data set]. digest sha256:abcdef; "
-        "licences: GPL-3.0-only, MIT, none-stated."
+        "licences: CC-BY-4.0, GPL-3.0-only, MIT, none-stated."
     )
 
 

@@ -43,7 +43,7 @@ def test_search_looks_at_ids_titles_descriptions_keywords_authors_and_species(ca
     assert list(catalog.search("BRAIN TEMPLATE")) == ["mni-template"]
     assert list(catalog.search("stimuli clocks")) == ["celegans-activity"]
     assert list(catalog.search("gcamp")) == ["celegans-activity"]
-    assert list(catalog.search("Emmons")) == ["celegans-connectomes"]
+    assert list(catalog.search("Emmons")) == ["celegans-connectomes", "celegans-consensus"]
     assert list(catalog.search("locusta")) == ["grasshopper-spikes"]
     assert list(catalog.search("no such thing anywhere")) == []
     assert list(catalog.search()) == sorted(catalog)
@@ -64,10 +64,11 @@ def test_search_puts_hits_in_id_or_title_first_and_then_goes_by_alphabet():
 
 
 def test_search_by_kind_wants_all_of_them_and_by_species_any(catalog: Catalog):
-    assert list(catalog.search(kinds="graph")) == ["celegans-connectomes"]
+    graphs = ["celegans-connectomes", "celegans-consensus", "celegans-signalling"]
+    assert list(catalog.search(kinds="graph")) == graphs
     assert list(catalog.search(kinds=["series", "table"])) == ["celegans-activity"]
     assert list(catalog.search(kinds=["graph", "volume"])) == []
-    worms = ["celegans-activity", "celegans-connectomes"]
+    worms = ["celegans-activity", *graphs]
     assert list(catalog.search(species="Caenorhabditis elegans")) == worms
     assert list(catalog.search(species="c. ELEGANS")) == worms
     assert list(catalog.search(species=["C. elegans", "locusta"])) == [*worms, "grasshopper-spikes"]
@@ -75,10 +76,12 @@ def test_search_by_kind_wants_all_of_them_and_by_species_any(catalog: Catalog):
 
 
 def test_search_by_licence_takes_the_beginning_of_an_id_and_looks_at_every_source(catalog: Catalog):
-    assert list(catalog.search(licence="cc-by")) == ["celegans-connectomes"]
+    worms = ["celegans-activity", "celegans-connectomes", "celegans-consensus"]
+    assert list(catalog.search(licence="cc-by")) == worms
     assert list(catalog.search(licence="GPL-3.0-only")) == ["celegans-activity"]
     assert list(catalog.search(licence=["bsd", "mni"])) == ["grasshopper-spikes", "mni-template"]
-    assert list(catalog.search("worm", kinds="graph", licence="mixed")) == ["celegans-connectomes"]
+    graphs = ["celegans-connectomes", "celegans-consensus", "celegans-signalling"]
+    assert list(catalog.search("worm", kinds="graph", licence="mixed")) == graphs
 
 
 def test_search_refuses_kinds_and_licences_that_do_not_exist(catalog: Catalog):
@@ -125,7 +128,7 @@ def test_the_json_form_is_the_contract_of_list(catalog: Catalog):
     activity = next(line for line in lines if line["dataset"] == "celegans-activity")
     assert activity["versions"] == ["1.0.0", "1.2.0", "1.10.0"]
     assert activity["latest"] == "1.10.0"
-    assert activity["kinds"] == ["series", "table"]
+    assert activity["kinds"] == ["series", "table", "volume"]
     other = next(line for line in lines if line["dataset"] == "mni-template")
     assert (other["versions"], other["latest"]) == ([], None)
 
@@ -142,7 +145,10 @@ def test_a_store_adds_its_versions_and_the_datasets_that_only_it_has(catalog: Ca
     frame = joined.to_frame()
     assert list(frame.columns) == ["title", "kinds", "species", "licence", "sources", "versions", "latest"]
     assert frame.loc["my-mice", "latest"] == "1.0.0"
-    assert frame.loc["celegans-activity", "sources"] == "dag2023, seeelegans2024, zephir_demo"
+    assert frame.loc["mni-template", "sources"] == "nilearn_mni"
+    assert frame.loc["celegans-connectomes", "sources"] == ", ".join(
+        source.id for source in catalog["celegans-connectomes"].sources
+    )
     assert len(Catalog([]).to_frame()) == 0
 
 

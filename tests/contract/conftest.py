@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("contract.source_contract", "support.ingesting", "support.killing")
+pytest.register_assert_rewrite(
+    "contract.layout_contract", "contract.source_contract", "support.ingesting", "support.killing"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

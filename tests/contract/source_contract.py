@@ -128,6 +128,13 @@ class SourceContract:
         """The job of every record."""
         return {job.record: job for job in adapter.discover(raw).jobs}
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def staged(cls, root: Path, result: IngestResult) -> Path:
+        """Where another ingest takes the raw files from: the cache of the first one, by their checksums."""
+        assert result.created
+        return root / "raw"
+
     def test_its_files_are_listed_with_safe_paths_checksums_and_licences(self, adapter: Source) -> None:
         files = adapter.files()
         assert files
@@ -189,11 +196,11 @@ class SourceContract:
             assert combine(tree, array_digests(tree)) == manifest.records[name].content, name
 
     def test_another_process_elsewhere_gives_the_same_files(
-        self, adapter: Source, catalogue: Path, root: Path, result: IngestResult, tmp_path: Path
+        self, adapter: Source, catalogue: Path, root: Path, result: IngestResult, staged: Path, tmp_path: Path
     ) -> None:
         """Another hash seed, locale, time zone, folder and root; the raw files by another way."""
         command = [sys.executable, "-m", "connectome.pipelines.cli", "ingest", adapter.dataset, "--json"]
-        command += ["--root", "other root", "--mirror", str(root / "raw")]
+        command += ["--root", "other root", "--mirror", str(staged)]
         environment = {**os.environ, **ELSEWHERE, "CONNECTOME_CATALOG": str(catalogue)}
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
@@ -253,10 +260,10 @@ class SourceContract:
         assert snapshot(root) == before
 
     def test_killed_again_and_again_it_leaves_nothing_half_made_and_comes_to_the_same_end(
-        self, adapter: Source, catalogue: Path, first: killing.Outcome, root: Path, tmp_path: Path
+        self, adapter: Source, catalogue: Path, first: killing.Outcome, root: Path, staged: Path, tmp_path: Path
     ) -> None:
         torn = tmp_path / "root"
-        action = partial(ingest, Repository(torn), adapter.dataset, mirror=root / "raw")
+        action = partial(ingest, Repository(torn), adapter.dataset, mirror=staged)
         chance = np.random.default_rng(zlib.crc32(self.source.encode()))
         left = len(first.steps)
         for number in range(N_KILLS):

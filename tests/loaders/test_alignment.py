@@ -12,6 +12,7 @@ from connectome.errors import NotFoundError, UsageError
 from connectome.loaders.alignment import COLUMNS, join_report, read_labels, rows_of
 from connectome.loaders.alignment import identify as identify_columns
 from connectome.loaders.reading import RecordReader
+from connectome.loaders.windows import WindowSource
 from connectome.store.archive import LocalBytes
 
 
@@ -65,6 +66,55 @@ def test_an_roi_with_two_names_and_a_neuron_of_two_rois_are_left_out(generated):
     found = identify(generated.worm(np.zeros((4, 5)), rows))
     assert dict(found.channel_of) == {"RIS": 3}
     assert found.table["reason"].tolist()[:4] == ["the ROI has several names"] * 2 + ["several ROIs claim AVBL"] * 2
+
+
+def with_candidates(generated, rows):
+    """Return a tree whose rows are (roi, neuron, candidates, status)."""
+    tree = generated.worm(np.zeros((6, 5)), [(roi, "label", neuron, status) for roi, neuron, _, status in rows])
+    tree["neuron"]["candidates"].values[:] = [candidates for _, _, candidates, _ in rows]
+    return tree
+
+
+CANDIDATES = [
+    ("1", "AVAL", "AVAL", "exact"),
+    ("2", "", "AVAL AVAR", "ambiguous"),
+    ("3", "", "RMFL RMFR", "ambiguous"),
+    ("4", "", "SAADL SAADR", "ambiguous"),
+    ("5", "", "SAADL SAADR", "ambiguous"),
+    ("6", "", "", "unlabelled"),
+]
+
+
+def test_all_candidates_shows_an_ambiguous_roi_as_each_neuron_that_it_alone_may_be(generated):
+    tree = with_candidates(generated, CANDIDATES)
+    assert dict(identify(tree).channel_of) == {"AVAL": 0}
+    found = identify(tree, policy="all-candidates")
+    assert dict(found.channel_of) == {"AVAL": 0, "AVAR": 1, "RMFL": 2, "RMFR": 2}
+    assert found.table["used_as"].tolist() == ["AVAL", "AVAR", "RMFL RMFR", "", "", ""]
+    assert found.table["reason"].tolist()[3:] == ["other ROIs claim SAADL, SAADR"] * 2 + ["the ROI has no label"]
+    report = join_report({"r": found}, {"RMFR", "AVAR"}, where="the graph")
+    assert report["matched"].tolist() == [False, True, True, False, False, False]
+    assert report["reason"][0] == "the graph has no such cell"
+
+
+@pytest.mark.parametrize(
+    ("policy", "used"),
+    [
+        ("exact", {"exact": 1, "normalised": 0, "ambiguous": 0, "unlabelled": 0}),
+        ("exact+normalised", {"exact": 1, "normalised": 1, "ambiguous": 0, "unlabelled": 0}),
+        ("all-candidates", {"exact": 1, "normalised": 1, "ambiguous": 1, "unlabelled": 0}),
+    ],
+)
+def test_every_policy_reports_how_many_rois_it_used(generated, make_store, policy, used):
+    rows = [CANDIDATES[0], ("2", "VB2", "VB2", "normalised"), CANDIDATES[2], ("4", "", "", "unlabelled")]
+    version = make_store({"r": with_candidates(generated, rows)})
+    source = WindowSource(version, window=2, neurons=["AVAL", "VB2", "RMFL", "RMFR"], policy=policy)
+    counts = source.identity_counts().set_index("status")
+    assert counts["n_used"].to_dict() == used
+    assert counts["n_rois"].to_dict() == dict.fromkeys(used, 1)
+    shown = source.coverage().loc["r"]
+    assert shown.tolist() == [True, policy != "exact", *[policy == "all-candidates"] * 2]
+    assert WindowSource(version, window=2).identity_counts().empty
 
 
 def test_the_report_adds_what_the_other_side_does_not_have(tree):

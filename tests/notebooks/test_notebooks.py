@@ -22,6 +22,7 @@ from connectome.store import Recipe, Repository, write_record
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 QUICKSTART = NOTEBOOKS / "quickstart.ipynb"
+STRUCTURE = NOTEBOOKS / "structure_and_function.ipynb"
 TIMEOUT_S = 400
 MINIMAL_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -187,3 +188,113 @@ def test_the_quickstart_ingests_and_learns_from_real_worms(execute: Any, data_di
     assert "celegans-activity@1.0.0: 3 records" in printed
     assert "10.1016/j.cell.2023.04.023" in printed
     assert Repository(tmp_path / "store").versions("celegans-connectomes") == ["1.0.0"]
+
+
+def generated_relation(root: Path) -> dict[str, Any]:
+    """Make a store of two generated worms whose activity follows a generated wiring, and an atlas of responses."""
+    rng = np.random.default_rng(1)
+    names = [f"{letter}{side}" for letter in "ABCDEFGH" for side in "LR"]
+    weights = np.where(rng.random((16, 16)) < 0.25, rng.integers(1, 9, (16, 16)), 0)
+    np.fill_diagonal(weights, 0)
+    about = {"directed": True, "weight_units": "1", "weight_meaning": "generated", "lineage": "none"}
+
+    def graph(matrix: Any, kinds: dict[str, Any]) -> Any:
+        ends = np.argwhere(matrix > 0)
+        edges = np.concatenate([ends] * len(kinds))
+        return schema.graph(
+            node=names,
+            source=edges[:, 0],
+            target=edges[:, 1],
+            edge_type=[kind for kind in kinds for _ in ends],
+            edge_types=kinds,
+            weight=np.tile(matrix[tuple(ends.T)], len(kinds)),
+            nodes={"neuron_class": column("node", [name[0] for name in names], "Class of the neuron")},
+        )
+
+    def worm(seed: int) -> Any:
+        own = np.random.default_rng(seed)
+        drive = own.normal(size=(16, 600))
+        rows = {
+            "roi": column("row", [str(at) for at in range(16)], "Channel id of the ROI"),
+            "raw_label": column("row", names, "Label as generated"),
+            "neuron": column("row", names, "Name of the neuron"),
+            "candidates": column("row", names, "Neurons that the label fits"),
+            "status": category("row", ["exact"] * 16, ["exact", "unlabelled"], "What became of the label"),
+        }
+        activity = schema.series(
+            drive + 0.2 * weights.T @ drive,
+            channel=[str(at) for at in range(16)],
+            units="1",
+            long_name="Generated signal",
+            rate_hz=Fraction(2),
+        )
+        return schema.record({"activity": activity, "neuron": schema.table(rows)}, title="Generated worm")
+
+    both = {"chemical": about, "gap_junction": about}
+    responses = np.maximum(weights * 0.1 + rng.random((16, 16)) * 0.5, 1e-3)
+    datasets = {
+        "generated-activity": {f"worm-{seed}": worm(seed) for seed in (1, 2)},
+        "generated-connectomes": {
+            "wiring": schema.record({"connectome": graph(weights, both)}, title="Generated wiring"),
+            "responses": schema.record(
+                {"connectome": graph(responses, {"signal_propagation": about})}, title="Generated responses"
+            ),
+        },
+    }
+    repository = Repository(root)
+    for dataset, records in datasets.items():
+        recipe = Recipe(source="generated", source_version="1", inputs=())
+        folder = repository.folder(dataset)
+        receipts = [
+            write_record(tree, folder, record=name, recipe=recipe, staging=repository.staging)
+            for name, tree in records.items()
+        ]
+        repository.commit(dataset, receipts)
+    return {
+        "ACTIVITY": "generated-activity",
+        "ANIMALS": "worm-*",
+        "CONNECTOMES": "generated-connectomes",
+        "ANNOTATION": "wiring",
+        "RESPONSES": "responses",
+        "SHUFFLES": 99,
+    }
+
+
+RELATION = re.compile(
+    r"^(.+): (\d+) neurons, (\d+) of (\d+) (?:measured )?pairs connected, rho = (-?[\d.]+), p = ([\d.]+)$", re.MULTILINE
+)
+
+
+def relations_of(notebook: nbformat.NotebookNode) -> dict[str, tuple[float, ...]]:
+    """Return neurons, connected pairs, pairs, rank correlation and p by what they are of, after a look at the page."""
+    printed, pictures, pages = outputs_of(notebook)
+    assert len(pictures) == 2
+    assert all(struct.unpack_from(">2I", picture, 16)[0] > 700 for picture in pictures)
+    assert len(pages) == 1
+    assert "n_joined" in pages[0]
+    return {found[0]: tuple(map(float, found[1:])) for found in RELATION.findall(printed)}
+
+
+@pytest.mark.notebook
+def test_structure_and_function_finds_a_generated_relation(execute: Any, tmp_path: Path) -> None:
+    found = relations_of(execute(STRUCTURE, generated_relation(tmp_path / "store")))
+    assert len(found) == 2 * 2 * 2 + 2 * 2
+    assert found["worm-1, gap junctions, all pairs"][2] == 120
+    assert found["worm-1, gap junctions, different classes"][2] == 112
+    for _, _, _, rho, p in found.values():
+        assert rho > 0.2
+        assert p == pytest.approx(0.01, abs=0.011)
+
+
+@pytest.mark.notebook
+@pytest.mark.data
+def test_structure_and_function_on_real_worms_is_weak_and_there_in_every_animal(execute: Any, data_dir: Path) -> None:
+    found = relations_of(execute(STRUCTURE, {"MIRROR": str(data_dir / "worm"), "SHUFFLES": 199}))
+    animals = {name.split(",")[0] for name in found if name.startswith("dag2023")}
+    assert animals == {"dag2023-2022-07-26-31", "dag2023-2022-07-27-38", "dag2023-2022-07-27-45"}
+    assert found["dag2023-2022-07-26-31, chemical synapses, all pairs"][:4] == (99, 607, 4851, 0.079)
+    assert found["gap junctions, all pairs"][:4] == (168, 658, 22353, 0.076)
+    assert len(found) == 16
+    for _, _, _, rho, p in found.values():
+        assert 0.04 < rho < 0.13
+        assert p < 0.05

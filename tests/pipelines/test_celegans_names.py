@@ -19,8 +19,11 @@ from connectome.pipelines.homogenise.celegans_names import (
     MALE_NEURONS,
     NEURON_CLASSES,
     NEURONS,
+    mark_duplicates,
+    match_alternatives,
     match_label,
     match_labels,
+    match_side,
 )
 
 names = st.sampled_from(sorted(NEURONS))
@@ -218,3 +221,70 @@ def test_the_master_sheet_differs_in_the_transmitters_of_two_classes_and_the_rol
     roles = {row["class"]: row["type"] for row in rows}
     assert {name for name in transmitters if TRANSMITTER_OF_CLASS.get(name) != transmitters[name]} == {"HSN", "I5"}
     assert {name for name in roles if ROLE_OF_CLASS.get(name) != roles[name]} == {"PLN", "RIV", "RMG"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "label", "name", "candidates", "status", "rule"),
+    [
+        (["RIML", "RIMR"], "RIML|RIMR", "", ("RIML", "RIMR"), "ambiguous", "candidates"),
+        (["RIMR", "RIML"], "RIMR|RIML", "", ("RIML", "RIMR"), "ambiguous", "candidates"),
+        (["", "AVAL", " "], "AVAL", "AVAL", ("AVAL",), "exact", ""),
+        (["VB02"], "VB02", "VB2", ("VB2",), "normalised", "zero-padding"),
+        (["VB02", "VB2"], "VB02|VB2", "VB2", ("VB2",), "normalised", "candidates+zero-padding"),
+        (["AVA", "AVAL"], "AVA|AVAL", "", ("AVAL", "AVAR"), "ambiguous", "candidates+class"),
+        (["AVAL", "XYZ"], "AVAL|XYZ", "", ("AVAL",), "ambiguous", "candidates"),
+        (["AVAL?", "AVAL"], "AVAL?|AVAL", "", ("AVAL",), "ambiguous", "candidates+question-mark"),
+        (["XYZ", "QQQ"], "XYZ|QQQ", "", (), "unknown", ""),
+        (["---", ""], "---", "", (), "unlabelled", ""),
+        ([], "", "", (), "unlabelled", ""),
+    ],
+)
+def test_a_list_of_candidates_keeps_them_all_and_chooses_none(raw, label, name, candidates, status, rule) -> None:
+    match = match_alternatives(raw)
+    assert (match.raw, match.name, match.candidates, match.status, match.rule) == (
+        label, name, candidates, status, rule,
+    )  # fmt: skip
+
+
+@given(st.lists(names, min_size=2, max_size=4, unique=True))
+def test_several_neurons_in_a_list_are_never_one(listed: list[str]) -> None:
+    match = match_alternatives(listed)
+    assert (match.status, match.name) == ("ambiguous", "")
+    assert set(match.candidates) == set(listed)
+
+
+@pytest.mark.parametrize(
+    ("raw", "side", "name", "candidates", "status"),
+    [
+        ("AVA", "L", "AVAL", ("AVAL",), "normalised"),
+        ("SMDV", "R", "SMDVR", ("SMDVR",), "normalised"),
+        ("RMD", "R", "RMDR", ("RMDR",), "normalised"),
+        ("RME", "L", "RMEL", ("RMEL",), "normalised"),
+        ("SAA", "L", "", ("SAADL", "SAAVL"), "ambiguous"),
+        ("AVA?", "L", "", ("AVAL",), "ambiguous"),
+        ("AVG", "L", "", ("AVG",), "ambiguous"),
+        ("AVAL", "R", "", ("AVAL",), "ambiguous"),
+        ("VB", "L", "", tuple(f"VB{number}" for number in range(1, 12)), "ambiguous"),
+        ("XYZ", "L", "", (), "unknown"),
+        ("", "R", "", (), "unlabelled"),
+    ],
+)
+def test_a_side_given_apart_completes_a_class_and_nothing_else(raw, side, name, candidates, status) -> None:
+    match = match_side(raw, side)
+    assert (match.raw, match.name, match.candidates, match.status) == (raw, name, candidates, status)
+
+
+@given(names)
+def test_class_and_side_of_a_neuron_never_lead_to_another_neuron(name: str) -> None:
+    cell = NEURONS[name]
+    if cell.side == "none":
+        return
+    match = match_side(cell.neuron_class, cell.side)
+    assert match.name in {"", name, cell.neuron_class + cell.side}
+    assert all(NEURONS[other].side == cell.side for other in match.candidates)
+
+
+def test_lists_and_labels_of_one_recording_are_told_apart_as_duplicates_together() -> None:
+    matches = match_labels(["AVAL", ["AVAL", ""], ["AVAR", "AVAL"], "AVAR"])
+    assert [match.status for match in matches] == ["duplicate", "duplicate", "ambiguous", "exact"]
+    assert mark_duplicates(matches) == matches

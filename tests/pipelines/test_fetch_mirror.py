@@ -228,3 +228,46 @@ def test_the_worm_files_come_out_of_a_folder_of_another_layout(data_dir, cache):
     assert fetched.missing == ()
     again = fetch(files, cache, mirror=data_dir)
     assert (again.bytes_downloaded, again.bytes_hashed) == (0, sum(file.size_bytes or 0 for file in files))
+
+
+def test_a_pattern_stands_for_the_files_of_the_mirror_that_fit_it(mirror, cache):
+    for name in ("2_t.txt", "10_t.txt", "deep/3_t.txt", "3_labels.txt", ".hidden_t.txt"):
+        put(mirror / "lab" / name, name.encode())
+    put(mirror / "other" / "1_t.txt", b"of another source")
+    wanted = RemoteFile("lab/*_t.txt", HOME, pattern=True)
+    fetched = fetch([wanted, listed("lab/2_t.txt", b"2_t.txt")], cache, mirror=mirror)
+    assert [raw.path for raw in fetched.files] == ["lab/10_t.txt", "lab/deep/3_t.txt", "lab/2_t.txt"]
+    assert [raw.verified for raw in fetched.files] == [False, False, True]
+    assert fetched.missing == ()
+
+
+def test_what_a_pattern_brought_before_is_found_without_the_mirror(mirror, cache):
+    put(mirror / "lab" / "1_t.txt")
+    wanted = RemoteFile("lab/*_t.txt", HOME, pattern=True)
+    (first,) = fetch([wanted], cache, mirror=mirror).files
+    again = fetch([wanted], cache)
+    assert again.files == (first,)
+    assert again.bytes_downloaded == 0
+    assert fetch([RemoteFile("lab/*_t.txt", f"{HOME}-2", pattern=True)], cache).files == ()
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_pattern_that_nothing_fits_is_missing_and_stops_nothing(mirror, cache, given):
+    fetched = fetch([RemoteFile("lab/*_t.txt", HOME, pattern=True)], cache, mirror=mirror if given else None)
+    assert fetched.files == ()
+    (missing,) = fetched.missing
+    assert (missing.file, missing.kind) == ("lab/*_t.txt", "unavailable")
+    assert "one by one" in missing.reason
+
+
+def test_a_pattern_that_leaves_the_mirror_is_refused(mirror, cache):
+    with pytest.raises(UnsafeError):
+        fetch([RemoteFile("../*.txt", HOME, pattern=True)], cache, mirror=mirror)
+
+
+def test_a_pattern_without_a_wildcard_stands_for_the_one_file_of_that_path(mirror, cache):
+    put(mirror / "lab" / "worms.mat", b"worms")
+    put(mirror / "lab" / "other.mat", b"other")
+    fetched = fetch([RemoteFile("lab/worms.mat", HOME, pattern=True)], cache, mirror=mirror)
+    assert [raw.path for raw in fetched.files] == ["lab/worms.mat"]
+    assert fetched.missing == ()
