@@ -17,6 +17,9 @@ from connectome.errors import MissingExtraError, NotFoundError, RunnerError, Usa
 
 __all__ = ["Runner", "make_runner"]
 
+STATUS_PAGE = "127.0.0.1:0"
+"""A Dask scheduler always serves a status page; so it is only seen from this machine, on a port that is free."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -198,10 +201,10 @@ def make_runner(spec: str, *, workers: int | None = None) -> Runner:
 def _client(address: str, workers: int) -> Iterator[Any]:
     distributed = _distributed()
     if not address:
-        # Loopback only, and no dashboard: nothing is served to the network unless asked for.
+        # Loopback only: nothing is served to the network unless asked for.
         with (
             distributed.LocalCluster(
-                n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+                n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=STATUS_PAGE
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
@@ -209,7 +212,7 @@ def _client(address: str, workers: int) -> Iterator[Any]:
         return
     where = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
     try:
-        client = distributed.Client(**where, timeout="20s")
+        client = distributed.Client(**where, timeout="10s")
     except (OSError, ValueError) as error:
         raise NotFoundError(
             "no Dask scheduler answers", subject=address, found=str(error), hint="start one with: dask scheduler"
@@ -228,6 +231,7 @@ def _slurm(path: Path) -> Iterator[Any]:
             "Slurm needs dask-jobqueue", subject="--runner slurm", hint='pip install "connectome[slurm]"'
         ) from error
     settings, n_jobs = slurm_settings(path)
+    settings["scheduler_options"] = {"dashboard_address": STATUS_PAGE, **(settings.get("scheduler_options") or {})}
     if shutil.which("sbatch") is None:
         raise NotFoundError("this machine has no Slurm", subject="sbatch", hint="run it on a node that submits jobs")
     try:

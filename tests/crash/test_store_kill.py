@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import zarr
 
 from connectome.store import Manifest, Receipt, Repository, collect, verify
-from connectome.store.record import SUFFIX
+from connectome.store.canonical import file_sha256
+from connectome.store.record import SHORT, SUFFIX
 from support.generated_records import generated_recipe, put
 from support.killing import Step, each_kill, run, spread, undisturbed
 
@@ -55,7 +57,9 @@ def finish(root: Path, record: str = "new") -> Receipt:
     repository = Repository(root)
     receipt = repository.recipes(NAME).get(generated_recipe(record, 2.0).digest)
     if receipt is None:
-        receipt = put(repository, NAME, record, 2.0)
+        with zarr.config.set({"async.concurrency": 1, "threading.max_workers": 1}):
+            # One thing after another, so that every run takes the same steps.
+            receipt = put(repository, NAME, record, 2.0)
         repository.remember(NAME, receipt)
     return receipt
 
@@ -81,8 +85,9 @@ def check_after_kill(root: Path, step: Step) -> None:
     assert list(repository.find(f"{NAME}@1.0.0").records) == ["kept"]
     for tag, version in TAGS.items():
         assert repository.tags(NAME)[tag] in {version, versions[-1]}, step
-    visible = [path.name for path in (root / NAME).glob("records/*/*")]
-    assert all(name.startswith(".") or name.endswith(SUFFIX) for name in visible), step
+    for file in (root / NAME).glob("records/*/*"):
+        # What has its final name is whole.
+        assert file.name == f"{file_sha256(file)[:SHORT]}{SUFFIX}", step
 
 
 def remembered(steps: Sequence[Step]) -> list[str]:
@@ -91,8 +96,16 @@ def remembered(steps: Sequence[Step]) -> list[str]:
     return [path.stem for path in done if path.parts[:2] == ("staging", NAME) and path.suffix == ".json"]
 
 
-PREPARING = r"staging/new\."
-"""The folder in which a record is prepared; everything else happens in the open."""
+def in_the_open(steps: Sequence[Step]) -> list[Step]:
+    """Choose every step outside the folder in which a record is prepared, and some of those inside."""
+    prepared = [step for step in steps if step.path.startswith("staging/new.")]
+    chosen = spread(prepared, 16)
+    return [step for step in steps if step not in prepared or step in chosen]
+
+
+def after_writing(steps: Sequence[Step]) -> list[Step]:
+    """Choose the steps before which a file was being written."""
+    return [step for before, step in pairwise(steps) if before.event == "open"]
 
 
 @pytest.mark.parametrize("torn", [False, True], ids=["between writes", "within a write"])
@@ -101,11 +114,9 @@ def test_a_record_killed_while_it_is_written_is_not_there_and_can_be_written(
 ) -> None:
     expected = undisturbed(lambda: finish(root), root=(root := fresh())).result
     n_kills = n_remembered = 0
-    kills = [
-        each_kill(finish, fresh=fresh, torn=torn, within=rf"(?!{PREPARING})"),
-        each_kill(finish, fresh=fresh, torn=torn, within=PREPARING, choose=lambda steps: spread(steps, 16)),
-    ]
-    for step, place, outcome in chain(*kills):
+    choose = after_writing if torn else in_the_open
+    for step, place, outcome in each_kill(finish, fresh=fresh, torn=torn, choose=choose):
+        assert outcome.killed, step
         check_after_kill(place, step)
         repository = Repository(place)
         for recipe in remembered(outcome.steps):
@@ -114,9 +125,9 @@ def test_a_record_killed_while_it_is_written_is_not_there_and_can_be_written(
         files = list((place / NAME / "records" / "new").glob(f"*{SUFFIX}"))
         assert [file.name for file in files] in ([], [Path(expected.file).name]), step
         assert finish(place) == expected, step
-        n_kills += outcome.killed
-    assert n_kills > 20
-    assert n_remembered > 0
+        n_kills += 1
+    assert n_kills > 12
+    assert torn or n_remembered > 0
 
 
 @pytest.mark.parametrize("torn", [False, True], ids=["between writes", "within a write"])
@@ -131,7 +142,8 @@ def test_a_commit_killed_at_any_step_is_made_or_not_made(fresh: Callable[[], Pat
         return place
 
     n_kills = 0
-    for step, place, outcome in each_kill(publish, fresh=prepared, torn=torn):
+    choose = after_writing if torn else list
+    for step, place, outcome in each_kill(publish, fresh=prepared, torn=torn, choose=choose):
         check_after_kill(place, step)
         repository = Repository(place)
         # Finished work is not lost: it is remembered until a version lists it.
@@ -143,7 +155,7 @@ def test_a_commit_killed_at_any_step_is_made_or_not_made(fresh: Callable[[], Pat
         assert files_of(place) == expected_files, step
         assert outcome.killed, step
         n_kills += 1
-    assert n_kills > 15
+    assert n_kills > (4 if torn else 15)
 
 
 def files_of(root: Path) -> list[str]:
