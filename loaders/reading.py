@@ -22,7 +22,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numcodecs import blosc, zstd
+from numcodecs import VLenUTF8, blosc, zstd
 
 from connectome.errors import DamagedError, NotFoundError
 from connectome.store.archive import ByteSource, LocalBytes, RecordStore
@@ -41,7 +41,7 @@ BLOSC_LENGTH_AT = 4
 """Place of the decoded length, 32 bits little-endian, in a Blosc chunk (c-blosc 1.21, README_CHUNK_FORMAT)."""
 
 Array = np.ndarray[Any, Any]
-Route = Literal["mapped", "blosc", "zstd", "zarr"]
+Route = Literal["mapped", "blosc", "zstd", "text", "zarr"]
 
 _NUMBERS = frozenset(
     {"bool", "float32", "float64", "float16", "complex64", "complex128"}
@@ -61,7 +61,7 @@ class ChunkCache:
     def __init__(self, limit_bytes: int = CACHE_BYTES) -> None:
         self.limit_bytes = limit_bytes
         self.size_bytes = 0
-        self._chunks: OrderedDict[tuple[Any, ...], tuple[Array, Array]] = OrderedDict()
+        self._chunks: OrderedDict[tuple[Any, ...], tuple[Array, Array | None]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._chunks)
@@ -78,15 +78,15 @@ class ChunkCache:
         """Return uint8 memory of that size, that of evicted chunks if there is no room."""
         spare: Array | None = None
         while self._chunks and self.size_bytes + n_bytes > self.limit_bytes:
-            _, (_, memory) = self._chunks.popitem(last=False)
-            self.size_bytes -= memory.nbytes
-            spare = memory if memory.nbytes == n_bytes else spare
+            _, (chunk, memory) = self._chunks.popitem(last=False)
+            self.size_bytes -= chunk.nbytes if memory is None else memory.nbytes
+            spare = memory if memory is not None and memory.nbytes == n_bytes else spare
         return np.empty(n_bytes, dtype=np.uint8) if spare is None else spare
 
-    def put(self, key: tuple[Any, ...], chunk: Array, memory: Array) -> None:
-        """Keep a chunk whose values lie in ``memory``."""
+    def put(self, key: tuple[Any, ...], chunk: Array, memory: Array | None) -> None:
+        """Keep a chunk whose values lie in ``memory``; None for memory that may not be used again for another."""
         self._chunks[key] = (chunk, memory)
-        self.size_bytes += memory.nbytes
+        self.size_bytes += chunk.nbytes if memory is None else memory.nbytes
 
 
 class RecordReader:
@@ -228,7 +228,7 @@ class ArrayReader:
     ----------
     shape, chunks : tuple of int
     dtype : numpy.dtype
-    route : {"mapped", "blosc", "zstd", "zarr"}
+    route : {"mapped", "blosc", "zstd", "text", "zarr"}
         How chunks are read.
     n_decoded : int
         Chunks decoded so far; what the cache answers does not count.
@@ -248,7 +248,8 @@ class ArrayReader:
             self.chunks, self.dtype = tuple(self._zarr.chunks), np.dtype(self._zarr.dtype)
         else:
             self.chunks = tuple(document["chunk_grid"]["configuration"]["chunk_shape"])
-            self.dtype = np.dtype(document["data_type"]).newbyteorder("<")
+            text = self.route == "text"
+            self.dtype = np.dtypes.StringDType() if text else np.dtype(document["data_type"]).newbyteorder("<")
 
     def __repr__(self) -> str:
         return f"<ArrayReader {self.path} {self.shape} {self.dtype} by {self.chunks}, {self.route}>"
@@ -270,10 +271,7 @@ class ArrayReader:
         if self.route == "zarr":
             corner = tuple(slice(at * step, (at + 1) * step) for at, step in zip(index, self.chunks, strict=True))
             values: Array = np.asarray(self._zarr[corner])
-            # Its memory is zarr's own, so it is counted but never used again for another chunk.
-            self._record.cache.buffer(values.nbytes)
-            self._record.cache.put(key, values, values)
-            return values
+            return self._keep(key, values)
         entry = "/".join([self.path, "c", *map(str, index)])
         n_bytes = int(np.prod(self.chunks, dtype=np.int64)) * self.dtype.itemsize
         if self.route == "mapped":
@@ -281,6 +279,8 @@ class ArrayReader:
             self._check_length(data.nbytes, n_bytes, entry)
             return np.frombuffer(data, dtype=self.dtype).reshape(self.chunks)
         data = self._record.entry(entry)
+        if self.route == "text":
+            return self._keep(key, self._texts(data, entry))
         memory = self._record.cache.buffer(n_bytes)
         try:
             if self.route == "blosc":
@@ -296,6 +296,22 @@ class ArrayReader:
             ) from error
         values = memory.view(self.dtype).reshape(self.chunks)
         self._record.cache.put(key, values, memory)
+        return values
+
+    def _texts(self, data: memoryview, entry: str) -> Array:
+        """Decode strings as zarr does, into its dtype."""
+        try:
+            texts = VLenUTF8().decode(zstd.decompress(data))
+            return np.asarray(texts).reshape(self.chunks).astype(self.dtype)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise DamagedError(
+                "a chunk does not decode", subject=self._record.source.name, place=entry, found=str(error)
+            ) from error
+
+    def _keep(self, key: tuple[Any, ...], values: Array) -> Array:
+        """Count a chunk in memory of its own, which is never used again for another: strings point out of theirs."""
+        self._record.cache.buffer(values.nbytes)
+        self._record.cache.put(key, values, None)
         return values
 
     def _check_length(self, found: int, expected: int, entry: str) -> None:
@@ -368,14 +384,20 @@ def _route(document: Mapping[str, Any]) -> Route:
     codecs = document.get("codecs", [])
     names = [codec["name"] for codec in codecs]
     plain = (
-        document["data_type"] in _NUMBERS
-        and document["chunk_grid"]["name"] == "regular"
+        document["chunk_grid"]["name"] == "regular"
         and document["chunk_key_encoding"] == {"name": "default", "configuration": {"separator": "/"}}
         and not document.get("storage_transformers")
+    )
+    numbers = (
+        document["data_type"] in _NUMBERS
         and names[:1] == ["bytes"]
         and codecs[0].get("configuration", {}).get("endian", "little") == "little"
     )
     if not plain or 0 in document["shape"]:
+        return "zarr"
+    if document["data_type"] == "string" and names == ["vlen-utf8", "zstd"]:
+        return "text"
+    if not numbers:
         return "zarr"
     if len(names) == 1:
         return "mapped"
