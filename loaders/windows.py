@@ -17,7 +17,7 @@ import pandas as pd
 from connectome.errors import NotFoundError, UsageError
 
 from .alignment import Identities, Policy, identify, read_labels, rows_of
-from .index import Lengths, WindowIndex, choose_split, sample_ranges
+from .index import Lengths, WindowIndex, choose_split, sample_ranges, stretches_of
 from .reading import CACHE_BYTES, Shelf
 from .signals import SeriesInfo, SeriesReader, describe_series
 from .specs import as_version, record_file
@@ -168,6 +168,7 @@ class WindowSource:
         names = self._choose_records(version, records, chosen_split, part)
         shelf = Shelf([record_file(version, name) for name in names], cache_bytes=cache_bytes)
         view = _check_names(neurons if neurons is not None else channels)
+        stretches = stretches_of(chosen_split, part)
         columns: list[tuple[int, int, int, int, int]] = []
         infos: list[SeriesInfo] = []
         kept: list[int] = []
@@ -185,7 +186,7 @@ class WindowSource:
                     self.skipped[name] = NO_IDENTITIES if row is None else NONE_PRESENT
                     continue
             size, step = lengths.of(info)
-            ranges = sample_ranges(series, chosen_split, part)
+            ranges = sample_ranges(series, None if stretches is None else stretches.get(name, []))
             fitting = [(begin, end) for begin, end in ranges if end - begin >= size]
             if not fitting:
                 longest = max((end - begin for begin, end in ranges), default=0)
