@@ -37,6 +37,8 @@ CACHE_BYTES = 64 << 20
 """Decoded chunks that a reader keeps by default: more than a batch of ordinary windows touches."""
 MAX_OPEN = 256
 """Record files open at a time in one process; with mapped arrays two descriptors each, of the usual 1024."""
+MAX_KNOWN = 4096
+"""Records whose directories are kept in one process, about 50 kB each: reading one anew costs as much as a chunk."""
 BLOSC_LENGTH_AT = 4
 """Place of the decoded length, 32 bits little-endian, in a Blosc chunk (c-blosc 1.21, README_CHUNK_FORMAT)."""
 
@@ -132,8 +134,10 @@ class RecordReader:
         self._map: mmap.mmap | None = None
 
     def release(self) -> None:
-        """Let go of the readers of arrays, so that the file closes when the last one in use does."""
-        self._arrays.clear()
+        """Close the file. What is known of it stays, and the next read opens it again."""
+        self._map = None
+        if isinstance(self.source, LocalBytes):
+            self.source.close()
 
     def has(self, path: str) -> bool:
         """Tell whether there is a group or array at a path."""
@@ -429,6 +433,7 @@ class Shelf:
     def _forget(self) -> None:
         self._pid = os.getpid()
         self._readers: OrderedDict[int, RecordReader] = OrderedDict()
+        self._open: OrderedDict[int, None] = OrderedDict()
         self._cache = ChunkCache(self.cache_bytes)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -445,12 +450,17 @@ class Shelf:
         """Return the reader of one file."""
         if self._pid != os.getpid():
             self._forget()
-        if at in self._readers:
-            self._readers.move_to_end(at)
-            return self._readers[at]
-        if len(self._readers) >= MAX_OPEN:
-            _, oldest = self._readers.popitem(last=False)
-            oldest.release()
-        file = self.files[at]
-        self._readers[at] = RecordReader(file.open(), size_bytes=file.size_bytes, cache=self._cache)
+        if at not in self._readers:
+            if len(self._readers) >= MAX_KNOWN:
+                dropped, reader = self._readers.popitem(last=False)
+                self._open.pop(dropped, None)
+                reader.release()
+            file = self.files[at]
+            self._readers[at] = RecordReader(file.open(), size_bytes=file.size_bytes, cache=self._cache)
+        self._readers.move_to_end(at)
+        self._open[at] = None
+        self._open.move_to_end(at)
+        if len(self._open) > MAX_OPEN:
+            oldest, _ = self._open.popitem(last=False)
+            self._readers[oldest].release()
         return self._readers[at]

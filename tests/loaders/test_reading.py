@@ -293,6 +293,34 @@ def test_a_shelf_keeps_a_bounded_number_of_files_open(version):
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2 * MAX_OPEN + 1
 
 
+def test_a_file_that_was_closed_for_others_is_opened_again_when_it_is_read(version):
+    shelf = Shelf([record_file(version, "all")] * (MAX_OPEN + 2))
+    first = shelf.reader(0)
+    before = first.array("signals/int16/signal").read([0, 0], [7, 10])
+    mapped = first.array("graph/source").read()
+    for at in range(len(shelf)):
+        shelf.reader(at).array("graph/source").read()
+    assert first.source._handle is None
+    assert shelf.reader(0) is first
+    last = first.array("signals/int16/signal").shape[1]
+    assert first.array("signals/int16/signal").read([0, last - 5], [7, last]).shape == (7, 5)
+    assert np.array_equal(first.array("signals/int16/signal").read([0, 0], [7, 10]), before)
+    assert np.array_equal(first.array("graph/source").read(), mapped)
+
+
+def test_a_shelf_forgets_the_records_that_were_read_longest_ago(version, monkeypatch):
+    from connectome.loaders import reading
+
+    monkeypatch.setattr(reading, "MAX_KNOWN", 3)
+    shelf = Shelf([record_file(version, "all")] * 5)
+    first, second = shelf.reader(0), shelf.reader(1)
+    expected = first.array("table/number").read()
+    for at in (2, 0, 3, 4):
+        assert np.array_equal(shelf.reader(at).array("table/number").read(), expected)
+    assert shelf.reader(0) is first
+    assert shelf.reader(1) is not second
+
+
 def test_a_record_on_a_web_server_reads_as_the_local_one(shared):
     import functools
     import threading
