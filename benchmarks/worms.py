@@ -1,8 +1,8 @@
 """Generated worms in the published shape of the corpus of Simeon et al. (arXiv 2411.12091): 912 recordings, 12 sets.
 
 How many worms, and how many neurons are recorded and named on average, are published; see ``SETS``. The numbers of
-samples are not (the paper gives durations as a figure only): they are chosen here from the protocols that the sources
-describe, and never below the 600 samples that the authors ask for. Nothing here was measured on an animal.
+samples are not (the paper gives durations as a figure only): plausible ones are chosen here, never
+below the 600 samples that the authors ask for. Nothing here was measured on an animal.
 """
 
 from __future__ import annotations

@@ -64,6 +64,7 @@ class ChunkCache:
         self.limit_bytes = limit_bytes
         self.size_bytes = 0
         self._chunks: OrderedDict[tuple[Any, ...], tuple[Array, Array | None]] = OrderedDict()
+        self._scratch = np.empty(0, dtype=np.uint8)
 
     def __len__(self) -> int:
         return len(self._chunks)
@@ -75,6 +76,12 @@ class ChunkCache:
             return None
         self._chunks.move_to_end(key)
         return found[0]
+
+    def scratch(self, n_bytes: int) -> memoryview:
+        """Return memory for the bytes of one chunk before they are decoded, the same for all readers."""
+        if self._scratch.nbytes < n_bytes:
+            self._scratch = np.empty(n_bytes, dtype=np.uint8)
+        return self._scratch.data[:n_bytes]
 
     def buffer(self, n_bytes: int) -> Array:
         """Return uint8 memory of that size, that of evicted chunks if there is no room."""
@@ -130,7 +137,6 @@ class RecordReader:
         self._arrays: dict[str, ArrayReader] = {}
         self._constants: dict[str, Array] = {}
         self._checked: set[str] = set()
-        self._scratch = np.empty(0, dtype=np.uint8)
         self._map: mmap.mmap | None = None
 
     def release(self) -> None:
@@ -173,14 +179,12 @@ class RecordReader:
         return document
 
     def entry(self, key: str) -> memoryview:
-        """Return the bytes of one entry, valid until the next call."""
+        """Return the bytes of one entry, valid until any reader with the same cache is asked for the next."""
         start, size = self._span(key)
         if not isinstance(self.source, LocalBytes):
             data = memoryview(self.source.read(start, size))
         else:
-            if self._scratch.nbytes < size:
-                self._scratch = np.empty(size, dtype=np.uint8)
-            data = self._scratch.data[:size]
+            data = self.cache.scratch(size)
             found = os.preadv(self.source.descriptor(), [data], start) if size else 0
             if found != size:
                 raise DamagedError(
