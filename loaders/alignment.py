@@ -9,8 +9,9 @@ and an ROI that has two names are left out and reported.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -31,16 +32,41 @@ Policy = Literal["exact", "exact+normalised", "all-candidates"]
 ambiguous ones, whose ROI then stands for every candidate that no other ROI claims, so one trace may be there twice."""
 
 
+class _Row(NamedTuple):
+    """One row of the ``neuron`` table; fields in the order of ``COLUMNS``."""
+
+    roi: str
+    label: str
+    neuron: str
+    candidates: str
+    status: str
+
+
 @dataclass(frozen=True)
 class Identities:
     """Which channel of a record is which neuron."""
 
     channel_of: Mapping[str, int]
     """Neuron to position of its channel, in the order of the channels."""
-    table: pd.DataFrame
-    """One row per row of the ``neuron`` table: ``roi``, ``label``, ``neuron``, ``candidates``, ``status``,
-    ``used_as`` (the neurons that it stands for, separated by blanks), ``identified`` and, where it is not, the
-    ``reason``."""
+    rows: tuple[_Row, ...] = field(repr=False)
+    """Rows of the ``neuron`` table."""
+    used_as: tuple[str, ...] = field(repr=False)
+    """Of every row, the neurons that it stands for, separated by blanks."""
+    reasons: tuple[str, ...] = field(repr=False)
+    """Of every row, why it stands for none; empty where it does."""
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per row of the ``neuron`` table.
+
+        Columns ``roi``, ``label``, ``neuron``, ``candidates``, ``status``, ``used_as``, ``identified`` and, where it
+        is not, the ``reason``.
+        """
+        table = pd.DataFrame(self.rows, columns=list(_Row._fields), dtype="str")
+        table["used_as"] = list(self.used_as)
+        table["identified"] = [reason == "" for reason in self.reasons]
+        table["reason"] = list(self.reasons)
+        return table
 
     def counts(self) -> pd.DataFrame:
         """Return how many ROIs have a label of each status, and how many of them are used.
@@ -109,34 +135,32 @@ def identify(
         When the policy is unknown.
     """
     believed = _statuses(policy)
-    table = pd.DataFrame({name: labels[name].astype(str) for name in COLUMNS}).rename(columns={"raw_label": "label"})
     position = {name: at for at, name in enumerate(channels)}
-
-    claims = table[table["status"].isin(believed) & (table["neuron"] != "") & table["roi"].isin(list(position))]
-    names_of = claims.groupby("roi")["neuron"].nunique()
-    rois_of = claims.groupby("neuron")["roi"].nunique()
-    reasons = [_reason(row, believed, position, names_of, rois_of) for row in table.itertuples(index=False)]
-    used_as = [name if not why else "" for name, why in zip(table["neuron"].tolist(), reasons, strict=True)]
+    # Plain lists: a table costs a hundred times more, and most of a thousand worms are never looked at as tables.
+    rows = [_Row(*map(str, values)) for values in zip(*(labels[name].tolist() for name in COLUMNS), strict=True)]
+    names_of: dict[str, set[str]] = {}
+    rois_of: dict[str, set[str]] = {}
+    for row in rows:
+        if row.status in believed and row.neuron and row.roi in position:
+            names_of.setdefault(row.roi, set()).add(row.neuron)
+            rois_of.setdefault(row.neuron, set()).add(row.roi)
+    reasons = [_reason(row, believed, position, names_of, rois_of) for row in rows]
+    used_as = [row.neuron if not why else "" for row, why in zip(rows, reasons, strict=True)]
     if policy == "all-candidates":
-        used_as, reasons = _with_candidates(table, used_as, reasons, position)
-    table["used_as"] = used_as
-    table["identified"] = [reason == "" for reason in reasons]
-    table["reason"] = reasons
-    channel_of = {
-        name: position[roi] for roi, names in zip(table["roi"].tolist(), used_as, strict=True) for name in names.split()
-    }
-    return Identities(dict(sorted(channel_of.items(), key=lambda item: item[1])), table)
+        used_as, reasons = _with_candidates(rows, used_as, reasons, position)
+    channel_of = {name: position[row.roi] for row, names in zip(rows, used_as, strict=True) for name in names.split()}
+    return Identities(
+        dict(sorted(channel_of.items(), key=lambda item: item[1])), tuple(rows), tuple(used_as), tuple(reasons)
+    )
 
 
 def _with_candidates(
-    table: pd.DataFrame, used_as: Sequence[str], reasons: Sequence[str], position: Mapping[str, int]
+    rows: Sequence[_Row], used_as: Sequence[str], reasons: Sequence[str], position: Mapping[str, int]
 ) -> tuple[list[str], list[str]]:
     """Let ambiguous ROIs stand for every candidate that they alone may be; what is left keeps a reason."""
-    rois, names = table["roi"].tolist(), table["neuron"].tolist()
+    rois, names = [row.roi for row in rows], [row.neuron for row in rows]
     offers = {
-        at: candidates.split()
-        for at, (status, candidates) in enumerate(zip(table["status"], table["candidates"], strict=True))
-        if status == "ambiguous" and rois[at] in position
+        at: row.candidates.split() for at, row in enumerate(rows) if row.status == "ambiguous" and row.roi in position
     }
     # A neuron that a label names for sure is taken, even where two labels quarrel over it.
     taken = set(names)
@@ -164,11 +188,14 @@ def _statuses(policy: str) -> tuple[str, ...]:
 
 
 def _reason(
-    row: object, believed: Sequence[str], position: Mapping[str, int], names_of: pd.Series, rois_of: pd.Series
+    row: _Row,
+    believed: Sequence[str],
+    position: Mapping[str, int],
+    names_of: Mapping[str, Collection[str]],
+    rois_of: Mapping[str, Collection[str]],
 ) -> str:
     """Say why a row names no neuron; empty when it does."""
-    roi, neuron, status = (str(getattr(row, name)) for name in ("roi", "neuron", "status"))
-    candidates = str(getattr(row, "candidates"))  # noqa: B009  (rows are built at run time)
+    roi, _, neuron, candidates, status = row
     if status == "unlabelled":
         return "the ROI has no label"
     if status == "ambiguous":
@@ -179,9 +206,9 @@ def _reason(
         return f"the policy does not take {status} labels" if neuron else f"the label is {status}"
     if roi not in position:
         return "the ROI has no trace"
-    if names_of.get(roi, 0) > 1:
+    if len(names_of.get(roi, ())) > 1:
         return "the ROI has several names"
-    if rois_of.get(neuron, 0) > 1:
+    if len(rois_of.get(neuron, ())) > 1:
         return f"several ROIs claim {neuron}"
     return ""
 

@@ -7,6 +7,7 @@ The index keeps one row per range, never one per window.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from .signals import SeriesInfo, SeriesReader
 
-__all__ = ["Lengths", "WindowIndex", "choose_split", "sample_ranges"]
+__all__ = ["Lengths", "WindowIndex", "choose_split", "sample_ranges", "stretches_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -141,16 +142,25 @@ def choose_split(version: Version, split: str | tuple[Split, str] | None) -> tup
     return stored[name], part
 
 
-def sample_ranges(series: SeriesReader, split: Split | None, part: str | None) -> list[tuple[int, int]]:
-    """Return the overlaps of a record's segments with the part's stretches, as half-open ranges of samples."""
+def stretches_of(split: Split | None, part: str | None) -> dict[str, list[tuple[float, float]]] | None:
+    """Return the part's stretches in seconds by record, NaN for whole records; None where all of each is read."""
+    if split is None or part is None:
+        return None
+    table = split.stretches(part)
+    found: dict[str, list[tuple[float, float]]] = {}
+    for record, start_s, stop_s in zip(
+        *(table[name].tolist() for name in ("record", "start_s", "stop_s")), strict=True
+    ):
+        found.setdefault(record, []).append((start_s, stop_s))
+    return found
+
+
+def sample_ranges(series: SeriesReader, stretches: Sequence[tuple[float, float]] | None) -> list[tuple[int, int]]:
+    """Return the overlaps of a record's segments with stretches in seconds, as half-open ranges of samples."""
     info = series.info
-    stretches = [(0, info.n_samples)]
-    if split is not None and part is not None:
-        table = split.stretches(part)
-        own = table[table["record"] == info.record]
-        stretches = [
-            (0, info.n_samples) if np.isnan(start_s) else series.sample_range(start_s, stop_s)
-            for start_s, stop_s in zip(own["start_s"].tolist(), own["stop_s"].tolist(), strict=True)
-        ]
-    overlaps = [(max(first, begin), min(last, end)) for first, last in info.segments for begin, end in stretches]
+    whole = (0, info.n_samples)
+    inside = [whole] if stretches is None else [
+        whole if np.isnan(start_s) else series.sample_range(start_s, stop_s) for start_s, stop_s in stretches
+    ]  # fmt: skip
+    overlaps = [(max(first, begin), min(last, end)) for first, last in info.segments for begin, end in inside]
     return sorted((begin, end) for begin, end in overlaps if begin < end)

@@ -22,7 +22,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numcodecs import blosc, zstd
+from numcodecs import VLenUTF8, blosc, zstd
 
 from connectome.errors import DamagedError, NotFoundError
 from connectome.store.archive import ByteSource, LocalBytes, RecordStore
@@ -37,11 +37,13 @@ CACHE_BYTES = 64 << 20
 """Decoded chunks that a reader keeps by default: more than a batch of ordinary windows touches."""
 MAX_OPEN = 256
 """Record files open at a time in one process; with mapped arrays two descriptors each, of the usual 1024."""
+MAX_KNOWN = 4096
+"""Records whose directories are kept in one process, about 50 kB each: reading one anew costs as much as a chunk."""
 BLOSC_LENGTH_AT = 4
 """Place of the decoded length, 32 bits little-endian, in a Blosc chunk (c-blosc 1.21, README_CHUNK_FORMAT)."""
 
 Array = np.ndarray[Any, Any]
-Route = Literal["mapped", "blosc", "zstd", "zarr"]
+Route = Literal["mapped", "blosc", "zstd", "text", "zarr"]
 
 _NUMBERS = frozenset(
     {"bool", "float32", "float64", "float16", "complex64", "complex128"}
@@ -61,7 +63,8 @@ class ChunkCache:
     def __init__(self, limit_bytes: int = CACHE_BYTES) -> None:
         self.limit_bytes = limit_bytes
         self.size_bytes = 0
-        self._chunks: OrderedDict[tuple[Any, ...], tuple[Array, Array]] = OrderedDict()
+        self._chunks: OrderedDict[tuple[Any, ...], tuple[Array, Array | None]] = OrderedDict()
+        self._scratch = np.empty(0, dtype=np.uint8)
 
     def __len__(self) -> int:
         return len(self._chunks)
@@ -74,19 +77,25 @@ class ChunkCache:
         self._chunks.move_to_end(key)
         return found[0]
 
+    def scratch(self, n_bytes: int) -> memoryview:
+        """Return memory for the bytes of one chunk before they are decoded, the same for all readers."""
+        if self._scratch.nbytes < n_bytes:
+            self._scratch = np.empty(n_bytes, dtype=np.uint8)
+        return self._scratch.data[:n_bytes]
+
     def buffer(self, n_bytes: int) -> Array:
         """Return uint8 memory of that size, that of evicted chunks if there is no room."""
         spare: Array | None = None
         while self._chunks and self.size_bytes + n_bytes > self.limit_bytes:
-            _, (_, memory) = self._chunks.popitem(last=False)
-            self.size_bytes -= memory.nbytes
-            spare = memory if memory.nbytes == n_bytes else spare
+            _, (chunk, memory) = self._chunks.popitem(last=False)
+            self.size_bytes -= chunk.nbytes if memory is None else memory.nbytes
+            spare = memory if memory is not None and memory.nbytes == n_bytes else spare
         return np.empty(n_bytes, dtype=np.uint8) if spare is None else spare
 
-    def put(self, key: tuple[Any, ...], chunk: Array, memory: Array) -> None:
-        """Keep a chunk whose values lie in ``memory``."""
+    def put(self, key: tuple[Any, ...], chunk: Array, memory: Array | None) -> None:
+        """Keep a chunk whose values lie in ``memory``; None for memory that may not be used again for another."""
         self._chunks[key] = (chunk, memory)
-        self.size_bytes += memory.nbytes
+        self.size_bytes += chunk.nbytes if memory is None else memory.nbytes
 
 
 class RecordReader:
@@ -128,12 +137,13 @@ class RecordReader:
         self._arrays: dict[str, ArrayReader] = {}
         self._constants: dict[str, Array] = {}
         self._checked: set[str] = set()
-        self._scratch = np.empty(0, dtype=np.uint8)
         self._map: mmap.mmap | None = None
 
     def release(self) -> None:
-        """Let go of the readers of arrays, so that the file closes when the last one in use does."""
-        self._arrays.clear()
+        """Close the file. What is known of it stays, and the next read opens it again."""
+        self._map = None
+        if isinstance(self.source, LocalBytes):
+            self.source.close()
 
     def has(self, path: str) -> bool:
         """Tell whether there is a group or array at a path."""
@@ -169,14 +179,12 @@ class RecordReader:
         return document
 
     def entry(self, key: str) -> memoryview:
-        """Return the bytes of one entry, valid until the next call."""
+        """Return the bytes of one entry, valid until any reader with the same cache is asked for the next."""
         start, size = self._span(key)
         if not isinstance(self.source, LocalBytes):
             data = memoryview(self.source.read(start, size))
         else:
-            if self._scratch.nbytes < size:
-                self._scratch = np.empty(size, dtype=np.uint8)
-            data = self._scratch.data[:size]
+            data = self.cache.scratch(size)
             found = os.preadv(self.source.descriptor(), [data], start) if size else 0
             if found != size:
                 raise DamagedError(
@@ -228,7 +236,7 @@ class ArrayReader:
     ----------
     shape, chunks : tuple of int
     dtype : numpy.dtype
-    route : {"mapped", "blosc", "zstd", "zarr"}
+    route : {"mapped", "blosc", "zstd", "text", "zarr"}
         How chunks are read.
     n_decoded : int
         Chunks decoded so far; what the cache answers does not count.
@@ -248,7 +256,8 @@ class ArrayReader:
             self.chunks, self.dtype = tuple(self._zarr.chunks), np.dtype(self._zarr.dtype)
         else:
             self.chunks = tuple(document["chunk_grid"]["configuration"]["chunk_shape"])
-            self.dtype = np.dtype(document["data_type"]).newbyteorder("<")
+            text = self.route == "text"
+            self.dtype = np.dtypes.StringDType() if text else np.dtype(document["data_type"]).newbyteorder("<")
 
     def __repr__(self) -> str:
         return f"<ArrayReader {self.path} {self.shape} {self.dtype} by {self.chunks}, {self.route}>"
@@ -270,10 +279,7 @@ class ArrayReader:
         if self.route == "zarr":
             corner = tuple(slice(at * step, (at + 1) * step) for at, step in zip(index, self.chunks, strict=True))
             values: Array = np.asarray(self._zarr[corner])
-            # Its memory is zarr's own, so it is counted but never used again for another chunk.
-            self._record.cache.buffer(values.nbytes)
-            self._record.cache.put(key, values, values)
-            return values
+            return self._keep(key, values)
         entry = "/".join([self.path, "c", *map(str, index)])
         n_bytes = int(np.prod(self.chunks, dtype=np.int64)) * self.dtype.itemsize
         if self.route == "mapped":
@@ -281,6 +287,8 @@ class ArrayReader:
             self._check_length(data.nbytes, n_bytes, entry)
             return np.frombuffer(data, dtype=self.dtype).reshape(self.chunks)
         data = self._record.entry(entry)
+        if self.route == "text":
+            return self._keep(key, self._texts(data, entry))
         memory = self._record.cache.buffer(n_bytes)
         try:
             if self.route == "blosc":
@@ -296,6 +304,22 @@ class ArrayReader:
             ) from error
         values = memory.view(self.dtype).reshape(self.chunks)
         self._record.cache.put(key, values, memory)
+        return values
+
+    def _texts(self, data: memoryview, entry: str) -> Array:
+        """Decode strings as zarr does, into its dtype."""
+        try:
+            texts = VLenUTF8().decode(zstd.decompress(data))
+            return np.asarray(texts).reshape(self.chunks).astype(self.dtype)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise DamagedError(
+                "a chunk does not decode", subject=self._record.source.name, place=entry, found=str(error)
+            ) from error
+
+    def _keep(self, key: tuple[Any, ...], values: Array) -> Array:
+        """Count a chunk in memory of its own, which is never used again for another: strings point out of theirs."""
+        self._record.cache.buffer(values.nbytes)
+        self._record.cache.put(key, values, None)
         return values
 
     def _check_length(self, found: int, expected: int, entry: str) -> None:
@@ -368,14 +392,20 @@ def _route(document: Mapping[str, Any]) -> Route:
     codecs = document.get("codecs", [])
     names = [codec["name"] for codec in codecs]
     plain = (
-        document["data_type"] in _NUMBERS
-        and document["chunk_grid"]["name"] == "regular"
+        document["chunk_grid"]["name"] == "regular"
         and document["chunk_key_encoding"] == {"name": "default", "configuration": {"separator": "/"}}
         and not document.get("storage_transformers")
+    )
+    numbers = (
+        document["data_type"] in _NUMBERS
         and names[:1] == ["bytes"]
         and codecs[0].get("configuration", {}).get("endian", "little") == "little"
     )
     if not plain or 0 in document["shape"]:
+        return "zarr"
+    if document["data_type"] == "string" and names == ["vlen-utf8", "zstd"]:
+        return "text"
+    if not numbers:
         return "zarr"
     if len(names) == 1:
         return "mapped"
@@ -407,6 +437,7 @@ class Shelf:
     def _forget(self) -> None:
         self._pid = os.getpid()
         self._readers: OrderedDict[int, RecordReader] = OrderedDict()
+        self._open: OrderedDict[int, None] = OrderedDict()
         self._cache = ChunkCache(self.cache_bytes)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -423,12 +454,17 @@ class Shelf:
         """Return the reader of one file."""
         if self._pid != os.getpid():
             self._forget()
-        if at in self._readers:
-            self._readers.move_to_end(at)
-            return self._readers[at]
-        if len(self._readers) >= MAX_OPEN:
-            _, oldest = self._readers.popitem(last=False)
-            oldest.release()
-        file = self.files[at]
-        self._readers[at] = RecordReader(file.open(), size_bytes=file.size_bytes, cache=self._cache)
+        if at not in self._readers:
+            if len(self._readers) >= MAX_KNOWN:
+                dropped, reader = self._readers.popitem(last=False)
+                self._open.pop(dropped, None)
+                reader.release()
+            file = self.files[at]
+            self._readers[at] = RecordReader(file.open(), size_bytes=file.size_bytes, cache=self._cache)
+        self._readers.move_to_end(at)
+        self._open[at] = None
+        self._open.move_to_end(at)
+        if len(self._open) > MAX_OPEN:
+            oldest, _ = self._open.popitem(last=False)
+            self._readers[oldest].release()
         return self._readers[at]

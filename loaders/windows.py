@@ -17,7 +17,7 @@ import pandas as pd
 from connectome.errors import NotFoundError, UsageError
 
 from .alignment import Identities, Policy, identify, read_labels, rows_of
-from .index import Lengths, WindowIndex, choose_split, sample_ranges
+from .index import Lengths, WindowIndex, choose_split, sample_ranges, stretches_of
 from .reading import CACHE_BYTES, Shelf
 from .signals import SeriesInfo, SeriesReader, describe_series
 from .specs import as_version, record_file
@@ -25,6 +25,8 @@ from .specs import as_version, record_file
 if TYPE_CHECKING:
     from connectome.splits import Split
     from connectome.store import Version
+
+    from .reading import RecordReader
 
 __all__ = ["Provenance", "WindowSource", "Windows"]
 
@@ -165,34 +167,44 @@ class WindowSource:
         self.identities: dict[str, Identities] = {}
         names = self._choose_records(version, records, chosen_split, part)
         shelf = Shelf([record_file(version, name) for name in names], cache_bytes=cache_bytes)
-        infos = [self._describe(version, shelf, at, name) for at, name in enumerate(names)]
-        rows = self._view(shelf, infos, neurons=neurons, channels=channels, policy=policy, demand=records is not None)
-        if rows is not None:
-            for info, row in zip(infos, rows, strict=True):
-                if row is None or (row < 0).all():
-                    self.skipped[info.record] = NO_IDENTITIES if row is None else NONE_PRESENT
+        view = _check_names(neurons if neurons is not None else channels)
+        stretches = stretches_of(chosen_split, part)
         columns: list[tuple[int, int, int, int, int]] = []
+        infos: list[SeriesInfo] = []
         kept: list[int] = []
-        for at, info in enumerate(infos):
-            if info.record in self.skipped:
-                continue
+        rows: list[Array] = []
+        # Every file is asked once for all there is to know: opening it costs more than that.
+        for at, name in enumerate(names):
+            info = self._describe(version, shelf, at, name)
+            series = SeriesReader(shelf.reader(at), info)
+            if view is not None:
+                row = self._rows_in(
+                    shelf.reader(at), series, view, by_neuron=neurons is not None, policy=policy,
+                    demand=records is not None,
+                )  # fmt: skip
+                if row is None or (row < 0).all():
+                    self.skipped[name] = NO_IDENTITIES if row is None else NONE_PRESENT
+                    continue
             size, step = lengths.of(info)
-            ranges = sample_ranges(SeriesReader(shelf.reader(at), info), chosen_split, part)
+            ranges = sample_ranges(series, None if stretches is None else stretches.get(name, []))
             fitting = [(begin, end) for begin, end in ranges if end - begin >= size]
             if not fitting:
                 longest = max((end - begin for begin, end in ranges), default=0)
-                self.skipped[info.record] = f"no stretch of {size} samples; the longest has {longest}"
+                self.skipped[name] = f"no stretch of {size} samples; the longest has {longest}"
                 continue
             columns.extend((len(kept), begin, end, size, step) for begin, end in fitting)
+            infos.append(info)
             kept.append(at)
+            if view is not None:
+                rows.append(cast("Array", row))
         if not kept:
             reasons = "; ".join(f"{name}: {why}" for name, why in list(self.skipped.items())[:5])
             raise UsageError("no window fits", subject=version.spec, place=self.group, found=reasons or "no record")
-        self.infos: tuple[SeriesInfo, ...] = tuple(infos[at] for at in kept)
+        self.infos: tuple[SeriesInfo, ...] = tuple(infos)
         self.index = WindowIndex(*np.array(columns, dtype=np.int64).T)
         self._shelf = Shelf([shelf.files[at] for at in kept], cache_bytes=cache_bytes)
-        self._rows = None if rows is None else tuple(cast("Array", rows[at]) for at in kept)
-        self._names = tuple(neurons or channels or ()) or None
+        self._rows = None if view is None else tuple(rows)
+        self._names = view
         self._check_batchable(pad=pad)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -230,38 +242,28 @@ class WindowSource:
         complete = version.manifest.records[name].facts[f"/{self.group}"].get("n_missing") == 0
         return describe_series(shelf.reader(at), record=name, group=self.group, complete=complete)
 
-    def _view(
+    def _rows_in(
         self,
-        shelf: Shelf,
-        infos: Sequence[SeriesInfo],
+        reader: RecordReader,
+        series: SeriesReader,
+        names: tuple[str, ...],
         *,
-        neurons: Sequence[str] | None,
-        channels: Sequence[str] | None,
+        by_neuron: bool,
         policy: Policy,
         demand: bool,
-    ) -> list[Array | None] | None:
-        """Return for every record which channel each wanted name is; None where no names were given.
+    ) -> Array | None:
+        """Return which channel of a record each wanted name is.
 
         A record that says nothing of identities has None; where ``demand`` is set, that is an error.
         """
-        names = neurons if neurons is not None else channels
-        if names is None:
+        ids = series.channels()
+        if not by_neuron:
+            return rows_of(names, {name: place for place, name in enumerate(ids)})
+        if not demand and not reader.has("neuron"):
             return None
-        if isinstance(names, str) or not names or len(set(names)) != len(names):
-            raise UsageError("a view needs different names in a list", subject="neurons or channels", found=repr(names))
-        rows: list[Array | None] = []
-        for at, info in enumerate(infos):
-            reader = shelf.reader(at)
-            ids = SeriesReader(reader, info).channels()
-            if neurons is None:
-                rows.append(rows_of(names, {name: place for place, name in enumerate(ids)}))
-            elif not demand and not reader.has("neuron"):
-                rows.append(None)
-            else:
-                found = identify(read_labels(reader, record=info.record), ids, policy=policy)
-                self.identities[info.record] = found
-                rows.append(rows_of(names, found.channel_of))
-        return rows
+        found = identify(read_labels(reader, record=series.info.record), ids, policy=policy)
+        self.identities[series.info.record] = found
+        return rows_of(names, found.channel_of)
 
     def _check_batchable(self, *, pad: bool) -> None:
         counts = {info.record: info.n_channels for info in self.infos}
@@ -418,3 +420,11 @@ class WindowSource:
 def _some(values: dict[str, int]) -> str:
     shown = ", ".join(f"{name}: {value}" for name, value in list(values.items())[:6])
     return shown if len(values) <= 6 else f"{shown}, ... ({len(values)} records)"
+
+
+def _check_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if isinstance(names, str) or not names or len(set(names)) != len(names):
+        raise UsageError("a view needs different names in a list", subject="neurons or channels", found=repr(names))
+    return tuple(names)

@@ -70,6 +70,12 @@ class LocalBytes:
         if self._handle is not None and self._handle[0] == os.getpid():
             os.close(self._handle[1])
 
+    def close(self) -> None:
+        """Close this process's handle; the next read opens it again."""
+        if self._handle is not None and self._handle[0] == os.getpid():
+            os.close(self._handle[1])
+        self._handle = None
+
     def descriptor(self) -> int:
         """Return this process's own file descriptor."""
         if self._handle is None or self._handle[0] != os.getpid():

@@ -36,9 +36,14 @@ MODULES = {
     "connectome.pipelines.pull": "versions from other stores",
     "connectome.loaders.windows": "windows as NumPy arrays",
     "connectome.loaders.transforms": "what is fitted on the training part",
+    "connectome.loaders.gaps": "what is irregular in a clock",
+    "connectome.loaders.resampling": "recordings on a regular clock",
+    "connectome.loaders.smoothing": "smoothing in seconds",
+    "connectome.loaders.panel": "whole recordings and their connectome on one list of neurons",
     "connectome.loaders.torch": "PyTorch (extra `torch`)",
     "connectome.loaders.pyg": "PyTorch Geometric (extra `pyg`)",
     "connectome.loaders.huggingface": "Hugging Face datasets (extra `hf`)",
+    "connectome.loaders.simeon2024": "the columns of the 2024 release (extra `hf`)",
 }
 
 
