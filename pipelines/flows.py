@@ -116,7 +116,10 @@ def ingest_flow(
     repository = Repository(root)
     _show_plan(repository, dataset, select)
     sources = sources_of(dataset)
-    fetched = [fetch_task(root, source.id, select, mirror, allow_missing) for source in sources]
+    # What a folder does not have, it does not have the next minute either.
+    from_folder = mirror is not None and "://" not in mirror
+    fetch_one = fetch_task.with_options(retries=0) if from_folder else fetch_task
+    fetched = [fetch_one(root, source.id, select, mirror, allow_missing) for source in sources]
     found = [discover_task(source.id, files, select) for source, files in zip(sources, fetched, strict=True)]
     outcomes = [
         outcome
@@ -150,7 +153,7 @@ def _show_result(repository: Repository, result: IngestResult, commit: Commit) -
         "",
         "| rejected | kind | reason |",
         "| --- | --- | --- |",
-        *(f"| {item['file']} | {item['kind']} | {item['reason'].splitlines()[0]} |" for item in result.rejected),
+        *(_row(item["file"], item["kind"], item["reason"].splitlines()[0]) for item in result.rejected),
     ]
     create_markdown_artifact("\n".join(lines), key=f"{result.dataset}-census", description="Files seen, used, rejected")
     previous = commit.manifest.previous
@@ -161,6 +164,11 @@ def _show_result(repository: Repository, result: IngestResult, commit: Commit) -
     else:
         text = f"```\n{repository.diff(result.dataset, previous, result.version)}\n```"
     create_markdown_artifact(text, key=f"{result.dataset}-diff", description="What changed, and why")
+
+
+def _row(*cells: str) -> str:
+    """Return a line of a Markdown table."""
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def run_ingest(root: str, dataset: str, **parameters: Any) -> IngestResult:

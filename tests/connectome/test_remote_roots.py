@@ -77,19 +77,24 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def web(no_proxies: None, local: Path, tmp_path: Path) -> Iterator[Place]:
+def server(no_proxies: None) -> Iterator[HttpServer]:
+    made = HttpServer()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def web(server: HttpServer, local: Path, tmp_path: Path) -> Place:
     """Serve the store over HTTP, with range requests."""
     folder = tmp_path / "served"
     shutil.copytree(local, folder)
-    server = HttpServer()
-    yield Place(
+    return Place(
         server.serve_folder(folder),
         lambda: sum(seen.body_bytes for seen in server.log),
         folder,
         lambda path: (folder / path).unlink(),
         lambda path, data: rewrite(folder / path, data),
     )
-    server.close()
 
 
 def rewrite(path: Path, data: bytes) -> None:
@@ -270,22 +275,18 @@ def test_a_bucket_that_is_not_there_is_not_found(s3: Place) -> None:
         Repository("s3://no-such-bucket/x").find(f"{NAME}@1.0.0")
 
 
-def test_a_server_that_ignores_ranges_still_gives_the_right_values(no_proxies: None, local: Path) -> None:
-    server = HttpServer()
+def test_a_server_that_ignores_ranges_still_gives_the_right_values(server: HttpServer, local: Path) -> None:
     for file in (path for path in local.rglob("*") if path.is_file()):
         server.put(f"/{file.relative_to(local).as_posix()}", Answer(file.read_bytes(), ranges=False))
     tree = open_version(NAME, root=server.url).open("small")
     np.testing.assert_array_equal(tree["activity/signal"], np.ones((2, 8)))
-    server.close()
 
 
 @pytest.mark.parametrize("status", [403, 500])
-def test_a_server_that_refuses_is_told_apart_from_a_missing_file(no_proxies: None, status: int) -> None:
-    server = HttpServer()
+def test_a_server_that_refuses_is_told_apart_from_a_missing_file(server: HttpServer, status: int) -> None:
     server.put(f"/{NAME}/versions/1.0.0.json", Answer(b"no", status=status))
     with pytest.raises(FetchError, match="the server refused") as caught:
         Repository(server.url).find(f"{NAME}@1.0.0")
-    server.close()
     assert caught.value.found == f"HTTP {status}"
 
 
@@ -318,12 +319,10 @@ def test_the_kind_of_place_is_told_from_its_name(tmp_path: Path, monkeypatch: py
         open_root("ftp://example.org/store")
 
 
-def test_a_server_that_does_not_tell_lengths_is_refused(no_proxies: None, local: Path) -> None:
-    server = HttpServer()
+def test_a_server_that_does_not_tell_lengths_is_refused(server: HttpServer, local: Path) -> None:
     server.serve_folder(local)
     path = Repository(local).find(NAME).records["small"].file
     server.put(f"/{NAME}/{path}", Answer((local / NAME / path).read_bytes(), framed=False))
     version = open_version(NAME, root=server.url)
     with pytest.raises(FetchError, match="does not say how long"):
         version.open("small")
-    server.close()

@@ -19,7 +19,7 @@ import pytest
 from connectome.pipelines.ingest import ingest
 from connectome.store import Repository
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.data]
 
 DATASET = "celegans-connectomes"
 SELECT = "white1986-jse,white1986-n2u"
@@ -116,9 +116,11 @@ def test_a_flow_runs_against_a_server_and_leaves_plan_census_and_diff(
     root, env = tmp_path / "root", environment(home, api)
     first = run_flow(root, data_dir, env, "--select", "white1986-jse")
     second = run_flow(root, data_dir, env, "--select", SELECT)
+    third = run_flow(root, data_dir, env, "--select", SELECT)
     assert first["version"] == "1.0.0"
     assert (second["version"], second["reused"]) == ("1.1.0", ["white1986-jse"])
-    assert second["digest"] == plain_digest
+    assert second["digest"] == third["digest"] == plain_digest
+    assert third["created"] is False
 
     artifacts: dict[str, list[str]] = {}
     for artifact in sorted(ask(api, "artifacts"), key=lambda item: str(item["created"])):
@@ -129,6 +131,8 @@ def test_a_flow_runs_against_a_server_and_leaves_plan_census_and_diff(
     assert "files seen" in artifacts[f"{DATASET}-census"][-1]
     assert artifacts[f"{DATASET}-diff"][0] == "The first version."
     assert "+ white1986-n2u" in artifacts[f"{DATASET}-diff"][1]
+    assert artifacts[f"{DATASET}-diff"][2] == "Nothing has changed."
+    assert [row["action"] for row in plans[2]] == ["reuse", "reuse"]
 
     names = {str(run["name"]) for run in ask(api, "task_runs")}
     assert {"fetch white1986", "discover white1986", "make white1986", f"commit {DATASET}"} <= names
@@ -139,16 +143,30 @@ def test_a_flow_runs_against_a_server_and_leaves_plan_census_and_diff(
 def test_a_failed_flow_ends_with_our_error_and_commits_nothing(
     server: tuple[str, Path], data_dir: Path, tmp_path: Path
 ) -> None:
+    """What is missing in a folder is not asked for again: the retries alone would take more than a minute."""
     api, home = server
+    mirror, root = tmp_path / "mirror", tmp_path / "root"
+    mirror.mkdir()
+    for path in ("white1986_witvliet2020/white_1986_jse.csv", "neuron_metadata/all_cell_info.csv"):
+        (mirror / Path(path).name).write_bytes((data_dir / "worm" / path).read_bytes())
     command = [sys.executable, "-m", "connectome.pipelines.cli", "ingest", DATASET, "--flow", "--json"]
-    done = subprocess.run(
-        [*command, "--select", "no-such-record", "--mirror", str(data_dir / "worm"), "--root", str(tmp_path / "root")],
-        env=environment(home, api),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    command += ["--select", "white1986-jse", "--mirror", str(mirror), "--root", str(root)]
+    options = {"env": environment(home, api), "capture_output": True, "text": True, "timeout": 60, "check": False}
+    done = subprocess.run(command, **options)  # type: ignore[call-overload]
     assert done.returncode == 1
-    assert json.loads(done.stdout)["error"]["kind"] == "not-found"
-    assert not list((tmp_path / "root").rglob("*.json"))
+    error = json.loads(done.stdout)["error"]
+    assert (error["kind"], error["message"]) == ("fetch", "the mirror does not have the file")
+    assert Repository(root).versions(DATASET) == []
+    assert "FAILED" in {str(run["state_type"]) for run in ask(api, "flow_runs")}
+    fetches = [run for run in ask(api, "task_runs") if run["state_type"] == "FAILED"]
+    assert [run["run_count"] for run in fetches] == [1]
+
+    done = subprocess.run([*command, "--allow-missing"], **options)  # type: ignore[call-overload]
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout)["census"] == {"seen": 3, "used": 2, "rejected": 1}
+    newest = max(
+        (item for item in ask(api, "artifacts") if item["key"] == f"{DATASET}-census"),
+        key=lambda item: str(item["created"]),
+    )
+    assert "3 files seen = 2 used + 1 rejected" in str(newest["data"])
+    assert "| neuron_metadata/LowResAtlasWithHighResHeadsAndTails.csv | unavailable |" in str(newest["data"])
