@@ -162,6 +162,10 @@ def describe(label: str, *, aliases: Mapping[str, str] | None = None) -> Cell:
     return Cell(text, "", "", "", match)
 
 
+UNFILLED = "- To be added... -"
+"""What the table says of cells that nobody has described yet, 243 of them."""
+
+
 def read_cell_info(path: Path) -> dict[str, tuple[str, str, str]]:
     """Read ``all_cell_info.csv``: name of the cell to its type, description and lineage.
 
@@ -175,6 +179,9 @@ def read_cell_info(path: Path) -> dict[str, tuple[str, str, str]]:
     found: dict[str, tuple[str, str, str]] = {}
     for at, row in enumerate(rows, start=1):
         name, kind, details, lineage = (str(cell or "") for cell in row[:4])
+        if details.strip() == UNFILLED:
+            # Such rows repeat the type where the lineage would stand.
+            details = lineage = ""
         match = match_label(name)
         name = match.name or name
         if name in found:
