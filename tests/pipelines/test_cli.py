@@ -156,6 +156,7 @@ def test_list_and_search_offer_the_catalogue_and_the_store(filled, run) -> None:
     assert by_name[DATASET]["versions"] == ["1.0.0", "1.1.0"]
     assert set(by_name[WORMS]) >= {"dataset", "title", "kinds", "species", "licence", "versions", "latest"}
     assert {row["dataset"] for row in run("search", "--kind", "volume", "--root", filled)[1]} == {
+        "celegans-activity",
         "mni-template",
         DATASET,
     }

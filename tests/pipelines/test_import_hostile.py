@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ import pytest
 from connectome import errors
 from connectome.pipelines.cli import main
 from connectome.pipelines.formats import FORMATS
+from support import worm_layouts, worm_mat_layouts
 from support.ingesting import assert_nothing_half_made, contents
 
 KINDS = {item.kind for item in vars(errors).values() if isinstance(item, type) and issubclass(item, Exception)}
@@ -45,6 +46,16 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     "spiketext": (),
 }
 """Format to real files of it; the damaged copies are generated from them."""
+LAYOUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "csv-celegans": ("worm.csv", worm_layouts.venkatachalam_table),
+    "json-celegans": ("worm.json", worm_layouts.wormwideweb_old),
+    "lin-mat": ("worm.mat", worm_mat_layouts.lin),
+    "nwb-celegans": ("worm.nwb", worm_layouts.worm_nwb),
+    "text-celegans": ("0_gcamp.txt", lambda path: worm_layouts.leifer_worm(path.parent, 0)),
+    "yemini-mat": ("worm.mat", worm_mat_layouts.yemini),
+    "zimmer-mat": ("WT_Stim.mat", worm_mat_layouts.kato_stim),
+}
+"""Format to a generated file of its layout, where nobody has a real one at hand."""
 CASES = [(name, path) for name, paths in SAMPLES.items() for path in paths]
 BESIDE = {".vhdr": (".eeg", ".vmrk"), ".set": (".fdt",)}
 
@@ -105,6 +116,18 @@ def test_damaged_files_are_refused_or_read_but_never_crash(format_name, sample, 
     assert refused >= 6, "what is nothing but rubbish must be refused"
 
 
+@pytest.mark.parametrize("format_name", sorted(LAYOUTS))
+def test_damaged_files_of_a_layout_are_refused_or_read_but_never_crash(format_name, tmp_path, capsys) -> None:
+    name, write = LAYOUTS[format_name]
+    path = tmp_path / name
+    write(path)
+    refused = 0
+    for what, damaged in damages(path.read_bytes(), zlib.crc32(format_name.encode())):
+        path.write_bytes(damaged)
+        refused += not try_import(format_name, path, tmp_path / "root", capsys, f"{name}, {what}")
+    assert refused >= 6, "what is nothing but rubbish must be refused"
+
+
 @pytest.mark.data
 @pytest.mark.parametrize("format_name", [name for name, paths in SAMPLES.items() if paths])
 def test_files_of_another_format_under_the_right_suffix_are_refused(format_name, data_dir, tmp_path, capsys) -> None:
@@ -149,5 +172,4 @@ def test_a_folder_and_a_missing_file_are_refused(format_name, tmp_path, capsys) 
 
 
 def test_every_format_is_tried() -> None:
-    assert set(SAMPLES) <= set(FORMATS)
-    assert set(FORMATS) == set(SAMPLES), "add real files of the new format here"
+    assert set(FORMATS) == {*SAMPLES, *LAYOUTS}, "add real files of the new format here, or a generated layout"
