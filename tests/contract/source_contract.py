@@ -49,7 +49,7 @@ from support import killing
 from support.ingesting import assert_nothing_half_made, catalogue_of, contents, snapshot
 
 GOLDEN = Path(__file__).parent / "golden"
-N_KILLS = 4
+N_KILLS = 3
 ELSEWHERE = {
     "PYTHONHASHSEED": "4711", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "LANG": "tr_TR",
     "TZ": "Pacific/Chatham", "OMP_NUM_THREADS": "3", "BLOSC_NTHREADS": "3",

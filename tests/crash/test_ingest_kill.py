@@ -37,7 +37,7 @@ STAGES = {
     "refs": rf"{DATASET}/refs",
 }
 """What each stage of an ingest changes below a root; discovery changes nothing."""
-KILLS_PER_STAGE = 4
+KILLS_PER_STAGE = 3
 
 
 @pytest.fixture(scope="module")
