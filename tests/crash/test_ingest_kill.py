@@ -102,6 +102,12 @@ def test_killed_at_a_stage_it_is_resumed_by_the_next(
         root = tmp_path / str(number)
         action = partial(run, root, worms)
         killed = killing.run(action, root=root, kill_at=number, torn=torn, within=STAGES[stage])
+        while not killed.killed and number > 1 and stage in {"fetch", "write"}:
+            # This run's threads took fewer steps than those of the run that was counted: kill it earlier.
+            number = number * 2 // 3
+            root = tmp_path / f"{number}-earlier"
+            action = partial(run, root, worms)
+            killed = killing.run(action, root=root, kill_at=number, torn=torn, within=STAGES[stage])
         assert killed.killed
         assert re.match(STAGES[stage], killed.steps[-1].path)
         reused += len(check_next(root, worms, undisturbed).reused)
