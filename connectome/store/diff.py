@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ChangedRecord", "Diff", "compare_records", "compare_versions", "reasons_for"]
 
+METADATA = ("rejected", "splits", "about", "parents")
+"""Parts of a version besides its records."""
+
 
 @dataclass(frozen=True)
 class ChangedRecord:
@@ -148,7 +151,7 @@ def compare_versions(old: Manifest, new: Manifest) -> Diff:
         removed=tuple(sorted(set(old.records) - set(new.records))),
         changed=tuple(changed),
         unchanged=len(both) - len(changed),
-        metadata=tuple(part for part in ("rejected", "splits", "about", "parents") if before[part] != after[part]),
+        metadata=tuple(part for part in METADATA if before[part] != after[part]),
     )
 
 

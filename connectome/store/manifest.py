@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from connectome.errors import DamagedError, UsageError
 
 from .canonical import is_version_text, json_digest, loaded_digest, plain, version_text
-from .diff import reasons_for
+from .diff import METADATA, reasons_for
 from .record import Receipt
 
 __all__ = ["Census", "Manifest", "Number", "next_manifest", "parse_spec"]
@@ -26,8 +26,6 @@ _FIELDS = {
     "format", "dataset", "version", "digest", "census", "records", "rejected", "splits", "about", "parents",
     "previous", "reasons", "created", "environment",
 }  # fmt: skip
-METADATA = ("rejected", "splits", "about", "parents")
-"""Parts of a version besides its records."""
 
 
 class Number(NamedTuple):

@@ -72,6 +72,18 @@ class Format:
         parameters = inspect.signature(self.load().read).parameters.values()
         return {item.name: item for item in parameters if item.kind is inspect.Parameter.KEYWORD_ONLY}
 
+    def option(self, name: str) -> inspect.Parameter:
+        """Return one option; raise :class:`~connectome.errors.UsageError` that lists all if there is none."""
+        known = self.options()
+        if name not in known:
+            raise UsageError(
+                "unknown option of the format",
+                subject=name,
+                place=self.name,
+                expected=", ".join(known) or "no options",
+            )
+        return known[name]
+
 
 FORMATS: dict[str, Format] = {
     line.name: line
@@ -132,15 +144,8 @@ def read(path: str | Path | Sequence[str | Path], format: str | None = None, **o
         raise UsageError("no file was given", subject="read")
     check_readable(paths)
     chosen = lookup(format) if format is not None else recognise(paths)
-    known = chosen.options()
     for name in options:
-        if name not in known:
-            raise UsageError(
-                "unknown option of the format",
-                subject=name,
-                place=chosen.name,
-                expected=", ".join(known) or "no options",
-            )
+        chosen.option(name)
     reader = chosen.load().read
     with _blaming(paths, chosen):
         return cast("xr.DataTree", reader(paths, **options))
