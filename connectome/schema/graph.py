@@ -6,6 +6,13 @@ targets) list edge numbers, stable within a node, so that a sampler needs neithe
 
 The attribute ``edge_types`` says of every type whether it is directed, its weight's unit and meaning, and its
 lineage (which preparation the counts come from). A type that was derived from another names it and states the rule.
+
+A graph in space has ``position`` (node, axis). Where edges follow a curve, ``point_ptr`` cuts the points of all edges
+(``point_position`` (point, axis), ``point_radius`` (point), ...) into one polyline per edge, from its source to its
+target, both ends included. Where nodes lie in spatial order, ``cell_ptr`` cuts them into the occupied cells of a grid
+(``cell`` (cell, axis), counted from the attribute ``cell_origin`` in steps of ``cell_size``), so that a box is a few
+ranges of nodes; edges then lie by
+target, and ``node_row`` and ``edge_row`` say which rows of the source they were.
 """
 
 from __future__ import annotations
@@ -24,7 +31,9 @@ from .columns import MISSING_CODE, Layout, Problem, category, check_columns, col
 KIND = "graph"
 VERSION = "1"
 CHUNK_ITEMS = 1 << 20
-"""Long columns are cut at 1 M items, so that a graph of millions is written and read in bounded memory."""
+"""Long columns are cut at 1 M items, so that a graph of millions is written and read in bounded memory. What is
+memory-mapped is one chunk: only then is it one array in the file."""
+MAPPED = ("edge", "node_bound", "edge_bound", "cell_bound")
 POINTERS = ("out_ptr", "out_edge", "in_ptr", "in_edge", "source", "target")
 
 
@@ -33,12 +42,14 @@ def graph(
     node: Sequence[str] | np.ndarray[Any, Any],
     source: np.ndarray[Any, Any],
     target: np.ndarray[Any, Any],
-    edge_type: Sequence[str],
+    edge_type: str | Sequence[str],
     edge_types: Mapping[str, Mapping[str, Any]],
     weight: np.ndarray[Any, Any] | None = None,
     weight_units: str = "1",
     nodes: Mapping[str, xr.Variable] | None = None,
     edges: Mapping[str, xr.Variable] | None = None,
+    point_ptr: np.ndarray[Any, Any] | None = None,
+    points: Mapping[str, xr.Variable] | None = None,
     **attrs: Any,
 ) -> xr.Dataset:
     """Make a graph group.
@@ -49,8 +60,8 @@ def graph(
         Unique node ids.
     source, target : numpy.ndarray
         Shape (edge,), integer indices into ``node``.
-    edge_type : sequence of str
-        The type of every edge, each a key of ``edge_types``.
+    edge_type : str or sequence of str
+        The type of every edge, each a key of ``edge_types``; one text where all are of one type.
     edge_types : mapping
         Per type: ``directed`` (bool), ``weight_units``, ``weight_meaning``, ``lineage`` and, for derived types,
         ``derived_from`` and ``rule``.
@@ -61,6 +72,10 @@ def graph(
     nodes, edges : mapping of str to xarray.Variable, optional
         The node and edge tables: variables whose first dimension is ``node`` or ``edge``. A category ``node_kind``
         makes the facts count every kind apart.
+    point_ptr : numpy.ndarray, optional
+        Shape (edge + 1,), integers: where each edge's polyline starts among the points.
+    points : mapping of str to xarray.Variable, optional
+        The table of points: variables whose first dimension is ``point``.
     **attrs
         Attributes of the group (JSON values).
 
@@ -84,13 +99,18 @@ def graph(
                 expected=f"indices from 0 to {n_nodes - 1}",
                 found=f"{values.min()} to {values.max()}",
             )
-    undescribed = sorted(set(edge_type) - set(edge_types))
+    one_type = isinstance(edge_type, str)
+    undescribed = sorted({edge_type} - set(edge_types) if one_type else set(edge_type) - set(edge_types))
     if undescribed:
         raise SchemaError("an edge type is not described", subject="edge_types", found=", ".join(undescribed))
     variables: dict[str, Any] = dict(nodes or {})
     variables["source"] = column("edge", ends["source"].astype(index), "Node where the edge starts", "1")
     variables["target"] = column("edge", ends["target"].astype(index), "Node where the edge ends", "1")
-    variables["edge_type"] = category("edge", edge_type, list(edge_types), "Type of the edge")
+    variables["edge_type"] = category("edge", [] if one_type else edge_type, list(edge_types), "Type of the edge")
+    if one_type:
+        described = variables["edge_type"]
+        code = np.asarray(described.attrs["flag_values"]).astype(described.dtype)[list(edge_types).index(edge_type)]
+        variables["edge_type"] = xr.Variable("edge", np.full(n_edges, code), attrs=described.attrs)
     if weight is not None:
         variables["weight"] = column("edge", weight, "Weight as given by the source", weight_units)
     variables.update(edges or {})
@@ -98,6 +118,11 @@ def graph(
         pointer, order = compressed_rows(ends[end], n_nodes)
         variables[f"{side}_ptr"] = column("node_bound", pointer, f"Start of each node's part of {side}_edge", "1")
         variables[f"{side}_edge"] = column("edge", order.astype(index), f"Edge numbers by {end}", "1")
+    if point_ptr is not None:
+        variables["point_ptr"] = column(
+            "edge_bound", np.asarray(point_ptr, dtype=np.int64), "Start of each edge's polyline among the points", "1"
+        )
+        variables.update(points or {})
     names = column("node", list(node) if np.asarray(node).dtype.kind in "OTU" else np.asarray(node), "Node id", "1")
     if names.dtype.kind == "O":
         del names.attrs["units"]
@@ -149,6 +174,10 @@ def check(dataset: xr.Dataset, path: str) -> list[Problem]:
     if dataset.sizes.get("node_bound") != n_nodes + 1:
         problems.append(Problem(f"{path}/out_ptr", f"{n_nodes + 1} pointers", str(dataset.sizes.get("node_bound"))))
         return problems
+    for pointer, bound, items in (("point_ptr", "edge_bound", "point"), ("cell_ptr", "cell_bound", "node")):
+        if pointer in dataset:
+            parts = n_edges if items == "point" else int(dataset.sizes.get("cell", 0))
+            problems.extend(_check_cuts(dataset, path, pointer, bound, parts, int(dataset.sizes.get(items, 0))))
     for side, end in (("out", "source"), ("in", "target")):
         values = dataset[end].values
         if values.dtype.kind not in "iu":
@@ -166,6 +195,16 @@ def check(dataset: xr.Dataset, path: str) -> list[Problem]:
     return problems
 
 
+def _check_cuts(dataset: xr.Dataset, path: str, name: str, bound: str, n_parts: int, n_items: int) -> list[Problem]:
+    """Check pointers that cut items into parts: from 0 to the number of items, never falling."""
+    values, place = dataset[name].values, f"{path}/{name}"
+    if dataset[name].dims != (bound,) or values.dtype.kind not in "iu" or len(values) != n_parts + 1:
+        return [Problem(place, f"{n_parts + 1} whole numbers along {bound}", f"{values.dtype} {dataset[name].shape}")]
+    if values[0] != 0 or values[-1] != n_items or (np.diff(values) < 0).any():
+        return [Problem(place, f"rising from 0 to {n_items}", f"{values[0]} to {values[-1]}, or falling between")]
+    return []
+
+
 def measure(dataset: xr.Dataset) -> dict[str, Any]:
     """Return the facts of a graph.
 
@@ -174,9 +213,11 @@ def measure(dataset: xr.Dataset) -> dict[str, Any]:
     dict
         ``n_nodes``, ``n_edges``, ``edges`` (per type ``n`` and ``weight_sum``) and, where nodes have a
         ``node_kind``, ``within`` (per kind the same counts over edges with both ends of that kind;
-        ``n_nodes_connected`` leaves out nodes without such an edge).
+        ``n_nodes_connected`` leaves out nodes without such an edge). With polylines ``n_points``.
     """
     facts = {"n_nodes": int(dataset.sizes["node"]), **_count(dataset, None)}
+    if "point_ptr" in dataset:
+        facts["n_points"] = int(dataset["point_ptr"].values[-1])
     if "node_kind" in dataset:
         kinds = decode(dataset["node_kind"])
         facts["within"] = {}
@@ -189,11 +230,13 @@ def measure(dataset: xr.Dataset) -> dict[str, Any]:
 def _count(dataset: xr.Dataset, members: np.ndarray[Any, Any] | None) -> dict[str, Any]:
     source, target = dataset["source"].values, dataset["target"].values
     inside = np.ones(len(source), dtype=bool) if members is None else members[source] & members[target]
-    types = decode(dataset["edge_type"])
+    about = dataset["edge_type"].attrs
+    codes = dict(zip(about["flag_labels"], about["flag_values"], strict=True))
+    types = dataset["edge_type"].values
     weight = dataset["weight"].values if "weight" in dataset else None
     edges: dict[str, Any] = {}
     for name in dataset.attrs["edge_types"]:
-        chosen = inside & (types == name)
+        chosen = inside & (types == codes[name])
         edges[name] = {"n": int(chosen.sum())}
         if weight is not None:
             edges[name]["weight_sum"] = _exact_sum(weight[chosen])
@@ -214,8 +257,9 @@ def _exact_sum(values: np.ndarray[Any, Any]) -> int | float:
 
 
 def layout(variable: xr.Variable) -> Layout:
-    """Leave integer end points and pointers uncompressed, to be memory-mapped; compress the tables."""
+    """Leave integer end points, pointers and positions uncompressed, to be memory-mapped; compress the tables."""
     shape = tuple(max(1, size) for size in variable.shape)
-    chunks = (min(shape[0], CHUNK_ITEMS), *shape[1:]) if shape else ()
-    pointer = variable.dims in {("edge",), ("node_bound",)} and "flag_values" not in variable.attrs
-    return Layout(chunks, "none" if pointer and variable.dtype.kind == "i" else "zstd")
+    mapped = variable.dtype.kind == "i" and len(variable.dims) == 1 and variable.dims[0] in MAPPED
+    if (mapped and "flag_values" not in variable.attrs) or variable.dims == ("node", "axis"):
+        return Layout(shape, "none")
+    return Layout((min(shape[0], CHUNK_ITEMS), *shape[1:]) if shape else (), "zstd")

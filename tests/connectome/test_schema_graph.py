@@ -195,7 +195,9 @@ def test_an_edge_that_cannot_be_is_refused(options: dict[str, Any], subject: str
     assert caught.value.subject == subject
 
 
-def test_whole_numbers_lie_uncompressed_and_in_blocks() -> None:
+def test_what_is_mapped_lies_uncompressed_and_whole_and_long_columns_in_blocks() -> None:
     long = xr.Variable(("edge",), np.zeros(CHUNK_ITEMS + 1, dtype=np.int32))
-    assert (layout(long).codec, layout(long).chunks) == ("none", (CHUNK_ITEMS,))
+    assert (layout(long).codec, layout(long).chunks) == ("none", (CHUNK_ITEMS + 1,))
+    assert layout(long.astype(np.float32)).chunks == (CHUNK_ITEMS,)
+    assert layout(xr.Variable(("node", "axis"), np.zeros((3, 2)))).codec == "none"
     assert layout(wiring()["edge_type"].variable).codec == "zstd"
