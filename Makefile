@@ -36,6 +36,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 
 bench: $(INSTALLED)
+	$(PIP) install --quiet -c constraints.txt --group bench
 	$(BIN)/python -m benchmarks
 
 clean:
