@@ -41,7 +41,7 @@ class EdgeIndex:
     edge_index: Array
     """Shape (2, edge), int64: positions of source and target in ``nodes``."""
     weight: Array | None
-    """Shape (edge,), float64, as stored; None where the graph has no weights."""
+    """Shape (edge,), float64, as stored; None where the graph has no such column."""
     edge_type: Array
     """Shape (edge,), int64: position in ``edge_types``."""
     edge_types: tuple[str, ...]
@@ -123,6 +123,7 @@ def load_graph(
     group: str = "connectome",
     edge_types: Sequence[str] | None = DEFAULT_EDGE_TYPES,
     node_kinds: Sequence[str] | None = None,
+    weight: str | None = None,
     root: str | Path | None = None,
 ) -> EdgeIndex:
     """Read a graph of a record.
@@ -139,6 +140,9 @@ def load_graph(
         Types to keep, in the order of their codes; None for all that the record has.
     node_kinds : sequence of str, optional
         Kinds of nodes to keep (``"neuron"``); default all.
+    weight : str, optional
+        The column of the edge table that is the weight (``"consensus_synapses"``); default the column ``weight``, if
+        there is one. With a column that is named, edges for which it is NaN are left out: of them it says nothing.
     root : path or URL, optional
         The store, for a text.
 
@@ -149,9 +153,13 @@ def load_graph(
     Raises
     ------
     NotFoundError
-        When the record, the group, an edge type or a kind of nodes does not exist.
+        When the record, the group, an edge type, a kind of nodes or the column does not exist.
+    UsageError
+        When the column holds no numbers, or is asked of a graph that is loaded already.
     """
     if isinstance(data, EdgeIndex):
+        if weight is not None:
+            raise UsageError("the graph is loaded already", subject=data.record, place="weight", found=weight)
         return data
     if isinstance(data, str):
         data, named = parse_record_spec(data)
@@ -169,11 +177,26 @@ def load_graph(
         raise NotFoundError(
             "the record has no such group", subject=record, place=group, expected=", ".join(tree.groups[1:])
         )
-    return _edge_index(cast("xr.DataTree", tree[group]).to_dataset(inherit=False), record, edge_types, node_kinds)
+    dataset = cast("xr.DataTree", tree[group]).to_dataset(inherit=False)
+    return _edge_index(dataset, record, edge_types, node_kinds, weight)
+
+
+def _weights(dataset: xr.Dataset, record: str, name: str) -> Array:
+    columns = [str(each) for each, variable in dataset.variables.items() if variable.dims == ("edge",)]
+    if name not in columns:
+        raise NotFoundError("the edges have no such column", subject=record, place=name, expected=", ".join(columns))
+    if dataset[name].dtype.kind not in "biuf" or is_category(dataset[name].variable):
+        found = "a category" if is_category(dataset[name].variable) else str(dataset[name].dtype)
+        raise UsageError("a weight is a number", subject=record, place=name, found=found)
+    return np.asarray(dataset[name].values, dtype=np.float64)
 
 
 def _edge_index(
-    dataset: xr.Dataset, record: str, edge_types: Sequence[str] | None, node_kinds: Sequence[str] | None
+    dataset: xr.Dataset,
+    record: str,
+    edge_types: Sequence[str] | None,
+    node_kinds: Sequence[str] | None,
+    weight: str | None,
 ) -> EdgeIndex:
     if dataset.attrs.get("encoding-type") != "graph":
         found = str(dataset.attrs.get("encoding-type"))
@@ -191,12 +214,14 @@ def _edge_index(
     for at, name in enumerate(wanted):
         codes[labels[name]] = at
     types = codes[stored_type.values.astype(np.int64)]
-    kept = np.flatnonzero(types >= 0)
+    has_weight = weight is not None or "weight" in dataset
+    weights = _weights(dataset, record, weight or "weight") if has_weight else None
+    kept = np.flatnonzero((types >= 0) & (True if weight is None or weights is None else ~np.isnan(weights)))
     graph = EdgeIndex(
         record=record,
         nodes=tuple(str(name) for name in np.asarray(dataset["node"].values).tolist()),
         edge_index=np.stack([dataset[end].values[kept].astype(np.int64) for end in ("source", "target")]),
-        weight=dataset["weight"].values[kept].astype(np.float64) if "weight" in dataset else None,
+        weight=None if weights is None else weights[kept],
         edge_type=types[kept],
         edge_types=wanted,
         about={name: about[name] for name in wanted},

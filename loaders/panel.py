@@ -109,6 +109,7 @@ def load_panel(
     group: str = "activity",
     edge_types: Sequence[str] | None = DEFAULT_EDGE_TYPES,
     node_kinds: Sequence[str] | None = None,
+    weight: str | None = None,
     policy: Policy = "exact+normalised",
     fill: float = 0.0,
     dtype: str = "float32",
@@ -131,7 +132,7 @@ def load_panel(
         As for :func:`~connectome.loaders.resampling.resample`, together; default every record's own stamps.
     group, policy, fill, dtype
         As for :class:`~connectome.loaders.windows.WindowSource`.
-    edge_types, node_kinds
+    edge_types, node_kinds, weight
         As for :func:`~connectome.loaders.graphs.load_graph`.
     root : path or URL, optional
         The store of both, for texts.
@@ -157,7 +158,7 @@ def load_panel(
     wiring = None
     if graph is not None:
         graph_root = root if isinstance(graph, str) else None
-        wiring = load_graph(graph, edge_types=edge_types, node_kinds=node_kinds, root=graph_root)
+        wiring = load_graph(graph, edge_types=edge_types, node_kinds=node_kinds, weight=weight, root=graph_root)
     version = as_version(activity, root=root if isinstance(activity, str) else None)
     recordings, skipped = _read(version, records, group.strip("/"), policy)
     names = _choose_neurons(neurons, recordings, wiring)

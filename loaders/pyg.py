@@ -58,13 +58,14 @@ def to_data(
     node_kinds: Sequence[str] | None = None,
     features: Sequence[str] = (),
     target: str | None = None,
+    weight: str | None = None,
     root: str | Path | None = None,
 ) -> Data:
     """Make one graph of a record's connectome.
 
     Parameters
     ----------
-    data, record, group, edge_types, node_kinds, root
+    data, record, group, edge_types, node_kinds, weight, root
         As for :func:`~connectome.loaders.graphs.load_graph`.
     features : sequence of str
         Columns of the node table for ``x``: numbers as they are, categories one column per label.
@@ -79,7 +80,9 @@ def to_data(
         feature) float32 and ``x_mask``; with ``target`` ``y`` (node,) int64, -1 where missing. ``names`` is a dict of
         lists of str: what ``node``, ``edge_type``, columns of ``x`` and codes of ``y`` are called.
     """
-    graph = load_graph(data, record=record, group=group, edge_types=edge_types, node_kinds=node_kinds, root=root)
+    graph = load_graph(
+        data, record=record, group=group, edge_types=edge_types, node_kinds=node_kinds, weight=weight, root=root
+    )
     made = Data(num_nodes=graph.n_nodes)
     attributes, names = _node_attributes(graph, features, target)
     for name, value in {**attributes, **_edge_attributes(graph)}.items():
@@ -99,6 +102,7 @@ def to_hetero(
     node_kinds: Sequence[str] | None = None,
     features: Sequence[str] = (),
     target: str | None = None,
+    weight: str | None = None,
     root: str | Path | None = None,
 ) -> HeteroData:
     """Make one graph with a relation per edge type.
@@ -108,7 +112,7 @@ def to_hetero(
     node_types : {"cell", "node_kind"}
         Whether all nodes are of one type, ``cell``, or of the type that the column ``node_kind`` says
         (``unspecified`` where it says nothing).
-    data, record, group, edge_types, node_kinds, features, target, root
+    data, record, group, edge_types, node_kinds, features, target, weight, root
         As for :func:`to_data`.
 
     Returns
@@ -118,7 +122,9 @@ def to_hetero(
         gives per node, every relation ``edge_index`` and ``edge_weight``. Relations between kinds without an edge are
         left out; with one node type every edge type is there, if only with no edge.
     """
-    graph = load_graph(data, record=record, group=group, edge_types=edge_types, node_kinds=node_kinds, root=root)
+    graph = load_graph(
+        data, record=record, group=group, edge_types=edge_types, node_kinds=node_kinds, weight=weight, root=root
+    )
     if node_types == "cell":
         kinds = np.full(graph.n_nodes, CELL, dtype=object)
     elif node_types == "node_kind":
@@ -260,7 +266,7 @@ class TemporalGraphDataset(Dataset[Data]):  # type: ignore[misc]
         all nodes of the connectome, those without a trace masked.
     horizon : int
         Samples after the window that become ``y``; a window and its horizon lie in one range.
-    edge_types, node_kinds
+    edge_types, node_kinds, weight
         As for :func:`~connectome.loaders.graphs.load_graph`.
     policy : {"exact+normalised", "exact", "all-candidates"}
         Which labels are believed.
@@ -294,6 +300,7 @@ class TemporalGraphDataset(Dataset[Data]):  # type: ignore[misc]
         nodes: Literal["present", "all"] = "present",
         edge_types: Sequence[str] | None = DEFAULT_EDGE_TYPES,
         node_kinds: Sequence[str] | None = None,
+        weight: str | None = None,
         policy: Policy = "exact+normalised",
         split: str | tuple[Split, str] | None = None,
         records: Sequence[str] | None = None,
@@ -308,7 +315,7 @@ class TemporalGraphDataset(Dataset[Data]):  # type: ignore[misc]
         if nodes not in {"present", "all"}:
             raise UsageError("unknown choice of nodes", subject="nodes", expected="present or all", found=nodes)
         graph_root = root if isinstance(graph, str) else None
-        self.graph = load_graph(graph, edge_types=edge_types, node_kinds=node_kinds, root=graph_root)
+        self.graph = load_graph(graph, edge_types=edge_types, node_kinds=node_kinds, weight=weight, root=graph_root)
         version = as_version(activity, root=root if isinstance(activity, str) else None)
         if window is not None:
             # The horizon makes what is read longer, not the step.

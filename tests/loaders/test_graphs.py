@@ -36,6 +36,7 @@ EDGES = [
     ("AVAL", "RIS", "gap_junction", 4),
     ("RIS", "AVAL", "gap_junction", 4),
 ]
+AGREED = [1.5, 0.0, np.nan, 2.25, np.nan, 7.0, 8.0, np.nan]
 
 
 def connectome_record():
@@ -59,6 +60,11 @@ def connectome_record():
         edge_types=about,
         weight=np.array([edge[3] for edge in EDGES]),
         nodes=nodes,
+        edges={
+            "agreed": column("edge", np.array(AGREED), "Generated", "synapses"),
+            "n_seen": column("edge", np.arange(len(EDGES), dtype=np.int8), "Generated", "1"),
+            "place": column("edge", [f"line {at}" for at in range(len(EDGES))], "Generated"),
+        },
     )
     return schema.record({"connectome": graph})
 
@@ -97,6 +103,30 @@ def test_nodes_can_be_chosen_by_kind_and_by_name(version):
     assert part.column("transmitter").tolist() == ["GABA", "ACh"]
     with pytest.raises(NotFoundError, match="no such nodes"):
         neurons.select(["MDL01"])
+
+
+def test_any_column_of_numbers_can_be_the_weight_and_edges_without_it_are_left_out(version):
+    chosen = [(*edge[:3], weight) for edge, weight in zip(EDGES, AGREED, strict=True) if weight == weight]
+    graph = load_graph(version, record="one", edge_types=None, weight="agreed")
+    assert rows(graph) == chosen
+    assert 0.0 in graph.weight
+    assert rows(load_graph(version, record="one", edge_types=None, weight="weight")) == EDGES
+    assert load_graph(version, record="one", edge_types=None, weight="n_seen").weight.tolist() == list(range(8))
+    made = to_data(version, record="one", weight="agreed")
+    assert made.edge_weight.tolist() == [1.5, 0.0, 2.25, 8.0]
+    hetero = to_hetero(version, record="one", weight="agreed")
+    assert hetero["cell", "chemical", "cell"].edge_weight.tolist() == [1.5, 0.0, 2.25]
+
+
+def test_a_weight_is_a_column_of_numbers_of_a_graph_that_is_yet_to_be_read(version):
+    with pytest.raises(NotFoundError, match="no such column") as caught:
+        load_graph(version, record="one", weight="consensus")
+    assert "agreed" in caught.value.expected
+    for name in ("place", "edge_type"):
+        with pytest.raises(UsageError, match="a weight is a number"):
+            load_graph(version, record="one", weight=name)
+    with pytest.raises(UsageError, match="loaded already"):
+        load_graph(load_graph(version, record="one"), weight="agreed")
 
 
 def test_a_record_can_be_named_in_one_text(version, tmp_path):
