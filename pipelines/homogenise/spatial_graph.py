@@ -130,7 +130,7 @@ def spatial_graph(
     position_units: str,
     source: Array,
     target: Array,
-    edge_type: str = "vessel",
+    edge_type: str | Sequence[str] = "vessel",
     edge_types: Mapping[str, Mapping[str, Any]] | None = None,
     nodes: Mapping[str, xr.Variable] | None = None,
     edges: Mapping[str, xr.Variable] | None = None,
@@ -195,6 +195,7 @@ def spatial_graph(
     # An end that is not listed stays as it is, for the schema to name.
     ends = [_renumber(np.asarray(end), place) for end in (source, target)]
     edge = np.lexsort((ends[0], ends[1]))
+    listed = {edge_type} if isinstance(edge_type, str) else dict.fromkeys(edge_type)
     columns: dict[str, xr.Variable] = {
         "position": column(
             ("node", "axis"), position[order.node], "Position", position_units, axes=list(AXES[: position.shape[1]])
@@ -214,8 +215,8 @@ def spatial_graph(
         node=np.asarray(node)[order.node],
         source=ends[0][edge],
         target=ends[1][edge],
-        edge_type=edge_type,
-        edge_types=edge_types or {edge_type: UNDIRECTED},
+        edge_type=edge_type if isinstance(edge_type, str) else [edge_type[at] for at in edge],
+        edge_types=edge_types or dict.fromkeys(listed, UNDIRECTED),
         nodes=columns,
         edges=edge_columns,
         point_ptr=moved,
