@@ -19,12 +19,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from connectome.errors import SchemaError
+from connectome.graphs.counts import component_sizes, connected_components, node_degrees
+from connectome.graphs.geometry import bounding_box, has_positions
 
 from .columns import MISSING_CODE, Layout, Problem, category, check_columns, column, decode
 
@@ -33,6 +36,8 @@ VERSION = "1"
 CHUNK_ITEMS = 1 << 20
 """Long columns are cut at 1 M items, so that a graph of millions is written and read in bounded memory. What is
 memory-mapped is one chunk: only then is it one array in the file."""
+LONGEST_HISTOGRAM = 256
+"""Degrees, 0 included, that a record's facts list one by one."""
 MAPPED = ("edge", "node_bound", "edge_bound", "cell_bound")
 POINTERS = ("out_ptr", "out_edge", "in_ptr", "in_edge", "source", "target")
 
@@ -99,17 +104,19 @@ def graph(
                 expected=f"indices from 0 to {n_nodes - 1}",
                 found=f"{values.min()} to {values.max()}",
             )
-    one_type = isinstance(edge_type, str)
-    undescribed = sorted({edge_type} - set(edge_types) if one_type else set(edge_type) - set(edge_types))
+    one_type = edge_type if isinstance(edge_type, str) else None
+    undescribed = sorted(set(edge_type if one_type is None else [one_type]) - set(edge_types))
     if undescribed:
         raise SchemaError("an edge type is not described", subject="edge_types", found=", ".join(undescribed))
     variables: dict[str, Any] = dict(nodes or {})
     variables["source"] = column("edge", ends["source"].astype(index), "Node where the edge starts", "1")
     variables["target"] = column("edge", ends["target"].astype(index), "Node where the edge ends", "1")
-    variables["edge_type"] = category("edge", [] if one_type else edge_type, list(edge_types), "Type of the edge")
-    if one_type:
+    variables["edge_type"] = category(
+        "edge", edge_type if one_type is None else [], list(edge_types), "Type of the edge"
+    )
+    if one_type is not None:
         described = variables["edge_type"]
-        code = np.asarray(described.attrs["flag_values"]).astype(described.dtype)[list(edge_types).index(edge_type)]
+        code = np.asarray(described.attrs["flag_values"]).astype(described.dtype)[list(edge_types).index(one_type)]
         variables["edge_type"] = xr.Variable("edge", np.full(n_edges, code), attrs=described.attrs)
     if weight is not None:
         variables["weight"] = column("edge", weight, "Weight as given by the source", weight_units)
@@ -186,9 +193,9 @@ def check(dataset: xr.Dataset, path: str) -> list[Problem]:
         if n_edges and (values.min() < 0 or values.max() >= n_nodes):
             problems.append(Problem(f"{path}/{end}", f"indices below {n_nodes}", f"{values.min()} to {values.max()}"))
             continue
-        pointer, order = compressed_rows(values, n_nodes)
+        rows, order = compressed_rows(values, n_nodes)
         if not (
-            np.array_equal(pointer, dataset[f"{side}_ptr"].values)
+            np.array_equal(rows, dataset[f"{side}_ptr"].values)
             and np.array_equal(order, dataset[f"{side}_edge"].values)
         ):
             problems.append(Problem(f"{path}/{side}_ptr", f"pointers that match {end}", "others"))
@@ -213,17 +220,51 @@ def measure(dataset: xr.Dataset) -> dict[str, Any]:
     dict
         ``n_nodes``, ``n_edges``, ``edges`` (per type ``n`` and ``weight_sum``) and, where nodes have a
         ``node_kind``, ``within`` (per kind the same counts over edges with both ends of that kind;
-        ``n_nodes_connected`` leaves out nodes without such an edge). With polylines ``n_points``.
+        ``n_nodes_connected`` leaves out nodes without such an edge). With polylines ``n_points``. A graph in space
+        has those of :func:`measure_space` too; :func:`connectome.graphs.summarise_graph` tells more.
     """
     facts = {"n_nodes": int(dataset.sizes["node"]), **_count(dataset, None)}
     if "point_ptr" in dataset:
         facts["n_points"] = int(dataset["point_ptr"].values[-1])
+    if has_positions(dataset):
+        facts |= measure_space(dataset)
     if "node_kind" in dataset:
         kinds = decode(dataset["node_kind"])
         facts["within"] = {}
         for kind in sorted(set(kinds.tolist()) - {""}):
             members = kinds == kind
             facts["within"][kind] = {"n_nodes": int(members.sum()), **_count(dataset, members)}
+    return facts
+
+
+def measure_space(dataset: xr.Dataset) -> dict[str, Any]:
+    """Return the facts of a graph in space.
+
+    Returns
+    -------
+    dict
+        ``n_components``, ``largest_component`` (its nodes), ``n_self_loops``, ``max_degree``, ``degree_histogram``
+        (nodes with 0, 1, 2, ... edge ends, a self loop has two; left out where a node has more than 255),
+        ``bounding_box`` (``min`` and ``max`` of the positions) and, with an edge column ``length``, ``length_sum``
+        over the edges whose length is known.
+    """
+    source, target, n_nodes = dataset["source"].values, dataset["target"].values, int(dataset.sizes["node"])
+    sizes = component_sizes(connected_components(source, target, n_nodes))
+    histogram = np.bincount(node_degrees(source, target, n_nodes), minlength=1)
+    facts: dict[str, Any] = {
+        "n_components": len(sizes),
+        "largest_component": int(sizes.max(initial=0)),
+        "n_self_loops": int((source == target).sum()),
+        "max_degree": len(histogram) - 1,
+    }
+    if len(histogram) <= LONGEST_HISTOGRAM:
+        facts["degree_histogram"] = histogram.tolist()
+    box = bounding_box(dataset["position"].values)
+    if box is not None:
+        facts["bounding_box"] = {"min": box[0].tolist(), "max": box[1].tolist()}
+    if "length" in dataset and dataset["length"].dims == ("edge",):
+        length = dataset["length"].values
+        facts["length_sum"] = _exact_sum(length[np.isfinite(length)])
     return facts
 
 
@@ -253,7 +294,10 @@ def _exact_sum(values: np.ndarray[Any, Any]) -> int | float:
         return int(values.sum()) if values.dtype.itemsize <= 4 else sum(values.tolist())
     # fsum refuses infinities of both signs; then the order does not matter either.
     with np.errstate(invalid="ignore"):
-        return math.fsum(values.tolist()) if np.isfinite(values).all() else float(values.sum())
+        if not np.isfinite(values).all():
+            return float(values.sum())
+    blocks = (values[at : at + CHUNK_ITEMS].tolist() for at in range(0, len(values), CHUNK_ITEMS))
+    return math.fsum(chain.from_iterable(blocks))
 
 
 def layout(variable: xr.Variable) -> Layout:
