@@ -108,6 +108,8 @@ FORMATS: dict[str, Format] = {
         Format("spiketext", "spiketext", "Spike times as text, one file per unit", ("events",), (".txt",)),
         Format("text-celegans", "text_celegans", "C. elegans calcium imaging under stimulation, six texts per worm",
                ("series", "table"), (".txt",), "worm"),
+        Format("vtk", "vtk_legacy", "Lines in legacy VTK files", ("graph",), (".vtk",)),
+        Format("vtp", "vtk_xml", "Lines in VTK XML files (PolyData, UnstructuredGrid)", ("graph",), (".vtp", ".vtu")),
         Format("yemini-mat", "yemini_mat", "C. elegans NeuroPAL recordings in MATLAB files (Yemini et al. 2021)",
                ("series", "table"), (".mat",), "worm"),
         Format("zimmer-mat", "zimmer_mat", "C. elegans whole-brain imaging in MATLAB files of the Zimmer laboratory",
