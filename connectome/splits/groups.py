@@ -1,8 +1,8 @@
 """Groups: which records must not be torn apart, read from an index of records.
 
 An index is a table with one row per record: a unique ``record`` and whatever is known of it. Records of one group
-(animal, patient, session) stay together; so do groups that are linked by hand (one animal under two names) and groups
-that hold identical content.
+(animal, patient, session) stay together; so do groups that are linked by hand (one animal under two names), groups
+that hold identical content, and groups that may be the same animals in two sources.
 """
 
 from __future__ import annotations
@@ -22,10 +22,27 @@ from ..errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["CONTENT", "Unit", "components", "duplicates", "groups_of", "labels", "records_of", "some", "units_of"]
+__all__ = [
+    "CONTENT",
+    "OVERLAP",
+    "SOURCE",
+    "Unit",
+    "components",
+    "duplicates",
+    "groups_of",
+    "labels",
+    "overlaps",
+    "records_of",
+    "some",
+    "units_of",
+]
 
 CONTENT = "content"
 """Column of content digests: two records with the same one hold the same data."""
+OVERLAP = "overlap"
+"""Column of names for animals that more than one source holds, where nobody says which record of one source is which
+of the other: as soon as two sources are there, all records with that name are kept together."""
+SOURCE = "source"
 N_NAMED = 12
 """Offenders are named up to this many, then counted."""
 
@@ -175,6 +192,18 @@ def duplicates(index: pd.DataFrame) -> list[tuple[str, ...]]:
     return sorted(tuple(sorted(records)) for records in holders.values() if len(records) > 1)
 
 
+def overlaps(index: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Return the sets of records of different sources that may hold the same animals; empty where none says so."""
+    if OVERLAP not in index.columns or SOURCE not in index.columns:
+        return []
+    source = labels(index, (SOURCE,))
+    holders: dict[str, list[str]] = {}
+    for record, name in labels(index, (OVERLAP,)).items():
+        if name is not None:
+            holders.setdefault(name, []).append(record)
+    return sorted(tuple(sorted(held)) for held in holders.values() if len({source[record] for record in held}) > 1)
+
+
 def components(names: Iterable[str], sets: Iterable[Sequence[str]]) -> dict[str, str]:
     """Return for each name the least name that it hangs together with through the sets."""
     root = {name: name for name in names}
@@ -204,7 +233,8 @@ def units_of(
     Parameters
     ----------
     index : pandas.DataFrame
-        One row per record; identical ``content`` ties the groups that hold it.
+        One row per record; identical ``content`` ties the groups that hold it, and so does a common ``overlap`` of
+        different sources.
     groups : mapping of str to str
         Record to group.
     linked : sequence of (str, str)
@@ -227,7 +257,8 @@ def units_of(
             expected="names of groups: " + some(sorted(names)),
             found=some(strange),
         )
-    ties: list[Sequence[str]] = [*linked, *([groups[record] for record in same] for same in duplicates(index))]
+    same_animals = [*duplicates(index), *overlaps(index)]
+    ties: list[Sequence[str]] = [*linked, *([groups[record] for record in same] for same in same_animals)]
     root = components(everything, ties)
     held: dict[str, list[str]] = {}
     for record, group in groups.items():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import LeakError, UsageError
 from .extents import Extent, extents_of, strands_of
-from .groups import CONTENT, duplicates, groups_of, labels, records_of, some, units_of
+from .groups import CONTENT, OVERLAP, SOURCE, duplicates, groups_of, labels, overlaps, records_of, some, units_of
 from .registry import plan_from_dict
 
 if TYPE_CHECKING:
@@ -257,8 +257,9 @@ def _torn(
     if groups is None:
         return []
     problems = []
-    # Identical content is looked for where nearness is; here only what the plan ties.
-    for unit in units_of(index[["record"]], groups, linked=demands.linked, known=split.groups):
+    # Identical content is looked for where nearness is; here only what the plan or the sources tie.
+    tying = index[[column for column in ("record", OVERLAP, SOURCE) if column in index.columns]]
+    for unit in units_of(tying, groups, linked=demands.linked, known=split.groups):
         held: dict[str, str] = {}
         for record in unit.records:
             for entry in by_record.get(record, ()):
@@ -266,7 +267,7 @@ def _torn(
         noted = {split.groups[group] for group in (*unit.groups, *unit.kin) if group in split.groups}
         if len(held) > 1:
             where = some(f"{record} in {part}" for part, record in sorted(held.items()))
-            tied = " tied by links" if len(unit.groups) > 1 else ""
+            tied = " that belong together" if len(unit.groups) > 1 else ""
             problems.append(f"group {some(unit.groups)}{tied} in two parts: {where}")
         elif noted and noted != set(held):
             problems.append(
@@ -349,6 +350,9 @@ def _sentences(
         lines.append(f"records of one {demands.clock} were cut at the same times")
     if CONTENT in index.columns:
         lines.append(f"no content is in two parts ({len(duplicates(index))} sets of identical records)")
+    shared = overlaps(index) if groups is not None else []
+    if shared:
+        lines.append(f"no animals that two sources hold are in two parts ({len(shared)} sets of records)")
     if demands.linked or linked:
         lines.append(f"all {len(demands.linked) + len(linked)} links are on one side")
     return lines

@@ -2,7 +2,8 @@
 
 Source: zenodo.org/record/3906530, to which the laboratory's list of NeuroPAL data points for "OH16230 (21 heads & 21
 tails) + OH15500 (7 heads)"; names of the files are those that users of the data give. Worms are numbered from 01 in the
-order of the variable ``files``. No checksums are known.
+order of the variable ``files``. No checksums are known. Some of the animals are those of ``nejatbakhsh2020``; which
+ones is not published, so all have the attribute ``overlap``.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ _CITATION: Mapping[str, Any] = {
     "citation": "Yemini, Lin, Nejatbakhsh et al., Cell 184:272-288 (2021)",
     "doi": "10.1016/j.cell.2020.12.012",
     "licence": "none-stated",
+    "overlap": "yemini2021",
 }
 
 
@@ -57,7 +59,7 @@ class Yemini2021:
     """Recordings of Yemini et al. 2021."""
 
     id = "yemini2021"
-    version = "1"
+    version = "2"
     dataset = "celegans-activity"
 
     def files(self) -> Sequence[RemoteFile]:

@@ -301,6 +301,33 @@ def test_records_of_identical_content_stay_together():
         prove(split, index)
 
 
+def overlapping() -> pd.DataFrame:
+    index = index_of(dict.fromkeys("abcdefgh", 1))
+    index["source"] = ["one"] * 4 + ["two"] * 2 + ["three"] * 2
+    index["overlap"] = ["set", "set", "set", None, "set", "set", None, None]
+    return index
+
+
+@patient
+@given(seeds)
+def test_animals_that_two_sources_may_both_hold_stay_together(seed):
+    index = overlapping()
+    plan = GroupedSplit(by="subject", fractions={"train": 0.5, "test": 0.5}, seed=seed)
+    split = plan.assign(index)
+    assert len({split.groups[name] for name in "abcef"}) == 1
+    assert "no animals that two sources hold are in two parts (1 sets of records)" in prove(split, index).proved
+    # As long as one source alone is there, its animals are told apart.
+    alone = index[index["source"] != "two"]
+    assert len({GroupedSplit(by="subject", fractions={"p": 0.5, "q": 0.5}).assign(alone).groups[n] for n in "abc"}) == 2
+
+
+def test_a_split_that_parts_animals_of_two_sources_is_no_proof():
+    index = overlapping()
+    split = GroupedSplit(by="subject", fractions={"train": 0.5, "test": 0.5}).assign(index.drop(columns="overlap"))
+    with pytest.raises(LeakError, match="a, b, c, e, f that belong together in two parts"):
+        prove(split, index)
+
+
 def test_a_copy_that_joins_two_placed_parts_is_refused():
     index = index_of(dict.fromkeys("abc", 1))
     index["content"] = ["1", "2", "3"]

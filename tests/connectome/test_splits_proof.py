@@ -252,7 +252,7 @@ def test_groups_that_the_plan_links_but_the_split_tears_are_found(animals, split
     one = next(animal for animal in "abcdef" if split.groups[animal] == "test")
     other = next(animal for animal in "abcdef" if split.groups[animal] == "train")
     plan = {**split.plan, "linked": [[one, other]]}
-    assert "tied by links in two parts" in leaks(dataclasses.replace(split, plan=plan), animals)
+    assert "that belong together in two parts" in leaks(dataclasses.replace(split, plan=plan), animals)
 
 
 def test_links_that_only_the_caller_knows_are_checked_by_group_and_by_record(animals, split):
