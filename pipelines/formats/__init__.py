@@ -88,10 +88,16 @@ class Format:
 FORMATS: dict[str, Format] = {
     line.name: line
     for line in (
+        Format("analyzeskeleton", "analyzeskeleton", "Branches of a skeleton from Fiji's AnalyzeSkeleton", ("graph",),
+               (".csv",)),
         Format("celegans-table", "celegans_table", "C. elegans connectome as an edge list or a matrix", ("graph",),
                (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".json", ".mat"), "worm"),
+        Format("coordcsv", "coordcsv", "Vessels as CSV whose ends are printed coordinates", ("graph",), (".csv",)),
         Format("csv-celegans", "csv_celegans", "C. elegans calcium imaging as a wide table of samples",
                ("series", "table"), (".csv", ".zip"), "worm"),
+        Format("flyvis", "flyvis", "Types of cells and column offsets of the fly's visual system in JSON",
+               ("graph", "table"), (".json",)),
+        Format("graphml", "graphml", "GraphML graphs", ("graph",), (".graphml",)),
         Format("hdf5-celegans", "hdf5_celegans", "C. elegans calcium imaging in HDF5", ("series", "table"),
                (".h5", ".hdf5", ".jld2"), "worm"),
         Format("json-celegans", "json_celegans", "C. elegans calcium imaging in JSON (WormWideWeb)",
@@ -105,6 +111,8 @@ FORMATS: dict[str, Format] = {
         Format("nifti", "nifti", "NIfTI-1 and NIfTI-2 volumes", ("volume",), (".nii", ".nii.gz", ".hdr"), "mri"),
         Format("nwb-celegans", "nwb_worm", "C. elegans whole-brain imaging in NWB (WormID)",
                ("series", "table", "volume"), (".nwb",), "worm"),
+        Format("pajek", "pajek", "Pajek networks, with the positions that VascGraph writes", ("graph",),
+               (".pajek", ".net")),
         Format("spiketext", "spiketext", "Spike times as text, one file per unit", ("events",), (".txt",)),
         Format("text-celegans", "text_celegans", "C. elegans calcium imaging under stimulation, six texts per worm",
                ("series", "table"), (".txt",), "worm"),
