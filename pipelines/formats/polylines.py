@@ -26,11 +26,13 @@ from connectome.errors import FormatError, UsageError
 from connectome.schema import column
 
 from ..homogenise.spatial_graph import UNDIRECTED, spatial_graph
+from .position_units import VoxelSize, stated_units
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = [
+    "GROUPS",
     "RESERVED",
     "Polylines",
     "Tolerance",
@@ -44,6 +46,8 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 Tolerance = str | float
+GROUPS = {"vessels": "vessel", "connectome": "neurite"}
+"""What a graph of lines may be called, and the type of its edges."""
 LENGTHS = re.compile(r"(^|[^a-z])(radius|radii|diameter|thickness|length)([^a-z]|$)", re.IGNORECASE)
 """Names of arrays whose numbers are lengths, in the unit that the user states for the positions."""
 RESERVED = frozenset(
@@ -156,10 +160,10 @@ def line_graph(
     drawn: Polylines,
     *,
     units: str,
+    voxel_size_um: VoxelSize = "",
     edges: str = "lines",
     merge_points: Tolerance = "none",
     joined: Array | None = None,
-    edge_type: str = "vessel",
     group: str = "vessels",
     direction: str = "from the first point of the line to its last",
     subject: str,
@@ -172,16 +176,16 @@ def line_graph(
     ----------
     drawn : Polylines
         What the file says.
-    units : str
-        Of the positions, as stated.
+    units, voxel_size_um
+        Of the positions, as for :func:`~.position_units.stated_units`.
     edges : str
         ``"lines"`` or ``"segments"``.
     merge_points : str or float
         ``"none"``, ``"exact"`` or a length.
     joined : numpy.ndarray, optional
         Shape (point,): of every point the lowest row of those that the file itself says are one with it.
-    edge_type, group : str
-        What the edges and the group are called.
+    group : str
+        A key of ``GROUPS``.
     direction : str
         What source and target mean.
     subject : str
@@ -205,6 +209,12 @@ def line_graph(
     """
     if edges not in {"lines", "segments"}:
         raise UsageError("unknown kind of edges", subject="edges", expected="lines or segments", found=edges)
+    if group not in GROUPS:
+        raise UsageError("unknown group", subject="group", expected=" or ".join(GROUPS), found=group)
+    edge_type = GROUPS[group]
+    if not len(drawn.position):
+        raise FormatError("the file has no points", subject=subject, expected="points", found="0")
+    units, space = stated_units(units, voxel_size_um, n_axes=drawn.position.shape[1], subject=subject)
     _check(drawn, subject)
     n_points = len(drawn.position)
     label = merged(drawn.position, merge_points)
@@ -260,6 +270,7 @@ def line_graph(
         subject=subject,
         merge_points=str(merge_points),
         edges_are=edges,
+        **space,
         **attrs,
     )
     return schema.record({group: graph, **groups}, warnings=doubts)

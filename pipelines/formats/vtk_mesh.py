@@ -12,10 +12,11 @@ import numpy as np
 from connectome.errors import FormatError
 
 from .polylines import Polylines, Tolerance, line_graph, warning
-from .spatial_options import VoxelSize, edge_type, stated_space
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from .position_units import VoxelSize
 
 __all__ = ["CELL_SHAPES", "Mesh", "mesh_record"]
 
@@ -57,8 +58,6 @@ def mesh_record(
     **attrs: Any,
 ) -> xr.DataTree:
     """Make the record of the lines of a mesh; options as for :func:`~.polylines.line_graph`."""
-    unit, space = stated_space(units, voxel_size_um)
-    kind = edge_type(group)
     doubts = []
     line = np.flatnonzero(mesh.shape == LINE)
     if len(line) < len(mesh.shape):
@@ -73,8 +72,6 @@ def mesh_record(
             doubts.append(
                 warning("field-data", name, f"an array of {values.size} values of the whole file is left out")
             )
-    if not len(mesh.position):
-        raise FormatError("the file has no points", subject=str(subject), expected="points", found="0")
     length = np.diff(mesh.cell_ptr)
     pointer = np.zeros(len(line) + 1, dtype=np.int64)
     np.cumsum(length[line], out=pointer[1:])
@@ -88,15 +85,14 @@ def mesh_record(
     )
     return line_graph(
         drawn,
-        units=unit,
+        units=units,
+        voxel_size_um=voxel_size_um,
         edges=edges,
         merge_points=merge_points,
-        edge_type=kind,
         group=group,
         subject=str(subject),
         warnings=doubts,
         **({"field_data": kept} if kept else {}),
-        **space,
         **attrs,
     )
 

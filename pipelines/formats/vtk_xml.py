@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from .polylines import Tolerance
-    from .spatial_options import VoxelSize
+    from .position_units import VoxelSize
 
 __all__ = ["read", "sniff"]
 
