@@ -129,7 +129,7 @@ def read(
         if radius in attributes:
             nodes["radius"] = _radius(path, network, radius, unit)
     elif units or voxel_size_um:
-        raise UsageError("no vertex has a position", subject=str(path), place=f"attribute {position}", found="units")
+        raise UsageError("no vertex has a position", subject=str(path), place="option units", found=f"no attribute {position}")
     left = [name for name in _order(network.attributes) if name != position and not (name == radius and nodes)]
     renamed = {name: f"drawing_{name}" if name in _DRAWING else name for name in left}
     stored = node_column_names(renamed.values(), {*edges, *nodes, "label"})

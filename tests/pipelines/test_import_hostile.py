@@ -18,7 +18,7 @@ import pytest
 from connectome import errors
 from connectome.pipelines.cli import main
 from connectome.pipelines.formats import FORMATS
-from support import worm_layouts, worm_mat_layouts
+from support import graph_layouts, worm_layouts, worm_mat_layouts
 from support.ingesting import assert_nothing_half_made, contents
 
 KINDS = {item.kind for item in vars(errors).values() if isinstance(item, type) and issubclass(item, Exception)}
@@ -42,12 +42,17 @@ SAMPLES: dict[str, tuple[str, ...]] = {
         "eeg/gdf_from_eegmmidb/S001R04_22ch.gdf",
         "eeg/eeglab_sample/eeglab_data.set",
     ),
+    "analyzeskeleton": ("vessel/microvesselchaste/Branch_information.csv",),
+    "coordcsv": ("vessel/octa_synthetic/20230216_235542.csv",),
+    "flyvis": ("connectome/flyvis/fib25-fib19_v2.2.json",),
+    "pajek": ("vessel/vascgraph/mygraph.pajek",),
     "nifti": ("mri/nibabel_testdata/anatomical.nii", "mri/nifti_space/RAS.nii.gz"),
     "spiketext": (),
 }
 """Format to real files of it; the damaged copies are generated from them."""
 LAYOUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "csv-celegans": ("worm.csv", worm_layouts.venkatachalam_table),
+    "graphml": ("graph.graphml", graph_layouts.graphml),
     "json-celegans": ("worm.json", worm_layouts.wormwideweb_old),
     "lin-mat": ("worm.mat", worm_mat_layouts.lin),
     "nwb-celegans": ("worm.nwb", worm_layouts.worm_nwb),
@@ -56,6 +61,14 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "zimmer-mat": ("WT_Stim.mat", worm_mat_layouts.kato_stim),
 }
 """Format to a generated file of its layout, where nobody has a real one at hand."""
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "analyzeskeleton": ("voxel_size_um=1",),
+    "coordcsv": ("units=1",),
+    "pajek": ("voxel_size_um=2",),
+}
+"""What a format's file does not say and a user has to."""
+ASKING = {"celegans-table", "edgelist", "graphml", "pajek"}
+"""Formats of which some files are read once an option says what they hold."""
 CASES = [(name, path) for name, paths in SAMPLES.items() for path in paths]
 BESIDE = {".vhdr": (".eeg", ".vmrk"), ".set": (".fdt",)}
 
@@ -83,7 +96,9 @@ def try_import(format_name: str, path: Path, root: Path, capsys: pytest.CaptureF
     """Import; check that it is either done or refused in our own words with nothing left. Return whether it is done."""
     before = contents(root)
     existed = root.exists()
-    code = main(["import", format_name, str(path), "--dataset", "mine", "--record", "r", "--root", str(root), "--json"])
+    options = [word for option in OPTIONS.get(format_name, ()) for word in ("--option", option)]
+    words = ["import", format_name, str(path), "--dataset", "mine", "--record", "r", "--root", str(root), "--json"]
+    code = main(words + options)
     document = json.loads(capsys.readouterr().out)
     if code == 0:
         assert_nothing_half_made(root)
@@ -91,7 +106,7 @@ def try_import(format_name: str, path: Path, root: Path, capsys: pytest.CaptureF
         return True
     error = document["error"]
     # A table with an unknown header might be one all the same, if an option said what its columns are.
-    asks_for_option = format_name == "celegans-table" and "option" in (error["place"] or "")
+    asks_for_option = format_name in ASKING and "option" in (error["place"] or "")
     assert code == (2 if asks_for_option else 1), f"{what}: {error}"
     assert error["kind"] in KINDS - {"error"} - (set() if asks_for_option else {"usage"}), f"{what}: {error}"
     assert "Warning" not in (error["found"] or "") or error["message"] != UNFORESEEN, f"{what}: {error}"

@@ -1,0 +1,29 @@
+"""Generated graphs in the layouts of graph files of which nobody has a small real one; nothing was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+
+def graphml(path: Path, *, seed: int = 0, n_nodes: int = 30, n_edges: int = 60) -> None:
+    """Write a directed multigraph with typed keys, as igraph and networkx do."""
+    rng = np.random.default_rng(seed)
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">',
+        '<key id="k0" for="node" attr.name="kind" attr.type="string"><default>capillary</default></key>',
+        '<key id="k1" for="edge" attr.name="weight" attr.type="double"/>',
+        '<key id="k2" for="edge" attr.name="count" attr.type="long"/>',
+        '<graph id="G" edgedefault="directed">',
+    ]
+    lines += [
+        f'<node id="n{at}"><data key="k0">{"artery" if at % 3 else "vein"}</data></node>' for at in range(n_nodes)
+    ]
+    for start, stop in rng.integers(0, n_nodes, (n_edges, 2)):
+        lines.append(
+            f'<edge source="n{start}" target="n{stop}"><data key="k1">{rng.random()!r}</data>'
+            f'<data key="k2">{rng.integers(1, 2**40)}</data></edge>'
+        )
+    path.write_text("\n".join([*lines, "</graph>", "</graphml>", ""]))
