@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from connectome.schema import category, column
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 __all__ = [
     "MOST_LABELS",
@@ -162,6 +160,12 @@ def listed_column(
             return category(dim, words, labels, about, **attrs)
         return column(dim, words, about, **attrs)
     return column(dim, values, about, None if values.dtype.kind == "b" else units, **attrs)
+
+
+def coded_category(dim: str, codes: Array, labels: Sequence[str], long_name: str) -> xr.Variable:
+    """Make a category of codes that are known already: positions among the labels, -1 where missing."""
+    described = category(dim, [], labels, long_name)
+    return xr.Variable(dim, codes.astype(described.dtype), attrs=described.attrs)
 
 
 def text_columns(
