@@ -1,9 +1,10 @@
 """Points, lines through them, and arrays on both, as a graph: the common idea of the formats that draw vessels.
 
 ``edges="lines"`` makes the ends of lines, the points where lines touch and the points on no line into nodes, and every
-line between two of them into one edge that keeps its points as a polyline. ``edges="segments"`` makes every point a
-node and every step of a line an edge. Either way every row of the file is there once: a line that is cut where another
-touches it becomes several edges, and the edge column ``line`` says of which.
+line between two of them into one edge that keeps its points as a polyline (where no edge has points between its ends,
+there are none to keep). ``edges="segments"`` makes every point a node and every step of a line an edge. Either way
+every row of the file is there once: a line that is cut where another touches it becomes several edges, and the edge
+column ``line`` says of which.
 
 ``merge_points`` decides when points at one place are one node: never (``none``), when their coordinates are equal
 (``exact``), or when they round to the same multiple of a length (a number, in the unit of the positions). The group
@@ -23,6 +24,7 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError, UsageError
+from connectome.graphs import connected_components
 from connectome.schema import column
 
 from ..homogenise.spatial_graph import UNDIRECTED, spatial_graph
@@ -37,8 +39,8 @@ __all__ = [
     "Polylines",
     "Tolerance",
     "column_names",
-    "connected",
     "describe",
+    "joined_rows",
     "line_graph",
     "merged",
     "warning",
@@ -130,30 +132,11 @@ def merged(position: Array, merge_points: Tolerance) -> Array:
     return label
 
 
-def connected(n_items: int, first: Array, second: Array) -> Array:
-    """Return of every item the lowest item that pairs connect it with, int64.
-
-    Parameters
-    ----------
-    n_items : int
-    first, second : numpy.ndarray
-        Shape (pair,): items that belong together.
-    """
-    label = np.arange(n_items, dtype=np.int64)
-    while len(first):
-        low = np.minimum(label[first], label[second])
-        before = label.copy()
-        for side in (first, second):
-            np.minimum.at(label, before[side], low)
-            np.minimum.at(label, side, low)
-        while True:
-            shorter = label[label]
-            if np.array_equal(shorter, label):
-                break
-            label = shorter
-        if np.array_equal(label, before):
-            break
-    return label
+def joined_rows(n_points: int, first: Array, second: Array) -> Array:
+    """Return of every point the lowest row of those that pairs of rows connect with it, int64."""
+    label = connected_components(first, second, n_points)
+    lowest: Array = np.unique(label, return_index=True)[1]
+    return lowest[label].astype(np.int64)
 
 
 def line_graph(
@@ -168,6 +151,7 @@ def line_graph(
     direction: str = "from the first point of the line to its last",
     subject: str,
     warnings: Sequence[Mapping[str, str]] = (),
+    tables: Mapping[str, xr.Dataset] | None = None,
     **attrs: Any,
 ) -> xr.DataTree:
     """Make the record of points and lines.
@@ -192,6 +176,8 @@ def line_graph(
         The file, for errors.
     warnings : sequence of mapping
         What the reader has found odd.
+    tables : mapping of str to xarray.Dataset, optional
+        Further groups of the record.
     **attrs
         Attributes of the group.
 
@@ -220,10 +206,10 @@ def line_graph(
     label = merged(drawn.position, merge_points)
     if joined is not None:
         rows = np.arange(n_points, dtype=np.int64)
-        label = connected(n_points, np.concatenate([rows, rows]), np.concatenate([label, joined]))
+        label = joined_rows(n_points, np.concatenate([rows, rows]), np.concatenate([label, joined]))
     cut = _cut(drawn, label, edges)
     doubts = [dict(item) for item in (*warnings, *cut.doubts)]
-    groups: dict[str, xr.Dataset] = {}
+    groups = dict(tables or {})
     taken = set(RESERVED)
     ids = np.arange(n_points, dtype=np.int64) if drawn.point_id is None else drawn.point_id
     shared = np.bincount(label, minlength=n_points)[label] > 1
@@ -348,7 +334,8 @@ def _cut(drawn: Polylines, label: Array, edges: str) -> _Cut:
     if loops:
         doubts.append(warning("self-loops", "edges", f"edges that start and end at one node: {loops}"))
     pointer = item = None
-    if edges == "lines":
+    # A line without a point between its ends has no polyline to keep.
+    if edges == "lines" and (end - start > 1).any():
         pointer = np.zeros(len(start) + 1, dtype=np.int64)
         np.cumsum(end - start + 1, out=pointer[1:])
         item = drawn.vertex[np.arange(pointer[-1]) + np.repeat(start - pointer[:-1], np.diff(pointer))]
