@@ -1,7 +1,8 @@
-"""Graphs as training code reads them: chosen edge types over chosen nodes, and neighbours sampled from them.
+"""Graphs as training code reads them: chosen edge types over chosen nodes, whole and in memory.
 
 Plain NumPy. Every edge row of the chosen types is kept, parallel edges and loops included; a derived type (gap
-junctions written in both directions, say) is a type of its own, so nothing is symmetrised here.
+junctions written in both directions, say) is a type of its own, so nothing is symmetrised here. Graphs of millions are
+read in parts by :mod:`~connectome.loaders.stored_graph`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import pandas as pd
 
 from connectome.errors import NotFoundError, UsageError
 from connectome.schema import decode, is_category
-from connectome.schema.graph import compressed_rows
 
 from .specs import as_version, parse_record_spec
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from connectome.store import Version
 
-__all__ = ["EdgeIndex", "Neighbours", "NodeFeatures", "SampledGraph", "load_graph", "node_features"]
+__all__ = ["EdgeIndex", "NodeFeatures", "as_features", "load_graph", "node_features"]
 
 Array = np.ndarray[Any, Any]
 DEFAULT_EDGE_TYPES = ("chemical", "gap_junction")
@@ -254,7 +254,7 @@ class NodeFeatures:
     mask: Array
     """Shape (node, feature), bool: False where the source gives nothing."""
     names: tuple[str, ...]
-    """``column`` for numbers, ``column=label`` for each label of a category."""
+    """``column`` for numbers, ``column[axis]`` for positions, ``column=label`` for each label of a category."""
 
 
 def node_features(graph: EdgeIndex, columns: Sequence[str]) -> NodeFeatures:
@@ -267,9 +267,19 @@ def node_features(graph: EdgeIndex, columns: Sequence[str]) -> NodeFeatures:
     UsageError
         When a column is text.
     """
+    return as_features(graph.n_nodes, {name: graph.variable(name) for name in columns}, subject=graph.record)
+
+
+def as_features(n_rows: int, columns: Mapping[str, xr.Variable], *, subject: str) -> NodeFeatures:
+    """Turn columns into features: numbers as they are, positions one column per axis, categories one per label.
+
+    Raises
+    ------
+    UsageError
+        When a column is text.
+    """
     values, masks, names = [], [], []
-    for name in columns:
-        variable = graph.variable(name)
+    for name, variable in columns.items():
         if is_category(variable):
             codes, labels = variable.attrs["flag_values"], variable.attrs["flag_labels"]
             known = np.isin(variable.values, codes)
@@ -277,118 +287,25 @@ def node_features(graph: EdgeIndex, columns: Sequence[str]) -> NodeFeatures:
                 values.append(variable.values == code)
                 masks.append(known)
                 names.append(f"{name}={label}")
-        elif variable.dtype.kind in "biuf" and variable.ndim == 1:
-            number = np.asarray(variable.values, dtype=np.float64)
-            values.append(np.nan_to_num(number))
-            masks.append(~np.isnan(number))
-            names.append(name)
+        elif variable.dtype.kind in "biuf" and variable.ndim in {1, 2}:
+            table = np.asarray(variable.values, dtype=np.float64)
+            table = table if table.ndim == 2 else table[:, None]
+            axes = variable.attrs.get("axes", range(table.shape[1]))
+            for axis, number in zip(axes, table.T, strict=True):
+                values.append(np.where(np.isnan(number), 0, number))
+                masks.append(~np.isnan(number))
+                names.append(name if variable.ndim == 1 else f"{name}[{axis}]")
         else:
             raise UsageError(
                 "only numbers and categories become features",
-                subject=graph.record,
+                subject=subject,
                 place=name,
                 found=str(variable.dtype),
                 hint="use graph.column(NAME) and encode the text yourself",
             )
-    empty = np.zeros((graph.n_nodes, 0))
+    empty = np.zeros((n_rows, 0))
     return NodeFeatures(
         values=(np.stack(values, axis=1) if values else empty).astype(np.float32),
         mask=(np.stack(masks, axis=1) if masks else empty).astype(bool),
         names=tuple(names),
     )
-
-
-@dataclass(frozen=True)
-class SampledGraph:
-    """The surroundings of some seeds."""
-
-    node: Array
-    """Shape (node,), int64: nodes of the whole graph; the seeds come first, in their order."""
-    row: Array
-    """Shape (edge,), int64: position in ``node`` of every edge's source."""
-    col: Array
-    """Shape (edge,), int64: position in ``node`` of every edge's target."""
-    edge: Array
-    """Shape (edge,), int64: number of the edge in the whole graph."""
-    n_nodes: tuple[int, ...]
-    """New nodes per hop, the seeds first."""
-    n_edges: tuple[int, ...]
-    """Edges per hop."""
-
-
-class Neighbours:
-    """Samples the edges that end at nodes, hop by hop.
-
-    Parameters
-    ----------
-    edge_index : numpy.ndarray
-        Shape (2, edge), integers.
-    n_nodes : int
-        Of the graph.
-    """
-
-    def __init__(self, edge_index: Array, n_nodes: int) -> None:
-        self.n_nodes = n_nodes
-        self._source = np.asarray(edge_index[0])
-        self._pointer, self._edge = compressed_rows(np.asarray(edge_index[1]), n_nodes)
-        self._place = np.full(n_nodes, -1, dtype=np.int64)
-
-    def sample(self, seeds: Array, fan_out: Sequence[int], generator: np.random.Generator) -> SampledGraph:
-        """Sample the surroundings of seeds.
-
-        Parameters
-        ----------
-        seeds : numpy.ndarray
-            Shape (seed,), integers without repeats.
-        fan_out : sequence of int
-            Edges to draw per node and hop, without replacement; -1 for all. A node is followed once, in the hop in
-            which it is first met.
-        generator : numpy.random.Generator
-            What is drawn from.
-
-        Returns
-        -------
-        SampledGraph
-        """
-        place, frontier = self._place, np.asarray(seeds, dtype=np.int64)
-        if len(np.unique(frontier)) != len(frontier):
-            raise UsageError("a seed is given twice", subject="seeds")
-        nodes = [frontier]
-        place[frontier] = np.arange(len(frontier))
-        n_known = len(frontier)
-        rows, cols, edges = ([np.zeros(0, dtype=np.int64)] for _ in range(3))
-        n_nodes, n_edges = [n_known], []
-        for limit in fan_out:
-            chosen, owner = self._draw(frontier, limit, generator)
-            neighbour = self._source[chosen].astype(np.int64)
-            fresh = neighbour[place[neighbour] < 0]
-            _, first = np.unique(fresh, return_index=True)
-            new = fresh[np.sort(first)]
-            place[new] = n_known + np.arange(len(new))
-            n_known += len(new)
-            rows.append(place[neighbour])
-            cols.append(place[owner])
-            edges.append(chosen)
-            nodes.append(new)
-            n_nodes.append(len(new))
-            n_edges.append(len(chosen))
-            frontier = new
-        node = np.concatenate(nodes)
-        place[node] = -1
-        row, col, edge = (np.concatenate(parts) for parts in (rows, cols, edges))
-        return SampledGraph(node, row, col, edge, tuple(n_nodes), tuple(n_edges))
-
-    def _draw(self, nodes: Array, limit: int, generator: np.random.Generator) -> tuple[Array, Array]:
-        """Return drawn edges and the node each belongs to, in the order of the nodes."""
-        first, last = self._pointer[nodes], self._pointer[nodes + 1]
-        degree = last - first
-        owner = np.repeat(np.arange(len(nodes)), degree)
-        # Position of every edge in the table of edges by target, node after node.
-        within = np.arange(len(owner)) - np.repeat(np.cumsum(degree) - degree, degree)
-        at = np.repeat(first, degree) + within
-        if limit >= 0 and degree.size and degree.max() > limit:
-            order = np.lexsort((generator.random(len(owner)), owner))
-            # After sorting by a random key within each node, ``within`` is the rank of the edge in its node.
-            kept = np.sort(order[within < limit])
-            at, owner = at[kept], owner[kept]
-        return self._edge[at].astype(np.int64), nodes[owner]

@@ -198,7 +198,17 @@ class RecordReader:
         self._check(key, data)
         return data
 
-    def mapped(self, key: str) -> memoryview:
+    def columns(self, group: str) -> dict[str, tuple[str, ...]]:
+        """Return the arrays of a group, and the dimensions of each."""
+        self._document(group)
+        inside = {path: about for path, about in self._documents.items() if path.rpartition("/")[0] == group}
+        return {
+            path.rpartition("/")[2]: tuple(about["dimension_names"])
+            for path, about in inside.items()
+            if about["node_type"] == "array"
+        }
+
+    def mapped(self, key: str, *, check: bool = True) -> memoryview:
         """Return the bytes of one entry where they lie, without a copy; the file stays mapped."""
         start, size = self._span(key)
         if not isinstance(self.source, LocalBytes):
@@ -207,7 +217,8 @@ class RecordReader:
             if self._map is None:
                 self._map = mmap.mmap(self.source.descriptor(), 0, access=mmap.ACCESS_READ)
             data = memoryview(self._map)[start : start + size]
-        self._check(key, data)
+        if check:
+            self._check(key, data)
         return data
 
     def _span(self, key: str) -> tuple[int, int]:
@@ -356,6 +367,51 @@ class ArrayReader:
                 source.append(slice(first - low, last - low))
                 target.append(slice(first - start[dim], last - start[dim]))
             destination[tuple(target)] = self.chunk(index)[tuple(source)]
+
+    def whole(self, *, check: bool = True) -> Array | None:
+        """Return the array where it lies in the file, read-only and without a copy.
+
+        Parameters
+        ----------
+        check : bool
+            Whether its CRC-32 is compared, which reads all of it.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            None where it is not one uncompressed chunk of a local file.
+        """
+        if self.route != "mapped" or self.chunks != self.shape or not isinstance(self._record.source, LocalBytes):
+            return None
+        entry = "/".join([self.path, "c", *("0" for _ in self.shape)])
+        data = self._record.mapped(entry, check=check)
+        self._check_length(data.nbytes, int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize, entry)
+        values = np.frombuffer(data, dtype=self.dtype).reshape(self.shape)
+        return values if values.flags.aligned else None
+
+    def take(self, rows: Array) -> Array:
+        """Return some rows, in the order in which they are asked for.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray
+            Shape (row,), integers from 0 up. Every chunk that holds one of them is decoded once.
+        """
+        values = np.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
+        if not len(rows):
+            return values
+        if rows.min() < 0 or rows.max() >= self.shape[0]:
+            raise IndexError(f"{self.path}: rows {rows.min()} to {rows.max()} of {self.shape[0]}")
+        chunk = rows // self.chunks[0]
+        for at in np.unique(chunk).tolist():
+            here = np.flatnonzero(chunk == at)
+            low = at * self.chunks[0]
+            if all(step >= size for step, size in zip(self.chunks[1:], self.shape[1:], strict=True)):
+                values[here] = self.chunk((at, *(0 for _ in self.shape[1:])))[rows[here] - low]
+            else:
+                stop = min(low + self.chunks[0], self.shape[0])
+                values[here] = self.read([low, *(0 for _ in self.shape[1:])], [stop, *self.shape[1:]])[rows[here] - low]
+        return values
 
     def read(self, start: Sequence[int] | None = None, stop: Sequence[int] | None = None) -> Array:
         """Return a region, or the whole array, in the array's dtype."""

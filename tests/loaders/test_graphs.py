@@ -1,4 +1,4 @@
-"""Graphs in NumPy and in PyTorch Geometric: what is kept, and what a sampler draws."""
+"""Graphs in NumPy and in PyTorch Geometric: what is kept."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from connectome import schema
 from connectome.errors import NotFoundError, UsageError
-from connectome.loaders.graphs import Neighbours, load_graph, node_features
-from connectome.loaders.pyg import NeighborSampler, TemporalGraphDataset, to_data, to_hetero
+from connectome.loaders.graphs import load_graph, node_features
+from connectome.loaders.pyg import TemporalGraphDataset, to_data, to_hetero
 from connectome.loaders.specs import parse_record_spec
 from connectome.schema import category, column
 
 with warnings.catch_warnings():
-    # As in loaders/pyg.py.
+    # As in loaders/pyg_import.py.
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
-    from torch_geometric.loader import DataLoader, LinkLoader, NodeLoader
+    from torch_geometric.loader import DataLoader
 
 # A machine with few cores: the number of workers is what is tested.
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
@@ -203,103 +201,6 @@ def test_a_hetero_graph_by_kind_has_every_edge_once_between_the_right_cells(vers
             found.append((names[0][a], names[1][b], edge_type, int(weight)))
     assert sorted(found) == sorted(EDGES)
     assert data["muscle"].names["node"] == ["MDL01"]
-
-
-# -- sampling --------------------------------------------------------------------------------------------------------
-
-
-@given(
-    data=st.data(),
-    n_nodes=st.integers(1, 12),
-    fan_out=st.lists(st.integers(-1, 4), min_size=1, max_size=3),
-    seed=st.integers(0, 20),
-)
-def test_sampled_neighbours_are_edges_of_the_graph_within_the_fan_out(data, n_nodes, fan_out, seed):
-    ends = st.integers(0, n_nodes - 1)
-    edges = np.array(data.draw(st.lists(st.tuples(ends, ends), max_size=40)), dtype=np.int64).reshape(-1, 2).T
-    seeds = np.array(data.draw(st.lists(ends, min_size=1, unique=True)))
-    found = Neighbours(edges, n_nodes).sample(seeds, fan_out, np.random.default_rng(seed))
-    assert found.node[: len(seeds)].tolist() == seeds.tolist()
-    assert len(np.unique(found.node)) == len(found.node)
-    assert np.array_equal(found.node[found.row], edges[0, found.edge])
-    assert np.array_equal(found.node[found.col], edges[1, found.edge])
-    assert len(np.unique(found.edge)) == len(found.edge)
-    assert sum(found.n_nodes) == len(found.node)
-    assert sum(found.n_edges) == len(found.edge)
-    degree = np.bincount(edges[1], minlength=n_nodes)
-    known, at = 0, 0
-    for hop, limit in enumerate(fan_out):
-        frontier = found.node[known : known + found.n_nodes[hop]]
-        drawn = np.bincount(edges[1, found.edge[at : at + found.n_edges[hop]]], minlength=n_nodes)
-        expected = degree[frontier] if limit < 0 else np.minimum(degree[frontier], limit)
-        assert np.array_equal(drawn[frontier], expected)
-        assert drawn.sum() == expected.sum()
-        known, at = known + found.n_nodes[hop], at + found.n_edges[hop]
-
-
-def test_every_edge_of_a_node_is_drawn_equally_often():
-    edges = np.array([[1, 2, 3, 4, 5, 6], [0, 0, 0, 0, 0, 0]])
-    neighbours, generator = Neighbours(edges, 7), np.random.default_rng(0)
-    counts = np.zeros(6)
-    for _ in range(6000):
-        counts[neighbours.sample(np.array([0]), [2], generator).edge] += 1
-    # Each edge is drawn with probability 1/3; five standard deviations of a binomial count.
-    assert np.abs(counts - 2000).max() < 5 * np.sqrt(6000 * 2 / 9)
-
-
-def test_a_seed_given_twice_is_refused():
-    with pytest.raises(UsageError, match="twice"):
-        Neighbours(np.zeros((2, 0), dtype=np.int64), 3).sample(np.array([1, 1]), [2], np.random.default_rng(0))
-
-
-@pytest.fixture
-def big(make_store):
-    rng = np.random.default_rng(0)
-    edges = rng.integers(0, 300, (2, 4000))
-    graph = schema.graph(
-        node=[f"n{at}" for at in range(300)],
-        source=edges[0],
-        target=edges[1],
-        edge_type=["chemical"] * 4000,
-        edge_types={"chemical": {"directed": True, "weight_units": "1", "weight_meaning": "g", "lineage": "none"}},
-        weight=np.arange(4000.0),
-        nodes={"depth": column("node", np.arange(300.0), "Generated", "1")},
-    )
-    version = make_store({"big": schema.record({"connectome": graph})}, dataset="big")
-    return to_data(version, record="big", edge_types=None, features=["depth"])
-
-
-def test_a_node_loader_gives_sampled_graphs_with_their_features_and_weights(big):
-    loader = NodeLoader(big, node_sampler=NeighborSampler(big, [5, 3]), batch_size=32, input_nodes=None)
-    seen = []
-    for batch in loader:
-        assert torch.equal(batch.x[:, 0], batch.n_id.float())
-        assert torch.equal(batch.edge_weight, batch.e_id.float())
-        assert torch.equal(batch.n_id[batch.edge_index], big.edge_index[:, batch.e_id])
-        seen.extend(batch.n_id[: batch.batch_size].tolist())
-    assert seen == list(range(300))
-
-
-def test_a_link_loader_gives_the_surroundings_of_edges(big):
-    chosen = big.edge_index[:, :200]
-    loader = LinkLoader(big, link_sampler=NeighborSampler(big, [4]), edge_label_index=chosen, batch_size=50)
-    for at, batch in enumerate(loader):
-        assert torch.equal(batch.n_id[batch.edge_label_index], chosen[:, at * 50 : at * 50 + 50])
-
-
-def test_sampling_depends_on_seed_and_epoch_and_not_on_workers(big):
-    def drawn(n_workers, seed=0, epoch=0):
-        sampler = NeighborSampler(big, [3, 2], seed=seed)
-        sampler.set_epoch(epoch)
-        context = "fork" if n_workers else None
-        loader = NodeLoader(
-            big, node_sampler=sampler, batch_size=64, num_workers=n_workers, multiprocessing_context=context
-        )
-        return [batch.e_id.tolist() for batch in loader]
-
-    assert drawn(0) == drawn(2) == drawn(0)
-    assert drawn(0) != drawn(0, seed=1)
-    assert drawn(0) != drawn(0, epoch=1)
 
 
 # -- recordings on a connectome --------------------------------------------------------------------------------------
