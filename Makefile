@@ -24,7 +24,7 @@ demo: $(INSTALLED)
 	$(BIN)/python docs/examples/demo.py --root .demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
