@@ -45,18 +45,30 @@ def is_layout(file: h5py.File) -> bool:
 
 
 def _layout(file: h5py.File) -> str:
-    if "points" in file and "structure" in file and "connectivity" in file:
+    if all(_inside(file, name) for name in ("points", "structure", "connectivity")):
         return "section"
-    if "points" in file and "edges" in file:
+    if _inside(file, "points") and _inside(file, "edges"):
         return "point"
     return "sonata" if _populations(file) else ""
 
 
+def _inside(file: h5py.File, place: str) -> Any:
+    """Return what a path leads to without following a link, or None."""
+    held: Any = file
+    for name in place.split("/"):
+        try:
+            link = held.get(name, getlink=True)
+        except (KeyError, AttributeError):
+            return None
+        held = held.get(name) if isinstance(link, h5py.HardLink) else None
+    return held
+
+
 def _populations(file: h5py.File) -> list[str]:
-    nodes = file.get("nodes")
+    nodes = _inside(file, "nodes")
     if not isinstance(nodes, h5py.Group):
         return []
-    return [name for name in sorted(nodes) if isinstance(nodes.get(f"{name}/0/start_x"), h5py.Dataset)]
+    return [name for name in sorted(nodes) if isinstance(_inside(file, f"nodes/{name}/0/start_x"), h5py.Dataset)]
 
 
 def read_hdf5(path: Path, merge_points: Tolerance = "none") -> Network:

@@ -7,7 +7,6 @@ that is silent: lines are runs of ``n i j k ...`` or, from 5.1 on, OFFSETS and C
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +15,9 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from connectome.errors import FormatError, TruncatedError
+from connectome.errors import FormatError
 
+from .number_stream import NumberStream
 from .vtk_mesh import CELL_SHAPES, LINE, VERTEX, Mesh, mesh_record
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ ATTRIBUTES = {
 }
 """Attributes written as ``WORD name type``, with their components."""
 DATASETS = ("POLYDATA", "UNSTRUCTURED_GRID")
-LONGEST_LINE_BYTES = 4096
 
 
 def sniff(path: Path) -> bool:
@@ -121,15 +120,11 @@ def one_file(paths: Sequence[Path]) -> Path:
     return paths[0]
 
 
-class _Source:
-    """The bytes of a file, read from front to back."""
+class _Source(NumberStream):
+    """A legacy VTK file after its first three lines."""
 
     def __init__(self, path: Path) -> None:
-        self.subject = str(path)
-        self.data = path.read_bytes()
-        self.at = 0
-        if not self.data:
-            raise TruncatedError("the file is empty", subject=self.subject, expected="a VTK file", found="0 bytes")
+        super().__init__(path, kinds=TYPES, order=">")
         first = self.raw_line()
         match = MAGIC.match(first)
         if match is None:
@@ -140,102 +135,11 @@ class _Source:
                 expected="# vtk DataFile Version 5.1",
                 found=repr(first[:40]),
             )
-        self.version = match[1].decode()
         self.title = self.raw_line().decode("utf-8", "replace").strip()
         mode = self.raw_line().strip().upper()
         self.binary = mode == b"BINARY"
         if mode not in {b"ASCII", b"BINARY"}:
             raise self.wrong("neither text nor binary", "ASCII or BINARY", repr(mode[:40]))
-
-    def place(self, at: int | None = None) -> str:
-        """Say where we are: a line of text, a byte of a binary file."""
-        at = self.at if at is None else at
-        line = self.data.count(b"\n", 0, at) + 1
-        return f"byte {at}" if getattr(self, "binary", False) else f"line {line}"
-
-    def wrong(
-        self, message: str, expected: str, found: str, *, at: int | None = None, cut: bool = False
-    ) -> FormatError:
-        kind = TruncatedError if cut else FormatError
-        return kind(message, subject=self.subject, place=self.place(at), expected=expected, found=found)
-
-    def raw_line(self) -> bytes:
-        """Return the next line without its end."""
-        stop = self.data.find(b"\n", self.at, self.at + LONGEST_LINE_BYTES)
-        if stop < 0:
-            if len(self.data) - self.at > LONGEST_LINE_BYTES:
-                raise self.wrong("no line of text here", "a keyword", repr(self.data[self.at : self.at + 40]))
-            stop = len(self.data)
-        line, self.at = self.data[self.at : stop], min(stop + 1, len(self.data))
-        return line.rstrip(b"\r")
-
-    def words(self) -> list[str]:
-        """Return the words of the next line that has any; none at the end of the file."""
-        while self.at < len(self.data):
-            start = self.at
-            line = self.raw_line()
-            if line.strip():
-                try:
-                    return line.decode("ascii").split()
-                except UnicodeDecodeError:
-                    raise self.wrong("no line of text here", "a keyword", repr(line[:40]), at=start) from None
-        return []
-
-    def peek(self, word: bytes) -> bool:
-        """Tell whether the next word is this one."""
-        return re.compile(rb"\s*" + word).match(self.data, self.at) is not None
-
-    def numbers(self, count: int, kind: str, what: str) -> Array:
-        """Read that many numbers of a VTK type."""
-        dtype = TYPES.get(kind.lower())
-        if dtype is None:
-            raise self.wrong(f"{what} are of a type that is not a number", ", ".join(TYPES), kind)
-        return self._binary(count, dtype, what) if self.binary else self._text(count, dtype, what)
-
-    def _binary(self, count: int, dtype: str, what: str) -> Array:
-        n_bytes = (count + 7) // 8 if dtype == "bit" else count * np.dtype(dtype).itemsize
-        if n_bytes > len(self.data) - self.at:
-            raise self.wrong(
-                f"the file ends within {what}", f"{n_bytes} bytes", f"{len(self.data) - self.at} bytes", cut=True
-            )
-        start, self.at = self.at, self.at + n_bytes
-        if dtype == "bit":
-            return np.unpackbits(np.frombuffer(self.data, np.uint8, n_bytes, start))[:count].astype(np.int8)
-        return np.frombuffer(self.data, f">{dtype}", count, start).astype(dtype)
-
-    def _text(self, count: int, dtype: str, what: str) -> Array:
-        left = len(self.data) - self.at
-        start = self.at
-        # Every number takes a digit and a blank: no list is made for a count that the file cannot hold.
-        parts = self.data[start:].split(None, count) if 2 * count - 1 <= left else []
-        if len(parts) < count:
-            raise self.wrong(f"the file ends within {what}", f"{count} numbers", f"{len(parts)} numbers", cut=True)
-        self.at = len(self.data) - len(parts[count]) if len(parts) > count else len(self.data)
-        kind = np.dtype("i1" if dtype == "bit" else dtype)
-        try:
-            if b"_" in self.data[start : self.at]:
-                raise ValueError
-            if kind.kind == "f":
-                return np.array(parts[:count], dtype=np.float64).astype(kind)
-            wide = np.array(parts[:count], dtype=np.uint64 if dtype == "u8" else np.int64)
-            limits = np.iinfo(kind)
-            if count and (wide.min() < limits.min or wide.max() > limits.max):
-                raise ValueError
-            return wide.astype(kind)
-        except (ValueError, OverflowError):
-            raise self._not_a_number(start, count, kind, what) from None
-
-    def _not_a_number(self, start: int, count: int, kind: np.dtype[Any], what: str) -> FormatError:
-        expected = "numbers" if kind.kind == "f" else f"whole numbers of {kind.itemsize * 8} bits"
-        for match in itertools.islice(re.compile(rb"\S+").finditer(self.data, start), count):
-            try:
-                number = float(match[0]) if kind.kind == "f" else int(match[0])
-                good = kind.kind == "f" or np.iinfo(kind).min <= number <= np.iinfo(kind).max
-            except ValueError:
-                good = False
-            if not good or b"_" in match[0]:
-                return self.wrong(f"not a number among {what}", expected, repr(match[0][:40]), at=match.start())
-        return self.wrong(f"not a number among {what}", expected, "something else", at=start)
 
 
 class _Parser:
