@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from connectome import schema
 from connectome.errors import NotFoundError, UsageError
@@ -135,7 +135,7 @@ def make_link_dataset(
         stored = repository.open(target, known)
         report = LinkReport.from_dict(plan.as_dict(), stored.attrs["report"])
         return _stored(repository, target, known, manifest, parent_spec, report, dry_run=dry_run)
-    graph = tree[path].to_dataset(inherit=False).load()  # type: ignore[union-attr]
+    graph = cast("xr.DataTree", tree[path]).to_dataset(inherit=False).load()
     task = make_links(graph, plan, subject=parent_spec)
     report = report_links(task, graph)
     if dry_run:
