@@ -123,6 +123,8 @@ FORMATS: dict[str, Format] = {
         Format("text-celegans", "text_celegans", "C. elegans calcium imaging under stimulation, six texts per worm",
                ("series", "table"), (".txt",), "worm"),
         Format("vmv", "vmv", "Strands of vessels (VessMorphoVis)", ("graph",), (".vmv",)),
+        Format("voreen", "voreen", "Vessel graphs as Voreen's tables of nodes and edges (VesselGraph)",
+               ("graph", "table"), (".csv",)),
         Format("vtk", "vtk_legacy", "Lines in legacy VTK files", ("graph",), (".vtk",)),
         Format("vtp", "vtk_xml", "Lines in VTK XML files (PolyData, UnstructuredGrid)", ("graph",), (".vtp", ".vtu")),
         Format("yemini-mat", "yemini_mat", "C. elegans NeuroPAL recordings in MATLAB files (Yemini et al. 2021)",
