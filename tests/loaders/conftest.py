@@ -68,6 +68,12 @@ def make_store(tmp_path: Path) -> Callable[..., store.Version]:
     return make
 
 
+@pytest.fixture(scope="session")
+def commit_records() -> Callable[..., store.Version]:
+    """Return :func:`commit`, for stores that several tests share."""
+    return commit
+
+
 @pytest.fixture
 def generated() -> Any:
     """Return the functions that make generated groups."""
