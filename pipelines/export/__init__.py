@@ -45,6 +45,7 @@ EXPORTS: dict[str, Export] = {
     for line in (
         Export("csv", "tables", "Comma-separated text, numbers in full precision", ("table", "graph", "events")),
         Export("nifti", "nifti", "NIfTI with the bytes that were read", ("volume",)),
+        Export("ogb", "ogb", "Open Graph Benchmark archive (NPZ) with its splits", ("graph",)),
         Export("parquet", "tables", "Apache Parquet with units and labels", ("table", "graph", "events"), "publish"),
         Export("zarr", "zarr_folder", "Plain Zarr v3 folder", ()),
     )
@@ -69,7 +70,7 @@ def export(
     to : str
         A name from ``EXPORTS``.
     destination : Path
-        ``zarr``: a folder. ``nifti``: a ``.nii``, ``.nii.gz`` or ``.hdr`` file. ``csv``, ``parquet``: a folder for
+        ``zarr``, ``ogb``: a folder. ``nifti``: a ``.nii``, ``.nii.gz`` or ``.hdr`` file. ``csv``, ``parquet``: a folder for
         one file per table, or a file of that suffix when there is only one.
     group : str, optional
         Path of the group, such as ``"labels/t1w"``; needed for ``nifti`` when the record has several volumes.

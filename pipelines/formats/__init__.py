@@ -116,6 +116,8 @@ FORMATS: dict[str, Format] = {
         Format("nifti", "nifti", "NIfTI-1 and NIfTI-2 volumes", ("volume",), (".nii", ".nii.gz", ".hdr"), "mri"),
         Format("nwb-celegans", "nwb_worm", "C. elegans whole-brain imaging in NWB (WormID)",
                ("series", "table", "volume"), (".nwb",), "worm"),
+        Format("ogb", "ogb", "Open Graph Benchmark archives (NPZ) with their splits", ("graph", "table"),
+               (".npz", ".zip")),
         Format("pajek", "pajek", "Pajek networks, with the positions that VascGraph writes", ("graph",),
                (".pajek", ".net")),
         Format("spiketext", "spiketext", "Spike times as text, one file per unit", ("events",), (".txt",)),
