@@ -32,18 +32,8 @@ Array = np.ndarray[Any, Any]
 LINKS = "links"
 OWN = {"val": "valid"}
 """Names of parts here to those that OGB wants."""
-POINTERS = {
-    "node_row",
-    "edge_row",
-    "source",
-    "target",
-    "out_ptr",
-    "out_edge",
-    "in_ptr",
-    "in_edge",
-    "edge_type",
-    "position",
-}
+BUILT = {"node_row", "edge_row", "source", "target", "out_edge", "in_edge", "edge_type", "position"}
+"""What the layout has in its own form, or what was made for the store."""
 
 
 def write(tree: xr.DataTree, destination: Path, *, group: str | None, to: str) -> list[Path]:  # noqa: ARG001 - one signature for all
@@ -132,6 +122,7 @@ def _arrays(dataset: xr.Dataset, rows: Array, place: Array, edges: Array) -> tup
     words = schema.decode(dataset["edge_type"])[edges]
     both = np.array([not described[word]["directed"] for word in words], dtype=bool)
     ends = np.stack([place[dataset[end].values[edges]] for end in ("source", "target")])
+    both &= ends[0] != ends[1]
     index = np.concatenate([ends, ends[::-1][:, both]], axis=1)
     which = np.concatenate([edges, edges[both]])
     arrays: dict[str, Array] = {
@@ -144,7 +135,7 @@ def _arrays(dataset: xr.Dataset, rows: Array, place: Array, edges: Array) -> tup
     left: list[str] = []
     for name, variable in sorted(dataset.variables.items(), key=lambda item: str(item[0])):
         dim = str(variable.dims[0]) if variable.dims else ""
-        if dim not in {"node", "edge"} or name in POINTERS or name == "node":
+        if dim not in {"node", "edge"} or name in BUILT or name == "node":
             continue
         key = f"{dim}_{str(name).removeprefix(f'{dim}_')}"
         if variable.dtype.kind not in "biuf" or key in arrays or "flag_values" in variable.attrs:
@@ -170,10 +161,8 @@ def _mapping(dataset: xr.Dataset, rows: Array) -> bytes:
     import pandas as pd
 
     ids = schema.decode(dataset["node"])[rows]
-    text: str = pd.DataFrame({"node idx": np.arange(len(rows)), "node id": ids}).to_csv(
-        index=False, lineterminator="\n"
-    )
-    return text.encode()
+    frame = pd.DataFrame({"node idx": np.arange(len(rows)), "node id": ids})
+    return str(frame.to_csv(index=False, lineterminator="\n")).encode()
 
 
 def _readme(

@@ -202,7 +202,7 @@ def _one_graph(
     unknown = sorted(set(arrays) - set(lengths) - set(_NEEDED))
     if unknown:
         raise FormatError(
-            "an array belongs neither to nodes nor to edges",
+            "an array of neither nodes nor edges",
             subject=subject,
             expected="node_*, edge_*",
             found=unknown[0],
@@ -308,15 +308,14 @@ def _parts(archive: OgbArchive, name: str) -> list[tuple[str, Any, str]]:
                 files[part] = archive.subject(f"{folder}/{part}.pt")
                 with archive.open(f"{folder}/{part}.pt") as stream:
                     found[part] = read_torch_file(stream, subject=files[part])
-    absent = [
-        part for part in PARTS if not isinstance(found, dict) or not isinstance(found.get(part), (dict, np.ndarray))
-    ]
+    given = found if isinstance(found, dict) else {}
+    absent = [part for part in PARTS if not isinstance(given.get(part), (dict, np.ndarray))]
     if absent:
         raise TruncatedError(
             "the split lacks parts", subject=str(archive.path), place=folder, expected=", ".join(PARTS),
             found=f"no {', '.join(absent)}",
         )  # fmt: skip
-    return [(part, found[part], files[part]) for part in PARTS]
+    return [(part, given[part], files[part]) for part in PARTS]
 
 
 def _indices(values: Array, n_nodes: int, subject: str, place: str) -> Array:
