@@ -12,10 +12,18 @@ from connectome.errors import FormatError, TruncatedError
 
 from .pointers import refuse_pointer
 
-__all__ = ["read_members"]
+__all__ = ["is_tar", "read_members"]
 
 MOST_BYTES = 4 << 30
 """Most that one member may hold, whatever it is compressed to."""
+
+
+def is_tar(path: Path) -> bool:
+    """Tell whether a file begins as a tar archive does, plain or compressed."""
+    try:
+        return tarfile.is_tarfile(path)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        return False
 
 
 def read_members(path: Path, names: Sequence[str], *, most_bytes: int = MOST_BYTES) -> dict[str, bytes]:

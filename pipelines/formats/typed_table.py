@@ -22,7 +22,7 @@ from connectome.schema import category, column
 
 from .pointers import refuse_pointer
 
-__all__ = ["Field", "TypedTable", "read_arrow", "read_delimited"]
+__all__ = ["Field", "TypedTable", "is_arrow", "read_arrow", "read_delimited"]
 
 Array = np.ndarray[Any, Any]
 Kind = Literal["int64", "float64", "bool", "text", "category"]
@@ -251,7 +251,7 @@ def read_arrow(path: Path, fields: Sequence[Field], *, others: bool = True) -> T
     with path.open("rb") as stream:
         start = stream.read(6)
     pa, module = _arrow("parquet" if start[:4] == b"PAR1" else "feather")
-    if start[:4] != b"PAR1" and start not in {b"ARROW1", b"FEA1\x00\x00"} and start[:4] != b"FEA1":
+    if not is_arrow(path):
         raise FormatError(
             "neither Feather nor Parquet", subject=str(path), expected="ARROW1, FEA1 or PAR1", found=repr(start)
         )
@@ -283,6 +283,12 @@ def read_arrow(path: Path, fields: Sequence[Field], *, others: bool = True) -> T
                 found=f"{held.type}: {' '.join(str(error).split())[:150]}",
             ) from error
     return TypedTable(pa.table(columns, names=list(described)), described, str(path))
+
+
+def is_arrow(path: Path) -> bool:
+    """Tell whether a file begins as Feather or Parquet does."""
+    with path.open("rb") as stream:
+        return stream.read(4) in {b"ARRO", b"FEA1", b"PAR1"}
 
 
 def _arrow(module: str) -> tuple[Any, Any]:

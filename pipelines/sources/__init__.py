@@ -41,6 +41,17 @@ SOURCES: dict[str, str] = {
     "nitime_grasshopper": "nitime_grasshopper:NitimeGrasshopper",
     "py_neuromodulation_ecog": "py_neuromodulation_ecog:PyNeuromodulationEcog",
     "zephir_demo": "zephir_demo:ZephirDemo",
+    "brava2013": "brava2013:Brava2013",
+    "flywire783": "flywire783:Flywire783",
+    "hemibrain": "hemibrain:Hemibrain",
+    "hodneland2019": "hodneland2019:Hodneland2019",
+    "kreitner2024": "kreitner2024:Kreitner2024",
+    "lappalainen2024": "lappalainen2024:Lappalainen2024",
+    "malecns": "malecns:MaleCns",
+    "microns": "microns:Microns",
+    "microvesselchaste2017": "microvesselchaste2017:MicrovesselChaste2017",
+    "vascgraph2019": "vascgraph2019:VascGraph2019",
+    "winding2023": "winding2023:Winding2023",
 }
 """Source id to ``module:Class`` below this package; imported only when asked for."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Brava2013"]
 
-_HOME = "http://cng.gmu.edu/brava"
+_HOME = "https://doi.org/10.1016/j.neuroimage.2013.05.089"
 _PATTERN = "brava2013/*.swc"
 _UNITS = "mm"
 _TREES = {

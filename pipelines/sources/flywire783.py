@@ -23,7 +23,7 @@ from connectome.schema import category, column, record
 from ..formats.typed_table import Field, read_arrow, read_delimited
 from ..homogenise.neuron_graph import match_ids, neuron_graph, synapses
 from ..jobs import RemoteFile
-from .published_graphs import Files, GraphSource, PublishedGraph, github
+from .published_graphs import Files, GraphSource, PublishedGraph, github, has_md5
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -210,6 +210,12 @@ _BRAIN_ABOUT = {
     "data_doi": "10.5281/zenodo.10676866",
 }
 
+_CHECKS = {
+    _CONNECTIONS: has_md5("f48f972d262323a102aed49af1396b8a"),
+    _NEURONS: has_md5("e0e6c19732fd8c7a4e39a2d170105421"),
+}
+"""As the record at Zenodo states them."""
+
 
 class Flywire783(GraphSource):
     """The whole brain neuron by neuron, and its optic lobes type by type."""
@@ -218,6 +224,7 @@ class Flywire783(GraphSource):
     version = "1"
     dataset = "flywire"
     about = _ABOUT
+    checks = _CHECKS
     raw_files = (
         github(
             _TABLE, "murthylab/visual-system-parts-list", "0d8574d46627ce7fadd968a3c5d602e837325373",
@@ -227,11 +234,11 @@ class Flywire783(GraphSource):
         ),
         RemoteFile(
             _CONNECTIONS, f"{_ZENODO}/proofread_connections_783.feather?download=1", 852022274,
-            md5="f48f972d262323a102aed49af1396b8a", licence="CC-BY-4.0", records=(_BRAIN,), optional=True,
+            licence="CC-BY-4.0", records=(_BRAIN,), optional=True,
         ),
         RemoteFile(
             _NEURONS, f"{_ZENODO}/proofread_root_ids_783.npy?download=1", 1114168,
-            md5="e0e6c19732fd8c7a4e39a2d170105421", licence="CC-BY-4.0", records=(_BRAIN,), optional=True,
+            licence="CC-BY-4.0", records=(_BRAIN,), optional=True,
         ),
         github(
             _ANNOTATIONS, "flyconnectome/flywire_annotations", "v3.1.0",

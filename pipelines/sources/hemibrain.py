@@ -15,11 +15,11 @@ import numpy as np
 
 from connectome.schema import category, column, record
 
-from ..formats.tar_members import read_members
+from ..formats.tar_members import is_tar, read_members
 from ..formats.typed_table import Field, read_delimited
 from ..homogenise.neuron_graph import neuron_graph, synapses
 from ..jobs import RemoteFile
-from .published_graphs import Files, GraphSource, PublishedGraph
+from .published_graphs import Files, GraphSource, PublishedGraph, begins_as
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -92,6 +92,9 @@ def _table(record_id: str, title: str, member: str) -> PublishedGraph:
     )
 
 
+_CHECKS = {_PATH: begins_as(is_tar)}
+
+
 class Hemibrain(GraphSource):
     """The traced neurons of release 1.2, with totals and region by region."""
 
@@ -99,6 +102,7 @@ class Hemibrain(GraphSource):
     version = "1"
     dataset = "hemibrain"
     about = _ABOUT
+    checks = _CHECKS
     raw_files = (
         RemoteFile(
             _PATH,

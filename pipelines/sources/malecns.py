@@ -17,10 +17,10 @@ import numpy as np
 from connectome.errors import FormatError
 from connectome.schema import category, column, record
 
-from ..formats.typed_table import Field, TypedTable, read_arrow
+from ..formats.typed_table import Field, TypedTable, is_arrow, read_arrow
 from ..homogenise.neuron_graph import match_ids, neuron_graph, synapses
 from ..jobs import RemoteFile
-from .published_graphs import Files, GraphSource, PublishedGraph
+from .published_graphs import Files, GraphSource, PublishedGraph, begins_as
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -101,6 +101,8 @@ _ABOUT = {
     "licence": "CC-BY-4.0",
 }
 
+_CHECKS = dict.fromkeys((f"malecns/{name}" for name in (_WEIGHTS, _BODIES, _TRANSMITTERS)), begins_as(is_arrow))
+
 
 class MaleCns(GraphSource):
     """The traced bodies of release 1.0, one record."""
@@ -109,6 +111,7 @@ class MaleCns(GraphSource):
     version = "1"
     dataset = "malecns"
     about = _ABOUT
+    checks = _CHECKS
     raw_files = tuple(
         RemoteFile(f"malecns/{name}", f"{_HOME}/{name}", licence="CC-BY-4.0", records=(_RECORD,), optional=True)
         for name in (_WEIGHTS, _BODIES, _TRANSMITTERS)

@@ -6,22 +6,26 @@ is read; where the publisher offers files under names that are not known before,
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectome.errors import NotFoundError
 
-from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
+from ..jobs import Discovery, Expected, Job, RawFile, RawFiles, Rejected, RemoteFile
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Files", "GraphSource", "PublishedGraph", "github"]
+__all__ = ["Check", "Files", "GraphSource", "PublishedGraph", "begins_as", "github", "has_md5"]
 
 Files = Mapping[str, Path]
 """Role to where the file lies; roles of optional files that are not here are absent."""
+Check = Callable[[RawFile], Rejected | None]
+"""Says why a file is not the one that is meant, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,30 @@ def github(
     return RemoteFile(path, url, size, sha256, licence=licence, records=records, optional=optional)
 
 
+def begins_as(fits: Callable[[Path], bool]) -> Check:
+    """Make a check of the first bytes."""
+
+    def check(file: RawFile) -> Rejected | None:
+        return None if fits(file.local) else Rejected(file.path, "a file of another layout", "format")
+
+    return check
+
+
+def has_md5(md5: str) -> Check:
+    """Make a check of the bytes of a file that may be missing: one that is listed with a checksum may not."""
+
+    def check(file: RawFile) -> Rejected | None:
+        with file.local.open("rb") as stream:
+            found = hashlib.file_digest(stream, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+        if found == md5:
+            return None
+        return Rejected(
+            file.path, f"the bytes are not those of the publisher: md5 {found} instead of {md5}", "checksum"
+        )
+
+    return check
+
+
 class GraphSource:
     """A source whose records are graphs; subclasses declare, and little else."""
 
@@ -82,16 +110,22 @@ class GraphSource:
     """Attributes of every record: ``species``, ``citation``, ``doi``, ``licence``."""
     rejected: tuple[Rejected, ...] = ()
     """Files, or parts ``FILE#PART``, that are not used and why; told when the file is there."""
+    checks: Mapping[str, Check] = {}
+    """Path to how a file is told from another of its name, where the list of files has no checksum."""
 
     def files(self) -> Sequence[RemoteFile]:
         """List the raw files."""
         return self.raw_files
 
     def discover(self, raw: RawFiles) -> Discovery:
-        """Make one job of every record whose files are here; a file that only such records lack is told so."""
+        """Make one job of every record whose files are here; a file whose records lack another is told so."""
+        found = [check(raw[path]) for path, check in self.checks.items() if path in raw]
+        rejected = [item for item in found if item is not None]
+        strange = {item.file for item in rejected}
+        raw = RawFiles([raw[path] for path in raw if path not in strange])
         jobs = [self.job(graph, raw) for graph in self.graphs if all(path in raw for path in graph.files.values())]
         used = {file.path for job in jobs for file in job.inputs}
-        rejected = [item for item in self.rejected if item.file.partition("#")[0] in raw]
+        rejected += [item for item in self.rejected if item.file.partition("#")[0] in raw]
         told = {item.file for item in rejected}
         rejected += [
             Rejected(path, "the records that it is part of lack other files", "unavailable")
@@ -123,7 +157,7 @@ class GraphSource:
         """Add the attributes of source and record to what a reader gave."""
         tree.attrs.update(
             {"title": graph.title, "source": self.id, **self.about, **graph.attrs},
-            data_files=[item.path for item in job.inputs],
+            data_file=", ".join(item.path for item in job.inputs),
         )
         return tree
 

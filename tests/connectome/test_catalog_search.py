@@ -65,21 +65,27 @@ def test_search_puts_hits_in_id_or_title_first_and_then_goes_by_alphabet():
 
 def test_search_by_kind_wants_all_of_them_and_by_species_any(catalog: Catalog):
     graphs = ["celegans-connectomes", "celegans-consensus", "celegans-signalling"]
-    assert list(catalog.search(kinds="graph")) == graphs
+    flies = ["flyvis", "flywire", "hemibrain", "larva-connectome", "malecns"]
+    vessels = ["human-vessels", "simulated-retina-vessels", "vessel-samples"]
+    assert list(catalog.search(kinds="graph")) == sorted([*graphs, *flies, *vessels, "microns"])
     assert list(catalog.search(kinds=["series", "table"])) == ["celegans-activity"]
     assert list(catalog.search(kinds=["graph", "volume"])) == []
     worms = ["celegans-activity", *graphs]
     assert list(catalog.search(species="Caenorhabditis elegans")) == worms
     assert list(catalog.search(species="c. ELEGANS")) == worms
     assert list(catalog.search(species=["C. elegans", "locusta"])) == [*worms, "grasshopper-spikes"]
-    assert list(catalog.search(species="Mus musculus")) == []
+    assert list(catalog.search(species="melanogaster")) == flies
+    assert list(catalog.search(species="Mus musculus")) == ["microns", "vessel-samples"]
+    assert list(catalog.search("blood vessel", species="Homo sapiens")) == ["human-vessels", "simulated-retina-vessels"]
+    assert list(catalog.search(species="Danio rerio")) == []
 
 
 def test_search_by_licence_takes_the_beginning_of_an_id_and_looks_at_every_source(catalog: Catalog):
     worms = ["celegans-activity", "celegans-connectomes", "celegans-consensus"]
-    assert list(catalog.search(licence="cc-by")) == worms
-    assert list(catalog.search(licence="GPL-3.0-only")) == ["celegans-activity"]
-    assert list(catalog.search(licence=["bsd", "mni"])) == ["grasshopper-spikes", "mni-template"]
+    assert list(catalog.search("worm", licence="cc-by")) == worms
+    assert list(catalog.search(licence="cc-by-4.0")) == [*worms, "flywire", "hemibrain", "malecns", "microns"]
+    assert list(catalog.search("worm", licence="GPL-3.0-only")) == ["celegans-activity"]
+    assert list(catalog.search(licence=["bsd", "mni"])) == ["grasshopper-spikes", "mni-template", "vessel-samples"]
     graphs = ["celegans-connectomes", "celegans-consensus", "celegans-signalling"]
     assert list(catalog.search("worm", kinds="graph", licence="mixed")) == graphs
 

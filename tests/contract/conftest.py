@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
-    "contract.layout_contract", "contract.source_contract", "support.ingesting", "support.killing"
+    "contract.graph_contract",
+    "contract.layout_contract",
+    "contract.source_contract",
+    "support.ingesting",
+    "support.killing",
 )
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from contract.graph_contract import GraphLayoutContract, PartlyAtHand
 from contract.layout_contract import LayoutContract
 from contract.source_contract import GOLDEN, SourceContract, write_golden
 
 from connectome.catalog import load_catalog
 from connectome.pipelines.fetch import fetch
 from connectome.pipelines.sources import SOURCES, load_source
-from support import worm_layouts, worm_mat_layouts
+from support import fly_layouts, worm_layouts, worm_mat_layouts
 
 if TYPE_CHECKING:
     from connectome.pipelines.ingest import IngestResult
@@ -261,6 +262,78 @@ class TestWormId2025OnItsLayout(LayoutContract):
         worm_layouts.worm_nwb(folder / "wormid2025/000472/sub-1/sub-1_ophys.nwb", followed="Untracked")
         name = "sub-2023-01-09-15-SWF702/sub-2023-01-09-15-SWF702_ses-20230109_ophys.nwb"
         worm_layouts.worm_nwb(folder / "wormid2025/000776" / name, stamps=True, seed=1)
+
+
+@pytest.mark.data
+class TestWinding2023(PartlyAtHand):
+    source = "winding2023"
+    mirror = "connectome"
+
+
+@pytest.mark.data
+class TestFlywire783(PartlyAtHand):
+    source = "flywire783"
+    mirror = "connectome"
+
+
+@pytest.mark.data
+class TestMicrons(PartlyAtHand):
+    source = "microns"
+    mirror = "connectome"
+
+
+@pytest.mark.data
+class TestLappalainen2024(PartlyAtHand):
+    source = "lappalainen2024"
+    mirror = "connectome"
+
+
+@pytest.mark.data
+class TestBrava2013(PartlyAtHand):
+    source = "brava2013"
+    mirror = "vessel"
+
+
+@pytest.mark.data
+class TestHodneland2019(PartlyAtHand):
+    source = "hodneland2019"
+    mirror = "vessel"
+
+
+@pytest.mark.data
+class TestMicrovesselChaste2017(PartlyAtHand):
+    source = "microvesselchaste2017"
+    mirror = "vessel"
+
+
+@pytest.mark.data
+class TestKreitner2024(PartlyAtHand):
+    source = "kreitner2024"
+    mirror = "vessel"
+
+
+@pytest.mark.data
+class TestVascGraph2019(PartlyAtHand):
+    source = "vascgraph2019"
+    mirror = "vessel"
+
+
+class TestHemibrainOnItsLayout(GraphLayoutContract):
+    source = "hemibrain"
+    records = ("hemibrain-1.2", "hemibrain-1.2-regions")
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        fly_layouts.hemibrain(folder / "hemibrain/exported-traced-adjacencies-v1.2.tar.gz")
+
+
+class TestMaleCnsOnItsLayout(GraphLayoutContract):
+    source = "malecns"
+    records = ("malecns-1.0",)
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        fly_layouts.malecns(folder / "malecns")
 
 
 def leaves(contract: type[SourceContract]) -> list[type[SourceContract]]:
