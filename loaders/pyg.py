@@ -7,6 +7,7 @@ PyG's own ``NeighborLoader`` needs compiled extras; :class:`NeighborSampler` doe
 
 from __future__ import annotations
 
+from .link_split import LinkSplit
 from .pyg_blocks import BlockDataset
 from .pyg_data import subgraph_to_data, to_data, to_hetero
 from .pyg_sampling import HGTSampler, NeighborSampler
@@ -19,6 +20,7 @@ __all__ = [
     "FeatureStore",
     "GraphStore",
     "HGTSampler",
+    "LinkSplit",
     "NeighborSampler",
     "TemporalGraphDataset",
     "subgraph_to_data",

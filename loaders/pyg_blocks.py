@@ -9,16 +9,13 @@ import numpy as np
 
 from .blocks import Blocks
 from .neighbours import Neighbours
-from .pyg_import import data as pyg
-from .pyg_import import torch
+from .pyg_import import Data, torch
 from .pyg_stores import column_tensors
 
 if TYPE_CHECKING:
     from .stored_graph import StoredGraph
 
 __all__ = ["BlockDataset"]
-
-Data = pyg.Data
 
 
 class BlockDataset(torch.utils.data.Dataset[Data]):  # type: ignore[misc]

@@ -11,15 +11,12 @@ import numpy as np
 from connectome.errors import UsageError
 
 from .graphs import DEFAULT_EDGE_TYPES, EdgeIndex, load_graph, node_features
-from .pyg_import import data as pyg
-from .pyg_import import torch
+from .pyg_import import Data, HeteroData, torch
 
 if TYPE_CHECKING:
     from connectome.store import Version
 
     from .graph_queries import Subgraph
-
-Data, HeteroData = pyg.Data, pyg.HeteroData
 
 __all__ = ["edge_attributes", "subgraph_to_data", "to_data", "to_hetero"]
 

@@ -14,10 +14,11 @@ try:
         warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
         import torch_geometric
         from torch_geometric import data, sampler
+        from torch_geometric.data import Data, HeteroData
         from torch_geometric.sampler import neighbor_sampler
 except ModuleNotFoundError as error:
     raise MissingExtraError(
         "these loaders need PyTorch Geometric", subject="connectome.loaders.pyg", hint='pip install "connectome[pyg]"'
     ) from error
 
-__all__ = ["data", "neighbor_sampler", "sampler", "torch", "torch_geometric"]
+__all__ = ["Data", "HeteroData", "data", "neighbor_sampler", "sampler", "torch", "torch_geometric"]

@@ -20,8 +20,6 @@ from .pyg_stores import GraphStore, as_tensor
 
 __all__ = ["HGTSampler", "NeighborSampler"]
 
-Seeds = torch.Tensor | Mapping[str, torch.Tensor]
-
 
 class _Graph:
     """What a sampler needs of a graph: relations, numbers of nodes and times; a stored one is opened when used."""
@@ -175,11 +173,14 @@ class _Sampler(pyg_sampler.BaseSampler):  # type: ignore[misc]
         evaluation take stored ones.
         """
         self._check_time(index.time)
-        times, n_nodes, node_time = self.graph.times, self.graph.neighbours.n_nodes, None
+        times = self.graph.times
+        n_nodes: Any = self.graph.neighbours.n_nodes
+        node_time: Any = None
         if times is not None and times.node:
             node_time = {kind: as_tensor(value) for kind, value in times.node.items()}
         if not self.graph.hetero:
-            node_time, n_nodes = (None if part is None else next(iter(part.values())) for part in (node_time, n_nodes))
+            n_nodes = next(iter(n_nodes.values()))
+            node_time = None if node_time is None else next(iter(node_time.values()))
         # PyG draws negatives from the global generator; it is lent a state of ours.
         before = torch.get_rng_state()
         try:
@@ -200,9 +201,11 @@ class _Sampler(pyg_sampler.BaseSampler):  # type: ignore[misc]
             checksum = zlib.crc32(part.cpu().numpy().astype("<i8").tobytes(), checksum)
         return np.random.default_rng([self.seed, self.epoch, checksum])
 
-    def _sample(self, seeds: Seeds, seed_time: Any = None, **options: Any) -> Any:
+    def _sample(self, seeds: Any, seed_time: Any = None, **options: Any) -> Any:
         del options
-        by_type = dict(seeds) if isinstance(seeds, Mapping) else {next(iter(self.graph.neighbours.n_nodes)): seeds}
+        by_type: dict[str, Any] = (
+            dict(seeds) if isinstance(seeds, Mapping) else {next(iter(self.graph.neighbours.n_nodes)): seeds}
+        )
         nodes = {kind: part.numpy() for kind, part in by_type.items()}
         until = None
         if self.graph.times is not None:

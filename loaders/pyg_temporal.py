@@ -13,8 +13,7 @@ from connectome.errors import UsageError
 from .alignment import Policy, join_report
 from .graphs import DEFAULT_EDGE_TYPES, EdgeIndex, load_graph
 from .pyg_data import edge_attributes
-from .pyg_import import data as pyg
-from .pyg_import import torch
+from .pyg_import import Data, torch
 from .specs import as_version
 from .transforms import BindableTransform, Transform, bind
 from .windows import WindowSource
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
     from connectome.splits import Split
     from connectome.store import Version
-
-Data = pyg.Data
 
 __all__ = ["TemporalGraphDataset"]
 

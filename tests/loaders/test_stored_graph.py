@@ -441,7 +441,7 @@ def test_blocks_cut_the_nodes_at_cells_and_hold_every_edge_into_what_is_near_eno
     blocks = Blocks(graph, block_nodes=block_nodes, halo=halo)
     assert set(blocks.bound.tolist()) <= set(graph.array("cell_ptr").tolist())
     cores = [blocks.block(at).node[: blocks.block(at).n_core].tolist() for at in range(len(blocks))]
-    assert sum(cores, []) == list(range(600))
+    assert [node for core in cores for node in core] == list(range(600))
     assert max(map(len, cores)) < block_nodes + np.diff(graph.array("cell_ptr")).max()
     neighbours = listed(graph.adjacency())
     block = blocks.block(len(blocks) // 2)
