@@ -44,6 +44,11 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "analyzeskeleton": ("vessel/microvesselchaste/Branch_information.csv",),
     "coordcsv": ("vessel/octa_synthetic/20230216_235542.csv",),
+    "edgelist": (
+        "connectome/larva_winding2023/G_edgelist.txt",
+        "connectome/microns_layer23/soma_subgraph_synapses_spines_v185.csv",
+        "connectome/flywire_optic_lobe_types/type_to_type_connection_and_synapse_counts.csv",
+    ),
     "flyvis": ("connectome/flyvis/fib25-fib19_v2.2.json",),
     "pajek": ("vessel/vascgraph/mygraph.pajek",),
     "nifti": ("mri/nibabel_testdata/anatomical.nii", "mri/nifti_space/RAS.nii.gz"),
@@ -56,6 +61,7 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "json-celegans": ("worm.json", worm_layouts.wormwideweb_old),
     "lin-mat": ("worm.mat", worm_mat_layouts.lin),
     "nwb-celegans": ("worm.nwb", worm_layouts.worm_nwb),
+    "ogb": ("data.npz", graph_layouts.ogb_npz),
     "text-celegans": ("0_gcamp.txt", lambda path: worm_layouts.leifer_worm(path.parent, 0)),
     "yemini-mat": ("worm.mat", worm_mat_layouts.yemini),
     "zimmer-mat": ("WT_Stim.mat", worm_mat_layouts.kato_stim),
@@ -64,10 +70,11 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
 OPTIONS: dict[str, tuple[str, ...]] = {
     "analyzeskeleton": ("voxel_size_um=1",),
     "coordcsv": ("units=1",),
+    "ogb": ("units=um",),
     "pajek": ("voxel_size_um=2",),
 }
 """What a format's file does not say and a user has to."""
-ASKING = {"celegans-table", "edgelist", "graphml", "pajek"}
+ASKING = {"celegans-table", "edgelist", "graphml", "ogb", "pajek"}
 """Formats of which some files are read once an option says what they hold."""
 CASES = [(name, path) for name, paths in SAMPLES.items() for path in paths]
 BESIDE = {".vhdr": (".eeg", ".vmrk"), ".set": (".fdt",)}

@@ -27,3 +27,20 @@ def graphml(path: Path, *, seed: int = 0, n_nodes: int = 30, n_edges: int = 60) 
             f'<data key="k2">{rng.integers(1, 2**40)}</data></edge>'
         )
     path.write_text("\n".join([*lines, "</graph>", "</graphml>", ""]))
+
+
+def ogb_npz(path: Path, *, seed: int = 0, n_nodes: int = 40, n_edges: int = 70) -> dict[str, np.ndarray]:
+    """Write ``raw/data.npz`` as ``ogb.io.DatasetSaver`` does: positions as features, every edge in both directions."""
+    rng = np.random.default_rng(seed)
+    ends = rng.integers(0, n_nodes, (2, n_edges))
+    ends = ends[:, ends[0] != ends[1]]
+    length = rng.random(ends.shape[1]).astype(np.float32)
+    arrays = {
+        "edge_index": np.concatenate([ends, ends[::-1]], axis=1),
+        "edge_feat": np.concatenate([length, length])[:, None],
+        "node_feat": rng.normal(0, 50, (n_nodes, 3)).astype(np.float32),
+        "num_nodes_list": np.array([n_nodes]),
+        "num_edges_list": np.array([2 * ends.shape[1]]),
+    }
+    np.savez_compressed(path, **arrays)
+    return arrays
