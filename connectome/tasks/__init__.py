@@ -13,7 +13,7 @@ from .link_metrics import OgbLinkEvaluator, average_precision, hits_at, roc_auc
 from .link_plan import NEGATIVES, LinkPlan
 from .link_proof import LinkProof, prove_links
 from .link_task import LinkReport, LinkTask, make_links, report_links, task_from_record, task_record
-from .pairs import Links, links_of
+from .pairs import Links, graph_group, links_of
 from .vessel_class import vessel_class, vessel_classes
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "check_features",
     "common_neighbours",
     "degree_of",
+    "graph_group",
     "hits_at",
     "line_graph",
     "links_of",

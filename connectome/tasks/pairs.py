@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import NotFoundError, UsageError
-from ..schema import decode
+from ..schema import decode, groups
 from .keyed import keyed, names_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Links", "distance_of", "links_of", "pair_keys", "positions_of"]
+__all__ = ["Links", "distance_of", "graph_group", "links_of", "pair_keys", "positions_of"]
 
 Array = np.ndarray[Any, Any]
 MOST_NODES = 3_037_000_499
@@ -87,6 +87,31 @@ def positions_of(graph: xr.Dataset) -> tuple[Array | None, str]:
     if all(axis in graph for axis in "xyz"):
         return np.stack([np.asarray(graph[axis].values) for axis in "xyz"], axis=1), str(graph["x"].attrs["units"])
     return None, "1"
+
+
+def graph_group(tree: xr.DataTree, group: str | None, *, subject: str) -> str:
+    """Return the path of the one graph of a record, or of the one that is named.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such group, or none that is a graph.
+    UsageError
+        When there are several graphs and none is named.
+    """
+    found = [path for path, dataset in groups(tree) if dataset.attrs["encoding-type"] == "graph"]
+    if group is not None:
+        wanted = f"/{group.strip('/')}"
+        if wanted not in found:
+            raise NotFoundError(
+                "the record has no such graph", subject=subject, expected=", ".join(found) or "no graph", found=wanted
+            )
+        return wanted
+    if not found:
+        raise NotFoundError("the record has no graph", subject=subject, found=", ".join(tree.groups[1:]))
+    if len(found) > 1:
+        raise UsageError("which graph is meant", subject=subject, expected=", ".join(found), hint="give --group")
+    return found[0]
 
 
 def links_of(graph: xr.Dataset, *, edge_types: Sequence[str] | None = None, subject: str = "graph") -> Links:

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument("spec", metavar="DATASET", help="the new version follows its latest one")
-    parser.add_argument(
-        "--by", metavar="COLUMNS", help="columns of groups (subject, or source,subject), or: time, links"
-    )
+    parser.add_argument("--by", metavar="COLUMNS", help="columns of groups (subject, or source,subject); time; links")
     parser.add_argument("--fractions", metavar="P=F,...", help="for example train=0.8,val=0.1,test=0.1")
     parser.add_argument("--seed", type=int, default=0, help="of the order in which groups are placed (default: 0)")
     parser.add_argument("--name", default="default", help="name of the split in the version")

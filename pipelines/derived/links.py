@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from connectome import schema
 from connectome.errors import NotFoundError, UsageError
 from connectome.store import Recipe, write_record
 from connectome.store.canonical import plain
-from connectome.tasks import LinkReport, make_links, report_links, task_record
+from connectome.tasks import LinkReport, graph_group, make_links, report_links, task_record
 
 from .parents import SCHEME, parent_versions
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from connectome.store.manifest import Manifest
     from connectome.tasks import LinkPlan
 
-__all__ = ["SOURCE", "MadeLinks", "graph_group", "make_link_dataset"]
+__all__ = ["SOURCE", "MadeLinks", "make_link_dataset"]
 
 SOURCE, SOURCE_VERSION = "links", "1"
 """To be raised by any change of what a plan gives."""
@@ -150,31 +149,6 @@ def make_link_dataset(
     )
     repository.remember(target, written)
     return _stored(repository, target, written, manifest, parent_spec, report, dry_run=False)
-
-
-def graph_group(tree: xr.DataTree, group: str | None, *, subject: str) -> str:
-    """Return the path of the one graph of a record, or of the one that is named.
-
-    Raises
-    ------
-    NotFoundError
-        When there is no such group, or none that is a graph.
-    UsageError
-        When there are several graphs and none is named.
-    """
-    found = [path for path, dataset in schema.groups(tree) if dataset.attrs["encoding-type"] == "graph"]
-    if group is not None:
-        wanted = f"/{group.strip('/')}"
-        if wanted not in found:
-            raise NotFoundError(
-                "the record has no such graph", subject=subject, expected=", ".join(found) or "no graph", found=wanted
-            )
-        return wanted
-    if not found:
-        raise NotFoundError("the record has no graph", subject=subject, found=", ".join(tree.groups[1:]))
-    if len(found) > 1:
-        raise UsageError("which graph is meant", subject=subject, expected=", ".join(found), hint="give --group")
-    return found[0]
 
 
 def _chosen_record(manifest: Manifest, record: str | None) -> str:
