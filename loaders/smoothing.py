@@ -76,13 +76,12 @@ def smooth(
     out = np.full(values.shape, np.nan)
     for channels, pattern in by_mask(counts):
         for samples in stretches(stamps, pattern, ranges, max_gap_s=max_gap_s):
-            # One row per sample, so that the same samples are summed in the same order whatever follows them.
-            part = np.ascontiguousarray(values[np.ix_(channels, samples)].T)
+            part = values[np.ix_(channels, samples)]
             if kernel == "exponential":
-                made = _exponential(part, stamps[samples], width_s, causal=causal)
+                made = _exponential(np.ascontiguousarray(part.T), stamps[samples], width_s, causal=causal).T
             else:
-                made = _weighted(part, stamps[samples], kernel, width_s, causal=causal)
-            out[np.ix_(channels, samples)] = made.T
+                made = _weighted(np.ascontiguousarray(part), stamps[samples], kernel, width_s, causal=causal)
+            out[np.ix_(channels, samples)] = made
     return out, counts
 
 
@@ -192,7 +191,11 @@ def _decaying(values: Array, decay: Array) -> tuple[Array, Array]:
 
 
 def _weighted(values: Array, stamps: Array, kernel: Kernel, width_s: float, *, causal: bool) -> Array:
-    """Return weighted means sample by sample, shape (time, channel)."""
+    """Return weighted means sample by sample, shape (channel, time).
+
+    A channel's samples lie side by side, so that the same samples are summed in the same order whatever follows them,
+    and whatever other channels are smoothed along: NumPy adds up along contiguous memory in pairs, else in turn.
+    """
     reach = REACH[kernel] * width_s
     before = reach if causal or kernel == "gaussian" else reach / 2
     # The box of a causal kernel is open at its far end, so that a box of one step holds one sample.
@@ -202,10 +205,10 @@ def _weighted(values: Array, stamps: Array, kernel: Kernel, width_s: float, *, c
     made = np.empty_like(values)
     for at, (low, high) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
         low = min(low, at)
-        near = values[low:high]
+        near = values[:, low:high]
         if kernel == "boxcar":
-            made[at] = near.mean(axis=0)
+            made[:, at] = near.mean(axis=1)
             continue
         weight = np.exp(-0.5 * ((stamps[low:high] - stamps[at]) / width_s) ** 2)
-        made[at] = (weight[:, None] * near).sum(axis=0) / weight.sum()
+        made[:, at] = (weight * near).sum(axis=1) / weight.sum()
     return made
