@@ -88,6 +88,7 @@ class Format:
 FORMATS: dict[str, Format] = {
     line.name: line
     for line in (
+        Format("amira", "amira", "Spatial graphs of Amira and Avizo (AmiraMesh)", ("graph",), (".am",)),
         Format("analyzeskeleton", "analyzeskeleton", "Branches of a skeleton from Fiji's AnalyzeSkeleton", ("graph",),
                (".csv",)),
         Format("bbp", "bbp", "Vasculature of the Blue Brain Project: HDF5 points, sections, SONATA; CSV; JSON",
@@ -103,6 +104,8 @@ FORMATS: dict[str, Format] = {
         Format("flyvis", "flyvis", "Types of cells and column offsets of the fly's visual system in JSON",
                ("graph", "table"), (".json",)),
         Format("graphml", "graphml", "GraphML graphs", ("graph",), (".graphml",)),
+        Format("gt", "gt", "Graphs of graph-tool (gt)", ("graph",),
+               (".gt", ".gt.gz", ".gt.bz2", ".gt.xz", ".gt.zst"), "graph"),
         Format("hdf5-celegans", "hdf5_celegans", "C. elegans calcium imaging in HDF5", ("series", "table"),
                (".h5", ".hdf5", ".jld2"), "worm"),
         Format("json-celegans", "json_celegans", "C. elegans calcium imaging in JSON (WormWideWeb)",
