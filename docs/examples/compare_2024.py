@@ -2,11 +2,11 @@
 
     connectome ingest celegans-connectomes
     connectome ingest celegans-consensus
-    python docs/examples/compare_2024.py --published FOLDER --labels NeuroPAL_labels_dict.jld2
+    python docs/examples/compare_2024.py --published FOLDER
 
 FOLDER holds consensus_connectome_trimmed_withfunc.csv and consensus_connectome_trimmed_nofunc.csv of the Hugging Face
-data set qsimeon/celegans_connectome_data; the file of labels is that of Dag et al. (2023). Prints the tables of
-docs/explanation/what-differs-from-the-2024-release.md.
+data set qsimeon/celegans_connectome_data. Prints the tables on connectomes of
+docs/explanation/what-differs-from-the-2024-release.md; those on recordings are made by compare_2024_activity.py.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ import pandas as pd
 
 from connectome.pipelines.derived import simeon2024
 from connectome.pipelines.derived.celegans_consensus import ANNOTATIONS, lineages_of, read_annotation
-from connectome.pipelines.formats.neuropal_labels import labelled_animals, read_labels
-from connectome.pipelines.homogenise.celegans_names import match_label
 from connectome.schema import decode
 from connectome.store import Repository
 
@@ -33,8 +31,6 @@ WITH = "consensus_connectome_trimmed_withfunc.csv"
 WITHOUT = "consensus_connectome_trimmed_nofunc.csv"
 NUMBERS = ["mean_gap_weight", "mean_chem_weight", "uncertainty", "functional_weight"]
 Q_LIMIT = 0.05
-TIME_STEP_S = 0.333
-"""The release's step of resampled time, which it stores in half precision."""
 
 
 def published(path: Path) -> pd.DataFrame:
@@ -265,19 +261,6 @@ class Comparison:
         ]  # fmt: skip
         return markdown("One gap junction of Cook et al. (in EM sections) among synapse counts", ["", "value"], rows)
 
-    def precision(self) -> str:
-        rows = []
-        for duration_s in (960, 1600, 3240):
-            time_s = np.arange(0, duration_s, TIME_STEP_S)
-            stored = time_s.astype(np.float16)
-            repeated = 1 - len(np.unique(stored)) / len(stored)
-            rows.append((duration_s, len(time_s), f"{100 * repeated:.0f} %", f"{np.abs(stored - time_s).max():.2f}"))
-        return markdown(
-            f"Time in half precision, at the release's step of {TIME_STEP_S} s",
-            ["recording (s)", "stamps", "repeated", "largest error (s)"],
-            rows,
-        )
-
     def uncertainty(self) -> str:
         known = int(self.theirs["uncertainty"].notna().sum())
         n_orders, n_fitting = self.orders()
@@ -312,53 +295,16 @@ class Comparison:
     def tables(self) -> list[str]:
         return [
             self.reproduction(), self.functional(), self.lost(), self.rows_s(), self.mixed(), self.dominating(),
-            self.uncertainty(), self.precision(), self.pairs(), self.independent(),
+            self.uncertainty(), self.pairs(), self.independent(),
         ]  # fmt: skip
-
-
-def nearest_name(label: str, left: Sequence[str]) -> str:
-    """The release's rule: most equal letters at equal places, '?' taken off; the first by alphabet of the best."""
-    wanted = label.replace("?", "")
-    return max(left, key=lambda name: sum(one == other for one, other in zip(wanted, name, strict=False)))
-
-
-def names(path: Path) -> str:
-    listed = sorted(simeon2024.names_of_release())
-    animals, total = labelled_animals(path), 0
-    changed: Counter[str] = Counter()
-    for animal in animals:
-        left = list(listed)
-        for item in read_labels(path, uid=animal):
-            given = nearest_name(item.label, left)
-            left.remove(given)
-            total += 1
-            if given != item.label:
-                changed[match_label(item.label).status] += 1
-    # The release looks for its labels under the file's name, from which it strips a set of letters, not an ending.
-    found = [animal for animal in animals if f"{animal}-data.h5".strip("-data.h5") == animal]  # noqa: B005
-    return markdown(
-        "Names of neurons (Dag et al. 2023)",
-        ["", "n"],
-        [
-            ("animals with labels", len(animals)),
-            ("animals whose labels the release finds", len(found)),
-            ("labels of all animals", total),
-            ("labels that its nearest-name rule changes", changed.total()),
-            ("of them without a side (`SAAD?`), which is made up", changed["ambiguous"]),
-            ("of them zero-padded (`VB02`), which becomes another cell (VA12)", changed["normalised"]),
-            ("of them a name of its own, which a doubled label pushed to another cell", changed["exact"]),
-        ],
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--published", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="NeuroPAL_labels_dict.jld2, to compare names too")
     parser.add_argument("--root", metavar="DIR", help="the store; default as for the connectome command")
     given = parser.parse_args(arguments)
-    tables = Comparison(given.root, given.published).tables()
-    print("\n\n".join([*tables, *([names(given.labels)] if given.labels else [])]))
+    print("\n\n".join(Comparison(given.root, given.published).tables()))
     return 0
 
 

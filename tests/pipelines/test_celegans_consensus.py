@@ -1,11 +1,9 @@
-"""The consensus of the connectomes, the 2024 release by its own rules, and the page that counts the differences."""
+"""The consensus of the connectomes, and the 2024 release by its own rules."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -240,37 +238,3 @@ def test_the_stored_table_of_the_release_warns(root: Path, release: pd.DataFrame
     stored = repository.open(NAME, receipt)["release"].to_dataset()
     assert np.array_equal(stored["functional_weight"].values, release["functional_weight"], equal_nan=True)
     assert stored["data_sources"].values.tolist() == [" ".join(names) for names in release["data_sources"]]
-
-
-def script(project: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("compare_2024", project / "docs/examples/compare_2024.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.data
-def test_the_page_of_differences_holds_what_the_command_prints(
-    project: Path, root: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
-):
-    published = data_dir / "worm/hf_consensus"
-    labels = data_dir / "worm/dag2023/NeuroPAL_labels_dict.jld2"
-    given = ["--published", str(published), "--labels", str(labels), "--root", str(root)]
-    assert script(project).main(given) == 0
-    printed = capsys.readouterr().out.strip()
-    page = (project / "docs/explanation/what-differs-from-the-2024-release.md").read_text(encoding="utf-8")
-    tables = [f"**{part}" for part in printed.removeprefix("**").split("\n\n**")]
-    assert len(tables) == 11
-    assert [table.splitlines()[0] for table in tables if table not in page] == []
-    # No table of the page comes from anywhere else.
-    assert page.count("| --- |") == printed.count("| --- |")
-    for number in (
-        "| 814 |",
-        "| 29 |",
-        "11,175",
-        "1,124",
-        "| Cook et al. 2019 | chemical | 300 | 236 | 3,707 | 3,038 | 669 |",
-    ):
-        assert number in printed
