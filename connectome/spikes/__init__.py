@@ -1,0 +1,27 @@
+"""Spike trains in time: windows, exact bins, aligned trials, PSTHs and tokens, all from one slice of sorted events.
+
+Plain NumPy over the arrays of an ``events`` group; nothing here reads files. An interval is half-open everywhere:
+an event at its start is inside, one at its end is not, so that counts over bins that touch add up to the events.
+"""
+
+from __future__ import annotations
+
+from .aligning import Psth, aligned_counts, psth
+from .binning import bin_counts
+from .edges import bin_edges, exact_seconds
+from .observed import observed_fraction
+from .tokens import Tokens, tokens
+from .trains import SpikeTrains
+
+__all__ = [
+    "Psth",
+    "SpikeTrains",
+    "Tokens",
+    "aligned_counts",
+    "bin_counts",
+    "bin_edges",
+    "exact_seconds",
+    "observed_fraction",
+    "psth",
+    "tokens",
+]
