@@ -1,0 +1,64 @@
+"""Integer ticks for spike times in seconds, where they are proved to give back every bit of the source.
+
+A time as float64 is replaced by a tick only if ``tick * denominator / numerator``, in the very arithmetic by which a
+record is read back, is the same float64, bit for bit, for all spikes. Rates are tried in a fixed order: those that the
+source states, then those in ``CANDIDATES_HZ``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+__all__ = ["CANDIDATES_HZ", "exact_ticks"]
+
+Array = np.ndarray[Any, Any]
+
+CANDIDATES_HZ: tuple[Fraction, ...] = tuple(
+    Fraction(rate)
+    for rate in ("1000000", "100000", "30000", "25000", "20000", "32000", "40000", "390625/16", "10000000", "100000000",
+                 "1000000000")
+)  # fmt: skip
+"""Whole microseconds; tens of them; usual rates of amplifiers (24414.0625 Hz is Tucker-Davis'); finer decimals."""
+_FEW = 4096
+_LARGEST = float(2**53)
+
+
+def exact_ticks(times_s: Array, stated_hz: Iterable[Fraction | float] = ()) -> tuple[Array, Fraction] | None:
+    """Return ticks that reproduce times exactly, and their rate; None where no candidate does.
+
+    Parameters
+    ----------
+    times_s : numpy.ndarray
+        Shape (event,), float64 seconds, finite.
+    stated_hz : iterable of Fraction or float
+        Rates that the source states; a float is taken as the decimal number it is written as.
+
+    Returns
+    -------
+    tuple of (numpy.ndarray, fractions.Fraction) or None
+        Shape (event,), int64; ticks per second.
+    """
+    for rate in _candidates(stated_hz):
+        if _proved(times_s[:_FEW], rate) is not None:
+            ticks = _proved(times_s, rate)
+            if ticks is not None:
+                return ticks, rate
+    return None
+
+
+def _candidates(stated_hz: Iterable[Fraction | float]) -> Sequence[Fraction]:
+    stated = [rate if isinstance(rate, Fraction) else Fraction(str(float(rate))) for rate in stated_hz]
+    return list(dict.fromkeys([*(rate for rate in stated if rate > 0), *CANDIDATES_HZ]))
+
+
+def _proved(times_s: Array, rate: Fraction) -> Array | None:
+    ticks = np.rint(times_s * rate.numerator / rate.denominator)
+    if ticks.size and np.abs(ticks).max() * max(rate.denominator, 1) >= _LARGEST:
+        return None
+    back = 0.0 + ticks * rate.denominator / rate.numerator
+    # Compared as bits: -0.0 equals 0.0, but no tick gives it back.
+    return ticks.astype(np.int64) if np.array_equal(back.view(np.int64), times_s.view(np.int64)) else None
