@@ -47,7 +47,9 @@ def _subject(subject: GroupNode | None) -> dict[str, Any]:
     names = [name for name in subject.names() if subject.array(name) is not None]
     values: dict[str, Any] = {name: value for name, value in subject.attrs.items() if name not in _TYPES}
     values |= {name: subject.text(name) for name in names}
-    found = {name if name in _PLAIN else f"subject_{name.removeprefix('subject_')}": value for name, value in values.items()}
+    found = {
+        name if name in _PLAIN else f"subject_{name.removeprefix('subject_')}": value for name, value in values.items()
+    }
     if "subject_id" in found:
         found["subject"] = found.pop("subject_id")
     return found
@@ -70,7 +72,11 @@ def _fields(item: GroupNode) -> dict[str, Any]:
     for name in item.names():
         if item.is_link(name):
             fields[name] = item.target(name).rpartition("/")[2]
-        elif (found := item.array(name)) is not None and found.kind in {"number", "text"} and np.prod(found.shape, dtype=int) <= 16:
+        elif (
+            (found := item.array(name)) is not None
+            and found.kind in {"number", "text"}
+            and np.prod(found.shape, dtype=int) <= 16
+        ):
             value = found.read().tolist()
             fields[name] = value[0] if isinstance(value, list) and len(value) == 1 else value
     return fields
@@ -85,7 +91,9 @@ def _table(rows: list[dict[str, Any]], path: str) -> xr.Dataset:
             columns[name] = column("row", np.array(values), words)
         elif all(isinstance(value, int) and not isinstance(value, bool) for value in values):
             columns[name] = column("row", np.array(values, dtype=np.int64), words, "1")
-        elif all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values):
+        elif all(
+            value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values
+        ):
             columns[name] = column("row", np.array([np.nan if v is None else float(v) for v in values]), words, "1")
         else:
             columns[name] = column("row", ["" if value is None else str(value) for value in values], words)
@@ -97,4 +105,6 @@ def stated_rates(root: GroupNode) -> list[float]:
     group = root.at("/general/devices")
     members = [group.group(name) for name in group.names()] if isinstance(group, GroupNode) else []
     rates = [one.attrs.get("sampling_rate") for one in members if one is not None]
-    return list(dict.fromkeys(float(rate) for rate in rates if isinstance(rate, (int, float)) and np.isfinite(rate)))[:16]
+    return list(dict.fromkeys(float(rate) for rate in rates if isinstance(rate, (int, float)) and np.isfinite(rate)))[
+        :16
+    ]

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from connectome.errors import FormatError
 
-from .nwb_tree import ArrayNode, GroupNode
+if TYPE_CHECKING:
+    from .nwb_tree import ArrayNode, GroupNode
 
 __all__ = ["Cells", "cells", "column_names", "ends", "row_count"]
 
@@ -122,7 +123,8 @@ def ends(index: ArrayNode, length: int) -> Array:
         wraps = int((steps < 0).sum())
         if bits < 64 and int(found[-1]) + wraps * (1 << bits) == length:
             raise FormatError(
-                "the index of a ragged column overflowed its type", subject=index.subject, place=f"{index.path}, row {row}",
+                "the index of a ragged column overflowed its type", subject=index.subject,
+                place=f"{index.path}, row {row}",
                 expected=f"ends up to {length}", found=f"{given.dtype} ends that wrap around {wraps} times",
                 hint="write the index anew in a wider type, for example uint32",
             )  # fmt: skip

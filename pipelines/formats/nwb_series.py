@@ -21,14 +21,24 @@ from connectome.errors import FormatError
 from connectome.schema import column, series, table
 
 from .nwb_columns import column_names, row_count
-from .nwb_tables import Warnings
 from .nwb_tree import ArrayNode, GroupNode, open_tree
 from .recording import unique_ids, warning
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Clock", "by_reference", "clock_of", "event_table", "joined_series", "read_series", "table_series", "units_of"]
+    from .nwb_tables import Warnings
+
+__all__ = [
+    "Clock",
+    "by_reference",
+    "clock_of",
+    "event_table",
+    "joined_series",
+    "read_series",
+    "table_series",
+    "units_of",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -58,7 +68,8 @@ def clock_of(item: GroupNode, n_samples: int, warnings: Warnings) -> Clock | Non
         if stored is None or stored.kind != "number" or len(stored.shape) != 1:
             raise FormatError(
                 "stamps are not there", subject=item.subject, place=f"{item.path}/timestamps",
-                expected="numbers, or a link to them", found=f"a link to {item.target('timestamps')}" if stored is None else stored.kind,
+                expected="numbers, or a link to them",
+                found=stored.kind if stored is not None else f"a link to {item.target('timestamps')}",
             )  # fmt: skip
         if stored.shape[0] != n_samples:
             raise FormatError(
@@ -67,7 +78,9 @@ def clock_of(item: GroupNode, n_samples: int, warnings: Warnings) -> Clock | Non
             )  # fmt: skip
         stamps = stored.read().astype(np.float64)
         if not np.isfinite(stamps).all() or (np.diff(stamps) < 0).any():
-            warnings.append(warning("bad-clock", f"{item.path}/timestamps", "stamps are missing or go back; not stored"))
+            warnings.append(
+                warning("bad-clock", f"{item.path}/timestamps", "stamps are missing or go back; not stored")
+            )
             return None
         return Clock({"time_s": stamps}, len(stamps), stamps.tobytes())
     start = item.array("starting_time")
@@ -78,13 +91,14 @@ def clock_of(item: GroupNode, n_samples: int, warnings: Warnings) -> Clock | Non
     begin = float(np.asarray(start.read()).ravel()[0])
     if rate <= 0 or not np.isfinite(begin):
         raise FormatError(
-            "not a sampling rate and a start", subject=item.subject, place=start.path, found=f"{start.attrs['rate']}, {begin}"
+            "not a sampling rate and a start", subject=item.subject, place=start.path,
+            found=f"{start.attrs['rate']}, {begin}",
         )  # fmt: skip
     return Clock({"rate_hz": rate, "start_s": begin}, None, (rate, begin))
 
 
 def units_of(data: ArrayNode) -> str:
-    """Return the unit of a series in UDUNITS where its word is known, else the word; ``unknown`` where there is none."""
+    """Return the unit of a series, in UDUNITS where its word is known; ``unknown`` where there is none."""
     given = str(data.attrs.get("unit", "")).strip()
     return _UNITS.get(given.lower(), given)
 
@@ -114,13 +128,21 @@ def read_series(item: GroupNode, path: Path, warnings: Warnings, root: GroupNode
     return _made(item, data, _signal(data, path), clock, ids, channels)
 
 
-def joined_series(container: GroupNode, members: Sequence[GroupNode], warnings: Warnings) -> xr.Dataset | None:
+def joined_series(container: GroupNode, members: Sequence[GroupNode]) -> xr.Dataset | None:
     """Join the one-dimensional series of a container that share clock, type and unit; None where they do not."""
     arrays = [item.array("data") for item in members]
     if len(members) < 2 or any(one is None or one.kind != "number" or len(one.shape) != 1 for one in arrays):
         return None
     data = [one for one in arrays if one is not None]
-    if len({(one.dtype, one.shape, units_of(one), one.attrs.get("conversion"), one.attrs.get("offset")) for one in data}) > 1:
+    if (
+        len(
+            {
+                (one.dtype, one.shape, units_of(one), one.attrs.get("conversion"), one.attrs.get("offset"))
+                for one in data
+            }
+        )
+        > 1
+    ):
         return None
     doubts: Warnings = []
     clocks = [clock_of(item, data[0].shape[0], doubts) for item in members]
@@ -154,11 +176,13 @@ def _made(
         source=item.path,
         source_unit=str(data.attrs.get("unit", "")),
         **clock.arguments,
-        **({"comments": comments} if comments not in {"no comments", ""} else {}),
-        **({"reference_frame": frame} if frame else {}),
     )
+    made.attrs.update({"comments": comments} if comments not in {"no comments", ""} else {})
+    made.attrs.update({"reference_frame": frame} if frame else {})
     if isinstance(signal, xr.Variable):
-        made["signal"] = xr.Variable(signal.dims, signal._data, attrs=made["signal"].attrs)
+        described = made["signal"].attrs
+        made["signal"] = signal.copy(deep=False)
+        made["signal"].attrs = described
     return made
 
 
@@ -192,7 +216,9 @@ def _channels(
     rows = region.read().ravel().astype(np.int64)
     found = root.at(str(region.attrs.get("table", "")) or "/general/extracellular_ephys/electrodes")
     if len(rows) != n_channels:
-        warnings.append(warning("electrodes-differ", region.path, f"{len(rows)} electrodes for {n_channels} channels; not joined"))
+        warnings.append(
+            warning("electrodes-differ", region.path, f"{len(rows)} electrodes for {n_channels} channels; not joined")
+        )
         return positions, {}
     columns = {"electrode": column("channel", rows, "Row of the table of electrodes", "1")}
     identity = found.array("id") if isinstance(found, GroupNode) else None
@@ -213,7 +239,12 @@ def table_series(source: GroupNode, warnings: Warnings) -> xr.Dataset | None:
     clock = source.array("timestamps")
     rest = [name for name in names if name != "timestamps"]
     arrays = [source.array(name) for name in rest]
-    if clock is None or "timestamps" not in names or not rest or len({one.dtype for one in arrays if one is not None}) != 1:
+    if (
+        clock is None
+        or "timestamps" not in names
+        or not rest
+        or len({one.dtype for one in arrays if one is not None}) != 1
+    ):
         return None
     n_rows = row_count(source)
     if any(one is None or one.kind != "number" or one.dtype.kind != "f" or one.shape != (n_rows,) for one in arrays):
@@ -251,8 +282,14 @@ def by_reference(item: GroupNode, data: ArrayNode | None) -> xr.Dataset:
     words = {
         "path": (item.path if data is None else data.path, "Path inside the file"),
         "type": (item.type, "Type of the object"),
-        "shape": ("" if data is None else " ".join(map(str, data.shape)), "Sizes of the dimensions, separated by blanks"),
-        "dtype": ("" if data is None else data.dtype.name if data.kind == "number" else data.kind, "Type of the values"),
+        "shape": (
+            "" if data is None else " ".join(map(str, data.shape)),
+            "Sizes of the dimensions, separated by blanks",
+        ),
+        "dtype": (
+            "" if data is None else data.dtype.name if data.kind == "number" else data.kind,
+            "Type of the values",
+        ),
         "unit": ("" if data is None else str(data.attrs.get("unit", "")), "Unit as the source gives it"),
         "description": (str(item.attrs.get("description", "")), "Description by the source"),
         "external_file": (_joined(item.text("external_file")), "Files outside the session that hold the images"),
@@ -283,6 +320,10 @@ class _Stored(BackendArray):  # type: ignore[no-untyped-call,misc]
     def __init__(self, path: Path, place: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
         self._path, self._place, self.shape, self.dtype = path, place, shape, dtype
         self._kept: tuple[int, int, Array] | None = None
+
+    def drop(self) -> None:
+        """Let go of the block."""
+        self._kept = None
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._take)
@@ -319,5 +360,5 @@ def _last_block(stored: _Stored) -> None:
     """Let one array at a time hold a block."""
     for other in (item() for item in _holder):
         if other is not None and other is not stored:
-            other._kept = None
+            other.drop()
     _holder[:] = [weakref.ref(stored)]

@@ -22,7 +22,8 @@ from .nwb_tables import Warnings, read_table, unify
 from .nwb_tree import ArrayNode, GroupNode, open_tree, typed
 from .nwb_units import read_units
 from .nwb_worm import is_worm
-from .nwb_zarr import files_of, is_zarr
+from .nwb_zarr import is_zarr
+from .nwb_zarr_files import files_of
 from .recording import warning
 
 if TYPE_CHECKING:
@@ -146,9 +147,7 @@ class _Session:
                 self.warnings.append(warning("spikes-skipped", path, "left out by the option spikes=skip"))
                 continue
             group = self._free("spikes") if "spikes" not in self.groups else self._free(f"spikes_{_clean(path[1:])}")
-            self.groups.update(
-                read_units(found[path], group, self.warnings, stated_hz=stated_rates(self.root))
-            )
+            self.groups.update(read_units(found[path], group, self.warnings, stated_hz=stated_rates(self.root)))
 
     def _one(self, item: GroupNode) -> None:
         kind = item.type
@@ -169,14 +168,22 @@ class _Session:
             self._left(item)
 
     def _left(self, item: GroupNode) -> None:
-        """Name arrays of a type that is not known; containers have none of their own."""
-        arrays = [name for name in item.names() if not item.is_link(name) and isinstance(item.get(name), ArrayNode)]
-        if arrays:
-            self.warnings.append(warning("not-stored", item.path, f"a {item.type} with {', '.join(arrays)[:200]}"))
+        """Keep columns of one length of a type that is not known as a table; name other arrays in a warning."""
+        there = [(name, item.get(name)) for name in item.names() if not item.is_link(name)]
+        arrays = [(name, one) for name, one in there if isinstance(one, ArrayNode)]
+        if not arrays:
+            return
+        even = len({one.shape for _, one in arrays}) == 1 and len(arrays[0][1].shape) == 1
+        if even and all(one.kind in {"number", "text"} for _, one in arrays):
+            path = self._free(f"tables/{_clean(item.name)}")
+            self.groups.update(read_table(item, path, self.warnings))
+            return
+        names = ", ".join(name for name, _ in arrays)[:200]
+        self.warnings.append(warning("not-stored", item.path, f"a {item.type} with {names}"))
 
     def _joined(self, item: GroupNode) -> None:
         members = [child for child in _children(item) if child.type in _SERIES]
-        made = joined_series(item, members, self.warnings)
+        made = joined_series(item, members)
         if made is not None:
             self.groups[self._free(self._series_path(item))] = made
             self.done |= {member.path for member in members}
@@ -270,4 +277,3 @@ def _table_path(item: GroupNode) -> str:
 
 def _clean(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_") or "unnamed"
-

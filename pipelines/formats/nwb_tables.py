@@ -18,11 +18,12 @@ from connectome.errors import FormatError
 from connectome.schema import column, table
 
 from .nwb_columns import Cells, cells, column_names, nested, row_count
-from .nwb_tree import GroupNode
 from .recording import warning
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from .nwb_tree import GroupNode
 
 __all__ = ["Warnings", "plain_values", "read_table", "spread", "unify"]
 
@@ -35,9 +36,7 @@ _NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][+-]?\d+)?|[+-]?(?:na
 _NOTHING = {"", "None", "none", "null", "nan", "NaN", "N/A"}
 
 
-def read_table(
-    source: GroupNode, path: str, warnings: Warnings, *, but: tuple[str, ...] = ()
-) -> dict[str, xr.Dataset]:
+def read_table(source: GroupNode, path: str, warnings: Warnings, *, but: tuple[str, ...] = ()) -> dict[str, xr.Dataset]:
     """Read a table, and those of its columns that need a table of their own.
 
     Parameters
@@ -98,7 +97,7 @@ def _names_groups(name: str, held: Cells, values: Array, source: GroupNode) -> b
     beside = source.array(f"{name}_name") if held.source.kind == "reference" else None
     if beside is None or beside.kind != "text" or held.levels:
         return False
-    return [str(path).rpartition("/")[2] for path in values.tolist()] == beside.read().tolist()
+    return bool([str(path).rpartition("/")[2] for path in values.tolist()] == beside.read().tolist())
 
 
 def spread(name: str, held: Cells, values: Array, dim: str = "row") -> dict[str, xr.Variable] | None:
@@ -125,10 +124,10 @@ def spread(name: str, held: Cells, values: Array, dim: str = "row") -> dict[str,
 def _variables(label: str, part: Array, held: Cells, dim: str) -> dict[str, xr.Variable]:
     attrs = {"table": held.source.attrs["table"]} if "table" in held.source.attrs else {}
     if part.dtype.names:
+        names = {field: label if field == held.name else f"{label}_{field}" for field in part.dtype.names}
         return {
-            f"{label}_{field}" if field != held.name else label: _variable(dim, part[field], f"{held.description}: {field}", "1")
-            for field in part.dtype.names
-        }  # fmt: skip
+            names[field]: _variable(dim, part[field], f"{held.description}: {field}", "1") for field in part.dtype.names
+        }
     return {label: _variable(dim, part, held.description, _unit(held), **attrs)}
 
 
@@ -208,7 +207,9 @@ def _group_attrs(one: xr.Dataset) -> dict[str, Any]:
 def _as_float(item: xr.Variable, name: str) -> xr.Variable:
     values = item.values.astype(np.float64)
     if not np.array_equal(values.astype(item.dtype), item.values, equal_nan=item.dtype.kind == "f"):
-        raise FormatError("numbers too large for the type they have in another table", subject=name, found=str(item.dtype))
+        raise FormatError(
+            "numbers too large for the type they have in another table", subject=name, found=str(item.dtype)
+        )
     return column("row", values, str(item.attrs["long_name"]), str(item.attrs.get("units", "1")))
 
 

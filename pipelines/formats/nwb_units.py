@@ -19,17 +19,22 @@ from connectome.schema import column, events, table
 from ..homogenise.spike_clock import exact_ticks
 from .nwb_columns import Cells, cells, column_names, row_count
 from .nwb_tables import Warnings, plain_values, read_table, spread
-from .nwb_tree import GroupNode
 from .recording import warning
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from .nwb_tree import GroupNode
+
 __all__ = ["read_units"]
 
 Array = np.ndarray[Any, Any]
 _TIMES = ("spike_times", "obs_intervals")
-_DIMS = {"waveform_mean": ("channel", "sample"), "waveform_sd": ("channel", "sample"), "waveforms": ("channel", "sample")}
+_DIMS = {
+    "waveform_mean": ("channel", "sample"),
+    "waveform_sd": ("channel", "sample"),
+    "waveforms": ("channel", "sample"),
+}
 
 
 def read_units(
@@ -82,8 +87,9 @@ def read_units(
     about = str(source.attrs.get("description", ""))
     group = events(
         ticks, owner, unit_id=unit_id, observed_s=observed, tick_hz=rate, units=columns, source=source.path,
-        observed_from=stated, **({"description": about} if about else {}),
+        observed_from=stated,
     )  # fmt: skip
+    group.attrs.update({"description": about} if about else {})
     return {path: group, **further}
 
 
@@ -97,7 +103,8 @@ def _checked(held: Cells) -> Array:
         unit = int(np.searchsorted(held.levels[0], row, side="right"))
         raise FormatError(
             "a spike time is not a number", subject=held.source.subject, place=f"{held.source.path}, row {row}",
-            expected="finite seconds", found=f"{kept[row]} (unit in row {unit}), {int((~np.isfinite(kept)).sum())} in all",
+            expected="finite seconds",
+            found=f"{kept[row]} (unit in row {unit}), {int((~np.isfinite(kept)).sum())} in all",
         )  # fmt: skip
     if times.dtype.kind in "iu" and not np.array_equal(kept.astype(times.dtype), times):
         raise FormatError("spike times are too large", subject=held.source.subject, place=held.source.path)
@@ -112,15 +119,16 @@ def _doubts(times: Array, owner: Array, held: Cells, warnings: Warnings) -> None
     back = same & (steps < 0)
     if back.any():
         units = np.unique(owner[1:][back])
-        warnings.append(warning(
-            "unsorted", place, f"{int(back.sum())} spikes of {len(units)} units come before the spike listed before them; sorted"
-        ))  # fmt: skip
+        message = f"{int(back.sum())} spikes of {len(units)} units are earlier than the one listed before them; sorted"
+        warnings.append(warning("unsorted", place, message))
     # After sorting, equal times of a unit stand side by side.
     order = np.lexsort((times, owner)) if back.any() else slice(None)
     sorted_times, sorted_owner = times[order], owner[order]
     repeated = int(((np.diff(sorted_times) == 0) & (sorted_owner[1:] == sorted_owner[:-1])).sum())
     if repeated:
-        warnings.append(warning("repeated-times", place, f"{repeated} spikes have the time of another of their unit; all kept"))
+        warnings.append(
+            warning("repeated-times", place, f"{repeated} spikes have the time of another of their unit; all kept")
+        )
     if (times < 0).any():
         warnings.append(warning("negative-times", place, f"{int((times < 0).sum())} spikes before second 0"))
 
@@ -168,16 +176,20 @@ def _observed(
         common = common if one == common else _intersection(common, one)
     outside = sum(_n_outside(times[owner == unit], one) for unit, one in enumerate(merged))
     if outside:
-        warnings.append(warning("outside-observed", held.source.path, f"{outside} spikes lie outside their unit's intervals"))
+        warnings.append(
+            warning("outside-observed", held.source.path, f"{outside} spikes lie outside their unit's intervals")
+        )
     if all(one == common for one in merged):
         return common, {}, "obs_intervals"
     rows = [(unit, start, stop) for unit, one in enumerate(merged) for start, stop in one]
     columns = {
-        "unit": column("row", np.array([row[0] for row in rows], dtype=np.int64), "Position of the unit, counted from 0", "1"),
+        "unit": column("row", np.array([row[0] for row in rows], dtype=np.int64), "Position of the unit, from 0", "1"),
         "start_time": column("row", np.array([row[1] for row in rows]), "Start of an observed interval", "s"),
         "stop_time": column("row", np.array([row[2] for row in rows]), "End of an observed interval", "s"),
     }  # fmt: skip
-    message = f"units were watched at different times; what all share is kept as observed, each unit's in {path}_observed"
+    message = (
+        f"units were watched at different times; what all share is kept as observed, each unit's in {path}_observed"
+    )
     warnings.append(warning("observed-differs", held.source.path, message))
     return common, {f"{path}_observed": table(columns, source=held.source.path)}, "obs_intervals, shared by all units"
 
@@ -245,9 +257,16 @@ def _column(name: str, held: Cells, spikes: Cells, order: Array, sizes: dict[str
     if not held.levels and len(held.source.shape) >= 2:
         return {name: _shaped(name, plain_values(held), held, ("unit_id",), sizes)}
     values = plain_values(held)
-    if len(held.levels) == 1 and np.array_equal(held.levels[0], spikes.levels[0]) and len(values) == len(order) and len(order):
-        if values.ndim == 1 and values.dtype.kind in "biuf" and "table" not in held.source.attrs:
-            return {name: _shaped(name, values[order], held, ("event",), sizes)}
+    if (
+        len(held.levels) == 1
+        and np.array_equal(held.levels[0], spikes.levels[0])
+        and len(values) == len(order)
+        and len(order)
+        and values.ndim == 1
+        and values.dtype.kind in "biuf"
+        and "table" not in held.source.attrs
+    ):
+        return {name: _shaped(name, values[order], held, ("event",), sizes)}
     even = held.even()
     if even is not None and even > 0 and values.dtype.kind in "biuf":
         shaped = values.reshape(sizes["unit_id"], even, *values.shape[1:])
@@ -291,7 +310,8 @@ def _shaped(name: str, values: Array, held: Cells, lead: tuple[str, ...], sizes:
     attrs = {"table": held.source.attrs["table"]} if "table" in held.source.attrs else {}
     if values.dtype.kind == "O":
         return column(dims, values, held.description, **attrs)
-    unit = str(held.source.attrs.get("unit", "")) or "1"
+    # The schema fixes volts (NWB Schema 2, Units); older files leave the attribute out.
+    unit = str(held.source.attrs.get("unit", "")) or ("volts" if held.name in _DIMS else "1")
     if values.dtype.kind == "b":
         return column(dims, values, held.description, **attrs)
     return column(dims, np.ascontiguousarray(values), held.description, {"volts": "V"}.get(unit, unit), **attrs)

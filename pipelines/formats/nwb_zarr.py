@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import json
 import math
-import stat
 import zipfile
 import zlib
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import product
@@ -25,104 +23,16 @@ import numpy as np
 
 from connectome.errors import FormatError, TruncatedError, UnsafeError
 
-from ..fetch.checks import safe_relative
 from .nwb_tree import ArrayNode, GroupNode, Node
+from .nwb_zarr_files import FolderFiles, StoreFiles, ZipFiles
 
-__all__ = ["files_of", "is_zarr", "open_zarr"]
+__all__ = ["is_zarr", "open_zarr"]
 
 Array = np.ndarray[Any, Any]
 _CODECS = {"blosc", "zlib", "gzip", "zstd", "lz4", "bz2", "lzma"}
 _TEXT_FILTERS = {"vlen-utf8", "vlen-bytes", "json2"}
 _MOST_JSON_BYTES = 64 << 20
 _MOST_CHUNK_BYTES = 2 << 30
-_MOST_FILES = 1_000_000
-
-
-class _Files(ABC):
-    """Named byte strings: the keys of a Zarr store."""
-
-    subject: str
-
-    @abstractmethod
-    def keys(self) -> list[str]: ...
-
-    @abstractmethod
-    def size(self, key: str) -> int: ...
-
-    @abstractmethod
-    def read(self, key: str) -> bytes: ...
-
-
-class _Folder(_Files):
-    def __init__(self, path: Path) -> None:
-        self.subject = str(path)
-        self._files = {str(file.relative_to(path).as_posix()): file for file in files_of(path)}
-
-    def keys(self) -> list[str]:
-        return list(self._files)
-
-    def size(self, key: str) -> int:
-        return self._files[key].stat().st_size
-
-    def read(self, key: str) -> bytes:
-        return self._files[key].read_bytes()
-
-
-class _Zip(_Files):
-    def __init__(self, archive: zipfile.ZipFile, subject: str) -> None:
-        self.subject, self._archive = subject, archive
-        self._entries: dict[str, zipfile.ZipInfo] = {}
-        infos = archive.infolist()
-        if len(infos) > _MOST_FILES:
-            raise UnsafeError("an archive of too many files", subject=subject, found=str(len(infos)))
-        for info in infos:
-            key = str(safe_relative(info.orig_filename.removesuffix("/"), subject=subject))
-            if info.is_dir():
-                continue
-            if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG}:
-                raise UnsafeError("an entry is neither a file nor a folder", subject=subject, place=key)
-            if info.flag_bits & 0x1 or key in self._entries:
-                raise FormatError(
-                    "an entry is encrypted" if info.flag_bits & 0x1 else "two entries of the same path",
-                    subject=subject,
-                    place=key,
-                )
-            self._entries[key] = info
-
-    def keys(self) -> list[str]:
-        return sorted(self._entries)
-
-    def size(self, key: str) -> int:
-        return self._entries[key].file_size
-
-    def read(self, key: str) -> bytes:
-        info = self._entries[key]
-        if info.file_size > _MOST_CHUNK_BYTES:
-            raise UnsafeError("an entry unpacks to too much", subject=self.subject, place=key, found=str(info.file_size))
-        with self._archive.open(info) as stream:
-            content = stream.read(info.file_size + 1)
-        if len(content) != info.file_size:
-            raise TruncatedError("an entry does not have its length", subject=self.subject, place=key)
-        return content
-
-
-def files_of(folder: Path) -> list[Path]:
-    """Return every file below a folder, sorted by path.
-
-    Raises
-    ------
-    UnsafeError
-        When something below it is a symbolic link, which may lead anywhere, or there are too many files.
-    """
-    found: list[Path] = []
-    for item in sorted(folder.rglob("*"), key=lambda item: item.relative_to(folder).parts):
-        if item.is_symlink():
-            raise UnsafeError("a symbolic link in a Zarr folder", subject=str(folder), place=item.name)
-        if item.is_file():
-            found.append(item)
-        if len(found) > _MOST_FILES:
-            raise UnsafeError("a folder of too many files", subject=str(folder))
-    return found
 
 
 def is_zarr(path: Path) -> bool:
@@ -152,42 +62,48 @@ def open_zarr(path: Path) -> Iterator[GroupNode]:
     subject = str(path)
     try:
         if path.is_dir():
-            yield _root(_Folder(path))
+            yield _root(FolderFiles(path))
             return
         if not zipfile.is_zipfile(path):
             raise FormatError(
                 "not an NWB container", subject=subject, place="first bytes",
-                expected="HDF5, or a ZIP file or folder of Zarr v2", found=path.open("rb").read(8).hex(" ") or "nothing",
+                expected="HDF5, or a ZIP file or folder of Zarr v2",
+                found=_head(path),
             )  # fmt: skip
         with zipfile.ZipFile(path) as archive:
-            yield _root(_Zip(archive, subject))
+            yield _root(ZipFiles(archive, subject))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError("the container is damaged", subject=subject, found=str(error)) from error
 
 
-def _root(files: _Files) -> GroupNode:
+def _head(path: Path) -> str:
+    with path.open("rb") as stream:
+        return stream.read(8).hex(" ") or "nothing"
+
+
+def _root(files: StoreFiles) -> GroupNode:
     root = _ZarrGroup(files, "/", _members(files))
     if not root.is_group():
         raise FormatError(
             "not a Zarr v2 group", subject=files.subject, expected=".zgroup at the root",
-            found=", ".join(files.keys()[:5]) or "nothing", hint="Zarr v3 layouts are not read",
+            found=", ".join(files.paths()[:5]) or "nothing", hint="Zarr v3 layouts are not read",
         )  # fmt: skip
     return root
 
 
-def _members(files: _Files) -> dict[str, list[str]]:
+def _members(files: StoreFiles) -> dict[str, list[str]]:
     """Return the names directly below every path."""
     below: dict[str, set[str]] = {}
-    for key in files.keys():
+    for key in files.paths():
         parts = key.split("/")[:-1]
         for depth, name in enumerate(parts):
             below.setdefault("/" + "/".join(parts[:depth]), set()).add(name)
     return {path: sorted(names) for path, names in below.items()}
 
 
-def _json(files: _Files, key: str) -> dict[str, Any]:
+def _json(files: StoreFiles, key: str) -> dict[str, Any]:
     if files.size(key) > _MOST_JSON_BYTES:
         raise FormatError("a description is too long", subject=files.subject, place=key)
     try:
@@ -200,10 +116,9 @@ def _json(files: _Files, key: str) -> dict[str, Any]:
 
 
 class _ZarrNode:
-    def __init__(self, files: _Files, path: str, members: dict[str, list[str]]) -> None:
+    def __init__(self, files: StoreFiles, path: str, members: dict[str, list[str]]) -> None:
         self._files, self.path, self._members = files, path, members
         self.subject = files.subject
-        self._keys = set(files.keys()) if path == "/" else None
         self._attrs: dict[str, Any] | None = None
 
     def key(self, name: str) -> str:
@@ -272,15 +187,16 @@ class _ZarrGroup(_ZarrNode, GroupNode):
         return self._links().get(name, f"{self.path.rstrip('/')}/{name}")
 
     def get(self, name: str) -> Node | None:
-        return self._follow(name, 0)
+        return self.follow(name, 0)
 
-    def _follow(self, name: str, depth: int) -> Node | None:
+    def follow(self, name: str, depth: int) -> Node | None:
+        """Return a member, through as many links as lead to it."""
         if depth > 32:
             raise FormatError("links lead in a circle", subject=self.subject, place=f"{self.path}/{name}")
         if self.is_link(name):
             parent, _, last = self.target(name).rpartition("/")
             group = self.at(parent or "/")
-            return group._follow(last, depth + 1) if isinstance(group, _ZarrGroup) else None
+            return group.follow(last, depth + 1) if isinstance(group, _ZarrGroup) else None
         if name not in self._members.get(self.path, ()):
             return None
         path = f"{self.path.rstrip('/')}/{name}"
@@ -329,7 +245,10 @@ class _ZarrArray(_ZarrNode, ArrayNode):
             elif said == "object" or filters == ["json2"]:
                 self.kind = "reference" if said == "object" else "text"
         elif given == "|O":
-            self.kind, self.why = "unreadable", f"objects coded by {', '.join(filters) or 'nothing'}: code may hide there"
+            self.kind, self.why = (
+                "unreadable",
+                f"objects coded by {', '.join(filters) or 'nothing'}: code may hide there",
+            )
         elif filters:
             self.kind, self.why = "unreadable", f"filters {', '.join(filters)}"
         else:
@@ -394,8 +313,9 @@ class _ZarrArray(_ZarrNode, ArrayNode):
             if not shape:
                 return chunk.reshape(())
             first, last = max(low[0], start), min(high[0], stop)
-            inside = (slice(first - low[0], last - low[0]), *(slice(0, b - a) for a, b in zip(low[1:], high[1:], strict=True)))  # fmt: skip
-            outside = (slice(first - start, last - start), *(slice(a, b) for a, b in zip(low[1:], high[1:], strict=True)))  # fmt: skip
+            rest = list(zip(low[1:], high[1:], strict=True))
+            inside = (slice(first - low[0], last - low[0]), *(slice(0, upper - lower) for lower, upper in rest))
+            outside = (slice(first - start, last - start), *(slice(lower, upper) for lower, upper in rest))
             values[outside] = chunk.reshape(self._chunks, order=self._order)[inside]
         return values.reshape(()) if self.shape == () and shape == (1,) else values
 
@@ -424,16 +344,20 @@ class _ZarrArray(_ZarrNode, ArrayNode):
                 expected=str(n_elements), found=str(len(words)),
             )  # fmt: skip
         if self.kind == "compound":
-            return np.array([tuple(self._field(one, at, key) for at in range(len(self.dtype))) for one in words], self.dtype)  # fmt: skip
+            rows = [tuple(self._fields(one, key)) for one in words]
+            return np.array(rows, dtype=self.dtype)
         found = np.empty(len(words), dtype=object)
         for at, word in enumerate(words):
             found[at] = referred(word, self.subject, self.path) if self.kind == "reference" else _text(word)
         return found
 
-    def _field(self, row: Any, at: int, key: str) -> Any:
-        if not isinstance(row, list) or len(row) != len(self.dtype):
+    def _fields(self, row: Any, key: str) -> Iterator[Any]:
+        names = self.dtype.names or ()
+        if not isinstance(row, list) or len(row) != len(names):
             raise FormatError("not a row of fields", subject=self.subject, place=f"/{key}", found=str(row)[:80])
-        return row[at] if self.dtype[at].kind in "biuf" else referred(row[at], self.subject, self.path) or _text(row[at])
+        for name, value in zip(names, row, strict=True):
+            number = self.dtype[name].kind in "biuf"
+            yield value if number else referred(value, self.subject, self.path) or _text(value)
 
     def _convert(self, stored: Array) -> Array:
         if self.kind == "number":
