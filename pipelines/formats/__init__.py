@@ -37,6 +37,8 @@ class Format:
     """The extra of this package that the reader needs."""
     version: str = "1"
     """To be raised by any change of what the reader returns."""
+    folders: bool = False
+    """Whether ``sniff`` tells folders, too; ``companions`` then says which files of a folder are read."""
 
     def load(self) -> Any:
         """Import the module, naming the extra if a dependency is missing."""
@@ -238,7 +240,8 @@ def recognise(paths: Sequence[Path]) -> Format:
     fitting: list[Format] = []
     missing: list[MissingExtraError] = []
     for candidate in FORMATS.values():
-        if paths[0].is_file() and paths[0].name.lower().endswith(candidate.suffixes):
+        is_named = paths[0].is_file() and paths[0].name.lower().endswith(candidate.suffixes)
+        if is_named or (candidate.folders and paths[0].is_dir()):
             try:
                 with _blaming(paths, candidate):
                     if candidate.load().sniff(paths[0]):

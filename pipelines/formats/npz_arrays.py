@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from connectome.errors import FormatError, TruncatedError, UnsafeError
+from connectome.errors import FormatError, UnsafeError
+
+from .npy_array import NUMBERS, read_array
 
 __all__ = ["MOST_RATIO", "read_npz"]
 
@@ -18,10 +19,13 @@ Array = np.ndarray[Any, Any]
 
 MOST_RATIO = 1100
 """Deflate cannot pack more than 1,032 bytes into one (RFC 1951); a higher claim is false."""
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+MOST_BYTES = 1 << 36
+"""Of all arrays of an archive together."""
 
 
-def read_npz(source: Path | IO[bytes], *, subject: str) -> dict[str, Array]:
+def read_npz(
+    source: Path | IO[bytes], *, subject: str, kinds: str = NUMBERS, most_bytes: int = MOST_BYTES
+) -> dict[str, Array]:
     """Read every array of an archive.
 
     Parameters
@@ -30,11 +34,15 @@ def read_npz(source: Path | IO[bytes], *, subject: str) -> dict[str, Array]:
         What ``numpy.savez`` or ``numpy.savez_compressed`` wrote.
     subject : str
         The file, for errors.
+    kinds : str
+        Kinds of dtypes that may stand there; numbers and booleans by default, ``U`` is text.
+    most_bytes : int
+        What all arrays may take together.
 
     Returns
     -------
     dict of str to numpy.ndarray
-        Numbers and booleans only.
+        By name.
 
     Raises
     ------
@@ -43,22 +51,28 @@ def read_npz(source: Path | IO[bytes], *, subject: str) -> dict[str, Array]:
     TruncatedError
         When a member holds fewer bytes than its header says.
     UnsafeError
-        When an array would be unpickled.
+        When an array would be unpickled, or the archive claims more bytes than it can pack or than are allowed.
     """
     arrays: dict[str, Array] = {}
     try:
         with zipfile.ZipFile(source) as archive:
+            claimed = sum(info.file_size for info in archive.infolist())
+            if claimed > most_bytes:
+                raise UnsafeError(
+                    "the archive unpacks to too much", subject=subject, expected=f"{most_bytes} bytes at most",
+                    found=f"{claimed} bytes",
+                )  # fmt: skip
             for info in archive.infolist():
                 name = info.filename.removesuffix(".npy")
                 if name == info.filename or name in arrays:
                     raise FormatError("not an array of its own", subject=subject, place=info.filename)
-                arrays[name] = _member(archive, info, subject)
+                arrays[name] = _member(archive, info, subject, kinds)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise FormatError("not a readable NPZ archive", subject=subject, found=str(error)[:200]) from error
     return arrays
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, subject: str) -> Array:
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, subject: str, kinds: str) -> Array:
     place = info.filename
     if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise FormatError("packed in another way", subject=subject, place=place, expected="stored or deflated")
@@ -70,28 +84,4 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, subject: str) -> Ar
             found=f"{info.file_size} bytes packed into {info.compress_size}",
         )
     with archive.open(info) as stream:
-        try:
-            version = np.lib.format.read_magic(stream)
-            shape, fortran, dtype = _HEADERS[version](stream)
-        except (ValueError, KeyError, TypeError, SyntaxError) as error:
-            raise FormatError(
-                "not an array of NumPy", subject=subject, place=place, found=" ".join(str(error).split())[:200]
-            ) from error
-        if dtype.hasobject:
-            raise UnsafeError(
-                "the array is a pickle", subject=subject, place=place, expected="numbers", found=str(dtype)
-            )
-        if dtype.kind not in "biuf" or any(not isinstance(size, int) or size < 0 for size in shape):
-            raise FormatError("not an array of numbers", subject=subject, place=place, found=f"{dtype}, shape {shape}")
-        size = math.prod(shape) * dtype.itemsize
-        left = info.file_size - stream.tell()
-        if size != left:
-            raise TruncatedError(
-                "the array has another size than its header says", subject=subject, place=place,
-                expected=f"{size} bytes for shape {shape}", found=f"{left} bytes",
-            )  # fmt: skip
-        raw = stream.read(size)
-    if len(raw) != size:
-        raise TruncatedError("the array is cut short", subject=subject, place=place, expected=f"{size} bytes")
-    values = np.frombuffer(raw, dtype=dtype).reshape(shape, order="F" if fortran else "C")
-    return np.ascontiguousarray(values.astype(dtype.newbyteorder("="), copy=False))
+        return read_array(stream, info.file_size, subject=subject, place=place, kinds=kinds)
