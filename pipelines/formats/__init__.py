@@ -127,6 +127,7 @@ FORMATS: dict[str, Format] = {
                (".npz", ".zip")),
         Format("pajek", "pajek", "Pajek networks, with the positions that VascGraph writes", ("graph",),
                (".pajek", ".net")),
+        Format("phy", "phy", "Spikes of a Kilosort or phy folder", ("events", "table"), (".npy",), folders=True),
         Format("spiketext", "spiketext", "Spike times as text, one file per unit", ("events",), (".txt",)),
         Format("swc", "swc", "Trees of neurons or vessels in SWC", ("graph",), (".swc",)),
         Format("text-celegans", "text_celegans", "C. elegans calcium imaging under stimulation, six texts per worm",

@@ -18,7 +18,7 @@ import pytest
 from connectome import errors
 from connectome.pipelines.cli import main
 from connectome.pipelines.formats import FORMATS
-from support import graph_layouts, line_layouts, worm_layouts, worm_mat_layouts
+from support import graph_layouts, line_layouts, spike_layouts, worm_layouts, worm_mat_layouts
 from support.ingesting import assert_nothing_half_made, contents
 
 KINDS = {item.kind for item in vars(errors).values() if isinstance(item, type) and issubclass(item, Exception)}
@@ -73,6 +73,7 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "lin-mat": ("worm.mat", worm_mat_layouts.lin),
     "nwb-celegans": ("worm.nwb", worm_layouts.worm_nwb),
     "ogb": ("data.npz", graph_layouts.ogb_npz),
+    "phy": ("spike_times.npy", spike_layouts.phy_times),
     "text-celegans": ("0_gcamp.txt", lambda path: worm_layouts.leifer_worm(path.parent, 0)),
     "yemini-mat": ("worm.mat", worm_mat_layouts.yemini),
     "zimmer-mat": ("WT_Stim.mat", worm_mat_layouts.kato_stim),
