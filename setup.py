@@ -31,6 +31,6 @@ class BuildWithCatalog(build_py):
 setup(
     packages=packages(),
     package_dir={package: folder for folder, package in FOLDERS.items()},
-    package_data={"connectome": ["py.typed"]},
+    package_data={"connectome": ["py.typed"], "connectome.pipelines.sources": ["assets/*.tsv"]},
     cmdclass={"build_py": BuildWithCatalog},
 )

@@ -62,6 +62,8 @@ class SourceContract:
 
     source: ClassVar[str]
     mirror: ClassVar[str | None]
+    allow_missing: ClassVar[bool] = False
+    """Whether the source lists large files with their checksums, few of which are at hand."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -99,7 +101,9 @@ class SourceContract:
     @classmethod
     def first(cls, adapter: Source, place: Path | None, catalogue: Path, root: Path) -> killing.Outcome:
         """The first ingest: its result and the steps that it took on the file system."""
-        outcome = killing.undisturbed(partial(ingest, Repository(root), adapter.dataset, mirror=place), root=root)
+        outcome = killing.undisturbed(
+            partial(ingest, Repository(root), adapter.dataset, mirror=place, allow_missing=cls.allow_missing), root=root
+        )
         assert outcome.result.created
         return outcome
 
@@ -120,7 +124,7 @@ class SourceContract:
     @classmethod
     def raw(cls, result: IngestResult, adapter: Source, root: Path, place: Path | None) -> RawFiles:
         """The raw files that it fetched; optional ones that cannot be had are missing."""
-        return RawFiles(fetch_source(Repository(root), adapter, mirror=place).files)
+        return RawFiles(fetch_source(Repository(root), adapter, mirror=place, allow_missing=cls.allow_missing).files)
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -201,6 +205,7 @@ class SourceContract:
         """Another hash seed, locale, time zone, folder and root; the raw files by another way."""
         command = [sys.executable, "-m", "connectome.pipelines.cli", "ingest", adapter.dataset, "--json"]
         command += ["--root", "other root", "--mirror", str(staged)]
+        command += ["--allow-missing"] if self.allow_missing else []
         environment = {**os.environ, **ELSEWHERE, "CONNECTOME_CATALOG": str(catalogue)}
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
@@ -253,7 +258,7 @@ class SourceContract:
 
         monkeypatch.setattr(type(adapter), "read", refuse)
         before = snapshot(root)
-        again = ingest(Repository(root), adapter.dataset, mirror=place)
+        again = ingest(Repository(root), adapter.dataset, mirror=place, allow_missing=self.allow_missing)
         assert (again.created, again.version, again.digest) == (False, result.version, result.digest)
         assert set(again.reused) == set(result.added)
         assert again.bytes_downloaded == 0
@@ -263,7 +268,7 @@ class SourceContract:
         self, adapter: Source, catalogue: Path, first: killing.Outcome, root: Path, staged: Path, tmp_path: Path
     ) -> None:
         torn = tmp_path / "root"
-        action = partial(ingest, Repository(torn), adapter.dataset, mirror=staged)
+        action = partial(ingest, Repository(torn), adapter.dataset, mirror=staged, allow_missing=self.allow_missing)
         chance = np.random.default_rng(zlib.crc32(self.source.encode()))
         left = len(first.steps)
         for number in range(N_KILLS):

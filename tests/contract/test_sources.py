@@ -336,6 +336,19 @@ class TestMaleCnsOnItsLayout(GraphLayoutContract):
         fly_layouts.malecns(folder / "malecns")
 
 
+@pytest.mark.data
+class TestSvobodaAlm(PartlyAtHand):
+    source = "svoboda_alm"
+    mirror = "neuropixels"
+    allow_missing = True
+
+
+@pytest.mark.data
+class TestPeyracheA2929(PartlyAtHand):
+    source = "peyrache_a2929"
+    mirror = "neuropixels"
+
+
 def leaves(contract: type[SourceContract]) -> list[type[SourceContract]]:
     """Return the classes below a contract that no other class inherits from."""
     below = contract.__subclasses__()
