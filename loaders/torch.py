@@ -38,12 +38,14 @@ except ModuleNotFoundError as error:
         "these loaders need PyTorch", subject="connectome.loaders.torch", hint='pip install "connectome[torch]"'
     ) from error
 
+from .torch_events import EventDataset
+
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .index import WindowIndex
 
-__all__ = ["WindowDataset", "WindowStream"]
+__all__ = ["EventDataset", "WindowDataset", "WindowStream"]
 
 BLOCK_BYTES = 8 << 20
 """Decoded bytes of a block of neighbouring windows in a stream."""

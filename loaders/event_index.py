@@ -1,0 +1,88 @@
+"""Which windows of events there are, by arithmetic in exact numbers.
+
+A window lies in one *range*: the overlap of an observed interval with a stretch of the split's part. Its start is the
+range's start plus a whole number of strides, computed as a fraction, so that no window is lost to rounding and every
+edge of a bin is the double nearest to the number meant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from connectome.spikes import exact_seconds
+
+__all__ = ["EventIndex", "overlaps"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class EventIndex:
+    """Every window of a set of ranges; arrays have one entry per range."""
+
+    record: Array
+    """int64, position of the record."""
+    begin_s: Array
+    """float64, start of the range."""
+    end_s: Array
+    """float64, its end, excluded."""
+    window: Fraction
+    """Seconds per window."""
+    stride: Fraction
+    """Seconds from one window to the next."""
+    first: Array = field(init=False, repr=False)
+    """int64, one entry more: number of the range's first window; the last entry is the number of windows."""
+
+    def __post_init__(self) -> None:
+        counts = [
+            max(0, int((exact(end) - exact(begin) - self.window) // self.stride) + 1)
+            for begin, end in zip(self.begin_s.tolist(), self.end_s.tolist(), strict=True)
+        ]
+        object.__setattr__(self, "first", np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]))
+
+    def __len__(self) -> int:
+        return int(self.first[-1])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all ranges, the window and the stride."""
+        parts = [self.record.astype("<i8"), self.begin_s.astype("<f8"), self.end_s.astype("<f8")]
+        lengths = f"{self.window} {self.stride}".encode()
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts) + lengths).hexdigest()
+
+    def locate(self, indices: Array) -> tuple[Array, list[Fraction]]:
+        """Return the range, int64, and the exact start in seconds of each window.
+
+        Raises
+        ------
+        IndexError
+            When there is no such window.
+        """
+        indices = np.asarray(indices, dtype=np.int64)
+        if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
+            raise IndexError(f"window {indices.min()} to {indices.max()} of {len(self)}")
+        which = np.searchsorted(self.first, indices, side="right") - 1
+        steps = (indices - self.first[which]).tolist()
+        begins = self.begin_s[which].tolist()
+        return which, [exact(begin) + step * self.stride for begin, step in zip(begins, steps, strict=True)]
+
+
+def exact(time_s: float) -> Fraction:
+    """Return a time as the number that was meant."""
+    return exact_seconds(time_s, subject="a time")
+
+
+def overlaps(
+    intervals: Sequence[tuple[float, float]], stretches: Sequence[tuple[float, float]] | None
+) -> list[tuple[float, float]]:
+    """Return the overlaps of intervals with stretches, sorted; a stretch that is NaN, or no stretches, means all."""
+    if stretches is None or any(np.isnan(start) for start, _ in stretches):
+        return sorted(intervals)
+    both = [(max(low, start), min(high, stop)) for low, high in intervals for start, stop in stretches]
+    return sorted((begin, end) for begin, end in both if begin < end)
