@@ -120,7 +120,7 @@ FORMATS: dict[str, Format] = {
                (".vhdr", ".edf", ".bdf", ".gdf", ".set", ".fif"), "eeg"),
         Format("nifti", "nifti", "NIfTI-1 and NIfTI-2 volumes", ("volume",), (".nii", ".nii.gz", ".hdr"), "mri"),
         Format("nwb", "nwb_session", "Sessions in NWB 2: spikes, trials, stimuli, behaviour, LFP; HDF5 or Zarr v2",
-               ("events", "series", "table"), (".nwb", ".nwb.zip", ".zarr.zip"), "graph"),
+               ("events", "series", "table"), (".nwb", ".nwb.zip", ".zarr.zip"), "graph", folders=True),
         Format("nwb-celegans", "nwb_worm", "C. elegans whole-brain imaging in NWB (WormID)",
                ("series", "table", "volume"), (".nwb",), "worm"),
         Format("ogb", "ogb", "Open Graph Benchmark archives (NPZ) with their splits", ("graph", "table"),

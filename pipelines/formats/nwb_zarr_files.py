@@ -43,12 +43,15 @@ class FolderFiles(StoreFiles):
         self._files = {str(file.relative_to(path).as_posix()): file for file in files_of(path)}
 
     def paths(self) -> list[str]:
+        """Return all paths, sorted."""
         return list(self._files)
 
     def size(self, key: str) -> int:
+        """Return the length of a file in bytes."""
         return self._files[key].stat().st_size
 
     def read(self, key: str) -> bytes:
+        """Return the content of a file."""
         return self._files[key].read_bytes()
 
 
@@ -76,12 +79,15 @@ class ZipFiles(StoreFiles):
             self._entries[key] = info
 
     def paths(self) -> list[str]:
+        """Return all paths, sorted."""
         return sorted(self._entries)
 
     def size(self, key: str) -> int:
+        """Return the length of a file in bytes."""
         return self._entries[key].file_size
 
     def read(self, key: str) -> bytes:
+        """Return the content of a file."""
         info = self._entries[key]
         if info.file_size > MOST_FILE_BYTES:
             raise UnsafeError(

@@ -18,7 +18,7 @@ import pytest
 from connectome import errors
 from connectome.pipelines.cli import main
 from connectome.pipelines.formats import FORMATS
-from support import graph_layouts, line_layouts, spike_layouts, worm_layouts, worm_mat_layouts
+from support import graph_layouts, line_layouts, nwb_sessions, spike_layouts, worm_layouts, worm_mat_layouts
 from support.ingesting import assert_nothing_half_made, contents
 
 KINDS = {item.kind for item in vars(errors).values() if isinstance(item, type) and issubclass(item, Exception)}
@@ -71,6 +71,7 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "gt": ("graph.gt", line_layouts.write_gt),
     "json-celegans": ("worm.json", worm_layouts.wormwideweb_old),
     "lin-mat": ("worm.mat", worm_mat_layouts.lin),
+    "nwb": ("session.nwb", nwb_sessions.rich_session),
     "nwb-celegans": ("worm.nwb", worm_layouts.worm_nwb),
     "ogb": ("data.npz", graph_layouts.ogb_npz),
     "phy": ("spike_times.npy", spike_layouts.phy_times),
