@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -132,19 +132,21 @@ def _texts(values: Array, comparison: str, value: Any, *, subject: str) -> Array
             expected=" ".join(TEXT_COMPARISONS),
             found=f"{comparison} {value!r}",
         )
-    known = np.array([text != "" for text in values.tolist()], dtype=bool)
+    known: Array = np.array([text != "" for text in values.tolist()], dtype=bool)
     if comparison == "known":
         return known
-    here = np.array([text in set(wanted) for text in values.tolist()], dtype=bool)
-    return known & (~here if comparison == "!=" else here)
+    here: Array = np.array([text in set(wanted) for text in values.tolist()], dtype=bool)
+    kept: Array = known & (~here if comparison == "!=" else here)
+    return kept
 
 
 def _numbers(values: Array, comparison: str, value: Any, *, subject: str) -> Array:
-    known = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), dtype=bool)
+    known: Array = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), dtype=bool)
     if comparison == "known":
         return known
     wanted = list(value) if comparison == "in" else [value]
     if not all(isinstance(item, (int, float, np.number, np.bool_)) for item in wanted):
         raise UsageError("numbers are compared with numbers", subject=subject, found=f"{comparison} {value!r}")
-    found = np.isin(values, wanted) if comparison == "in" else COMPARISONS[comparison](values, value)
-    return known & cast("Array", found)
+    found: Array = np.isin(values, wanted) if comparison == "in" else COMPARISONS[comparison](values, value)
+    kept: Array = known & found
+    return kept

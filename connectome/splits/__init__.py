@@ -1,8 +1,9 @@
 """Splits: which records, or stretches of them, train, validate and test - stored, versioned and proved.
 
 A *plan* (:class:`GroupedSplit`, :class:`StratifiedGroupedSplit`, :class:`TimeBlockSplit`, :class:`GroupedFolds`,
-:class:`PublishedSplit`) makes a :class:`Split` of an index of records; :func:`prove` shows that it does not leak, and
-:func:`assert_disjoint` that the windows of a loader keep to it. Nothing here reads a record.
+:class:`PublishedSplit`) makes a :class:`Split` of an index of records, :class:`TrialSplit` one of a table of trials;
+:func:`prove` and :func:`prove_trials` show that it does not leak, and :func:`assert_disjoint` that the windows of a
+loader keep to it. Nothing here reads a record.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .quota import Fractions
 from .registry import PLANS, extend, plan_from_dict
 from .split import Entry, Split
 from .stratified import StratifiedGroupedSplit
+from .trials import TrialProof, TrialSplit, prove_trials
 from .windows import assert_disjoint, part_of_windows
 
 __all__ = [
@@ -35,10 +37,13 @@ __all__ = [
     "Split",
     "StratifiedGroupedSplit",
     "TimeBlockSplit",
+    "TrialProof",
+    "TrialSplit",
     "assert_disjoint",
     "extend",
     "part_of_windows",
     "plan_from_dict",
     "plan_from_options",
     "prove",
+    "prove_trials",
 ]

@@ -39,6 +39,8 @@ class Demands:
     """Column that says which records share a time axis."""
     gap_s: float = 0.0
     """Least distance in seconds between two parts on one time axis."""
+    covering: bool = True
+    """Whether stretches cover their records but for guard gaps; trials do not."""
 
 
 @dataclass(frozen=True, kw_only=True)

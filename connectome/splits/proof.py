@@ -201,7 +201,8 @@ def _stretches(by_record: Mapping[str, list[Entry]], extents: Mapping[str, Exten
             f"in no part: {record} [{start!r}, {stop!r}) s"
             for start, stop in _holes(spans, extent)
             # A hole may exceed the gap by the rounding of its two ends.
-            if stop - start > demands.gap_s + 4 * math.ulp(max(abs(start), abs(stop), demands.gap_s))
+            if demands.covering
+            and stop - start > demands.gap_s + 4 * math.ulp(max(abs(start), abs(stop), demands.gap_s))
         ]
     return problems
 
@@ -341,7 +342,8 @@ def _sentences(
 ) -> list[str]:
     lines = [f"all {len(index)} records are " + ("accounted for" if is_cut else "in one part each")]
     if is_cut:
-        lines.append(f"stretches are disjoint, cover the records but for guard gaps, and are {demands.gap_s!r} s apart")
+        covering = " cover the records but for guard gaps," if demands.covering else ""
+        lines.append(f"stretches are disjoint,{covering} and are {demands.gap_s!r} s apart")
     if groups is not None:
         lines.append(f"no group by {some(demands.by)} is in two parts ({len(set(groups.values()))} groups)")
     if not is_cut and demands.gap_s:

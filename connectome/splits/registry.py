@@ -10,6 +10,7 @@ from .folds import GroupedFolds, HeldOutFold
 from .grouped import GroupedSplit
 from .published import PublishedSplit
 from .stratified import StratifiedGroupedSplit
+from .trials import TrialSplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,15 @@ __all__ = ["PLANS", "extend", "plan_from_dict"]
 
 PLANS: dict[str, type[Plan]] = {
     plan.kind: plan
-    for plan in (GroupedSplit, StratifiedGroupedSplit, TimeBlockSplit, GroupedFolds, HeldOutFold, PublishedSplit)
+    for plan in (
+        GroupedSplit,
+        StratifiedGroupedSplit,
+        TimeBlockSplit,
+        GroupedFolds,
+        HeldOutFold,
+        PublishedSplit,
+        TrialSplit,
+    )
 }
 
 

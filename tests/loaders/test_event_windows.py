@@ -251,11 +251,11 @@ def test_behaviour_does_not_look_beyond_the_part(version):
     inside = EventSource(version, split=(split, "train"), **options)
     free = EventSource(version, **options)
     at = len(inside) - 1
-    cut, whole = inside.bins([at]).behaviour["running"], free.bins([at]).behaviour["running"]
+    near, whole = inside.bins([at]).behaviour["running"], free.bins([at]).behaviour["running"]
     assert whole.mask.all()
     # The last bins lie after the last sample before 5 s, and only a sample of the test part could support them.
-    assert not cut.mask[0, :, -1].any()
-    assert np.array_equal(cut.signal[cut.mask], whole.signal[cut.mask])
+    assert not near.mask[0, :, -1].any()
+    assert np.array_equal(near.signal[near.mask], whole.signal[near.mask])
 
 
 def test_a_source_travels_by_pickle_and_reads_the_same(version):
