@@ -90,6 +90,8 @@ class Format:
 FORMATS: dict[str, Format] = {
     line.name: line
     for line in (
+        Format("alf", "alf", "Spikes, trials and behaviour of a probe in an ALF folder (IBL)",
+               ("events", "table", "series"), (".npy",), "graph", folders=True),
         Format("amira", "amira", "Spatial graphs of Amira and Avizo (AmiraMesh)", ("graph",), (".am",)),
         Format("analyzeskeleton", "analyzeskeleton", "Branches of a skeleton from Fiji's AnalyzeSkeleton", ("graph",),
                (".csv",)),

@@ -100,12 +100,12 @@ def text_column(dim: str, name: str, cells: Sequence[str], *, about: str = "", u
     return listed_column(dim, name, values, missing=missing, units=units, long_name=about)
 
 
-def free_name(name: str, taken: Mapping[str, Any], *, prefix: str) -> str:
-    """Return a name of word characters that is neither taken nor one of ``EVENT_NAMES``."""
+def free_name(name: str, taken: Mapping[str, Any], *, prefix: str, reserved: frozenset[str] = EVENT_NAMES) -> str:
+    """Return a name of word characters that is neither taken nor reserved."""
     plain = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_") or "column"
-    chosen = plain if plain not in EVENT_NAMES and plain not in taken else f"{prefix}_{plain}"
+    chosen = plain if plain not in reserved and plain not in taken else f"{prefix}_{plain}"
     number = 2
-    while chosen in taken or chosen in EVENT_NAMES:
+    while chosen in taken or chosen in reserved:
         chosen, number = f"{prefix}_{plain}_{number}", number + 1
     return chosen
 

@@ -65,6 +65,7 @@ SAMPLES: dict[str, tuple[str, ...]] = {
 }
 """Format to real files of it; the damaged copies are generated from them."""
 LAYOUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "alf": ("spikes.times.npy", spike_layouts.alf_times),
     "amira": ("graph.am", line_layouts.write_amira),
     "csv-celegans": ("worm.csv", worm_layouts.venkatachalam_table),
     "graphml": ("graph.graphml", graph_layouts.graphml),

@@ -39,3 +39,43 @@ def phy_folder(folder: Path, *, seed: int = 0, n_spikes: int = 400) -> dict[str,
 def phy_times(path: Path) -> None:
     """Write a folder of which ``path`` is the file with the spike times."""
     phy_folder(path.parent)
+
+
+def alf_folder(folder: Path, *, seed: int = 0, n_spikes: int = 500, n_clusters: int = 6) -> dict[str, Array]:
+    """Write one probe of a session as IBL does: whole microseconds; cluster 5 is silent, metrics list 4 clusters."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {
+        "spikes.times": np.sort(rng.integers(0, 20_000_000, n_spikes)) / 1e6,
+        "spikes.clusters": rng.integers(0, n_clusters - 1, n_spikes).astype(np.int32),
+        "spikes.amps": rng.random(n_spikes) * 1e-4,
+        "spikes.depths": rng.random(n_spikes) * 3840,
+        "clusters.channels": rng.integers(0, 384, n_clusters),
+        "clusters.depths": rng.random(n_clusters) * 3840,
+        "clusters.waveforms": rng.normal(size=(n_clusters, 82, 32)).astype(np.float32),
+        "clusters.waveformsChannels": rng.integers(0, 384, (n_clusters, 32)),
+        "channels.localCoordinates": rng.random((384, 2)) * 100,
+        "channels.brainLocationIds_ccf_2017": rng.integers(1, 1000, 384),
+        "_ibl_trials.intervals": np.arange(10)[:, None] * 2.0 + [0.0, 1.5],
+        "_ibl_trials.contrastLeft": np.where(np.arange(10) % 2, np.nan, 0.25),
+        "_ibl_trials.choice": np.where(np.arange(10) % 2, -1.0, 1.0),
+        "_ibl_wheel.position": np.cumsum(rng.normal(size=200)),
+        "_ibl_wheel.timestamps": np.sort(rng.random(200)) * 20,
+        "_ibl_wheelMoves.intervals": np.arange(4)[:, None] * 3.0 + [0.5, 1.0],
+        "_ibl_wheelMoves.peakAmplitude": rng.random(4),
+        "licks.times": np.sort(rng.random(7)) * 20,
+    }
+    for name, values in arrays.items():
+        np.save(folder / f"{name}.npy", values)
+    (folder / "clusters.metrics.csv").write_text(
+        ",cluster_id,firing_rate,ks2_label,label\n"
+        + "".join(f"{row},{unit},{unit + 0.5},{'good' if unit else ''},{unit / 3:.3f}\n"
+                  for row, unit in enumerate([0, 1, 2, 4]))
+    )  # fmt: skip
+    (folder / "clusters.uuids.csv").write_text("uuids\n" + "".join(f"uuid-{unit}\n" for unit in range(n_clusters)))
+    return arrays
+
+
+def alf_times(path: Path) -> None:
+    """Write a folder of which ``path`` is the file with the spike times."""
+    alf_folder(path.parent)
