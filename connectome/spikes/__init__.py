@@ -9,14 +9,18 @@ from __future__ import annotations
 from .aligning import Psth, aligned_counts, psth
 from .binning import bin_counts
 from .edges import bin_edges, exact_seconds
+from .filters import FILTERS, Filtered, UnitFilter, unit_filter
 from .observed import observed_fraction
 from .tokens import Tokens, tokens
 from .trains import SpikeTrains
 
 __all__ = [
+    "FILTERS",
+    "Filtered",
     "Psth",
     "SpikeTrains",
     "Tokens",
+    "UnitFilter",
     "aligned_counts",
     "bin_counts",
     "bin_edges",
@@ -24,4 +28,5 @@ __all__ = [
     "observed_fraction",
     "psth",
     "tokens",
+    "unit_filter",
 ]
