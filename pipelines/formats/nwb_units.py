@@ -7,6 +7,7 @@ below ``processing``, or have one without spike times; both are read for what th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,7 @@ def read_units(
     proved = exact_ticks(times, _stated(source, held, stated_hz))
     ticks, rate = proved if proved is not None else (times, None)
     order = np.lexsort((owner, ticks))
-    observed, further, stated = _observed(source, n_units, times, owner, path, warnings)
+    observed, further, stated = _observed(source, n_units, times, held.levels[0], path, warnings)
     unit_id, columns = _unit_ids(source, n_units, warnings)
     columns.update(_columns(source, n_units, held, order, warnings))
     about = str(source.attrs.get("description", ""))
@@ -145,7 +146,7 @@ def _stated(source: GroupNode, held: Cells, elsewhere: Sequence[float]) -> list[
 
 
 def _observed(
-    source: GroupNode, n_units: int, times: Array, owner: Array, path: str, warnings: Warnings
+    source: GroupNode, n_units: int, times: Array, spike_ends: Array, path: str, warnings: Warnings
 ) -> tuple[list[tuple[float, float]], dict[str, xr.Dataset], str]:
     """Return when all units were watched, the times of each unit where these differ, and where this is from."""
     if source.array("obs_intervals") is None:
@@ -174,7 +175,8 @@ def _observed(
     common = merged[0] if merged else []
     for one in merged[1:]:
         common = common if one == common else _intersection(common, one)
-    outside = sum(_n_outside(times[owner == unit], one) for unit, one in enumerate(merged))
+    bounds_of_units = itertools.pairwise([0, *spike_ends.tolist()])
+    outside = sum(_n_outside(times[a:b], one) for (a, b), one in zip(bounds_of_units, merged, strict=True))
     if outside:
         warnings.append(
             warning("outside-observed", held.source.path, f"{outside} spikes lie outside their unit's intervals")
@@ -255,7 +257,11 @@ def _columns(
 
 def _column(name: str, held: Cells, spikes: Cells, order: Array, sizes: dict[str, int]) -> dict[str, xr.Variable]:
     if not held.levels and len(held.source.shape) >= 2:
-        return {name: _shaped(name, plain_values(held), held, ("unit_id",), sizes)}
+        values = plain_values(held)
+        if name in _DIMS and values.ndim == 3:
+            # The schema has samples before electrodes here; records have channels before samples everywhere.
+            values = np.moveaxis(values, 1, 2)
+        return {name: _shaped(name, values, held, ("unit_id",), sizes)}
     values = plain_values(held)
     if (
         len(held.levels) == 1

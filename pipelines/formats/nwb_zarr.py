@@ -10,6 +10,7 @@ refused.
 from __future__ import annotations
 
 import json
+import lzma
 import math
 import zipfile
 import zlib
@@ -24,12 +25,12 @@ import numpy as np
 from connectome.errors import FormatError, TruncatedError, UnsafeError
 
 from .nwb_tree import ArrayNode, GroupNode, Node
+from .nwb_zarr_codecs import CODECS, decompress
 from .nwb_zarr_files import FolderFiles, StoreFiles, ZipFiles
 
 __all__ = ["is_zarr", "open_zarr"]
 
 Array = np.ndarray[Any, Any]
-_CODECS = {"blosc", "zlib", "gzip", "zstd", "lz4", "bz2", "lzma"}
 _TEXT_FILTERS = {"vlen-utf8", "vlen-bytes", "json2"}
 _MOST_JSON_BYTES = 64 << 20
 _MOST_CHUNK_BYTES = 2 << 30
@@ -236,7 +237,7 @@ class _ZarrArray(_ZarrNode, ArrayNode):
     def _set_kind(self, given: Any, filters: list[str]) -> None:
         self.dtype, said = np.dtype(object), self.raw_attrs.get("zarr_dtype")
         codec = self._compressor.get("id") if isinstance(self._compressor, dict) else None
-        if codec is not None and codec not in _CODECS:
+        if codec is not None and codec not in CODECS:
             self.kind, self.why = "unreadable", f"compressor {codec}"
         elif given == "|O" and filters in (["vlen-utf8"], ["vlen-bytes"], ["json2"]):
             self.kind = "text"
@@ -377,16 +378,9 @@ class _ZarrArray(_ZarrNode, ArrayNode):
     def _decompress(self, content: bytes, key: str, expected: int | None) -> bytes:
         if self._compressor is None:
             return content
-        import numcodecs
-
-        most = _MOST_CHUNK_BYTES if expected is None else expected
         try:
-            if self._compressor["id"] == "blosc":
-                claimed = int.from_bytes(content[4:8], "little")
-                if len(content) < 16 or claimed > most:
-                    raise ValueError(f"{claimed} bytes claimed, at most {most} fit")
-            return bytes(numcodecs.get_codec(dict(self._compressor)).decode(content))
-        except (RuntimeError, ValueError, TypeError, KeyError, OSError, zlib.error, EOFError, MemoryError) as error:
+            return decompress(content, self._compressor, _MOST_CHUNK_BYTES if expected is None else expected)
+        except (RuntimeError, ValueError, TypeError, OSError, zlib.error, lzma.LZMAError, EOFError) as error:
             raise FormatError(
                 "a chunk cannot be decompressed", subject=self.subject, place=f"/{key}",
                 found=" ".join(str(error).split())[:120],

@@ -259,6 +259,13 @@ def test_waveforms_on_many_channels_get_a_dimension_each(tmp_path: Path) -> None
     assert tree["spikes"]["waveform_mean"].attrs["units"] == "V"
 
 
+def test_waveforms_by_sample_and_electrode_are_turned_to_channel_and_sample(tmp_path: Path) -> None:
+    waveforms = np.random.default_rng(0).normal(size=(4, 5, 2)).astype(np.float32)
+    stored = read(session(tmp_path / "s.nwb", waveform_mean=waveforms))["spikes"]["waveform_mean"]
+    assert stored.sizes == {"unit_id": 4, "channel": 2, "sample": 5}
+    np.testing.assert_array_equal(stored.values, waveforms.transpose(0, 2, 1))
+
+
 @pytest.mark.parametrize(
     ("ends", "message", "place"),
     [
@@ -453,6 +460,37 @@ def test_pickled_objects_are_never_unpickled(zarr: Path, tmp_path: Path) -> None
     tree = read(folder)
     assert "quality" not in tree["spikes"]
     assert tree.attrs["warnings"][0]["message"] == "objects coded by pickle: code may hide there"
+
+
+def test_references_in_records_of_fixed_width_are_read_alike(rich, zarr: Path, tmp_path: Path) -> None:
+    place = "intervals/trials/timeseries"
+    rows = [
+        (first, count, json.dumps({"source": ".", "path": f"/processing/running/{name}"}))
+        for first, count, name in ((0, 3, "running_speed"), (3, 2, "running_speed"), (5, 1, "wheel"))
+    ]
+    values = np.array(rows, dtype=[("idx_start", "<i4"), ("count", "<i4"), ("timeseries", "<U80")])
+    about = {"zarr_format": 2, "shape": [3], "chunks": [3], "dtype": values.dtype.descr, "compressor": None,
+             "filters": None, "order": "C", "fill_value": None}  # fmt: skip
+    folder = changed(zarr, tmp_path, f"{place}/.zarray", json.dumps(about).encode())
+    (folder / place / "0").write_bytes(values.tobytes())
+    assert array_digests(read(folder)) == array_digests(rich[2])
+
+
+@pytest.mark.parametrize("codec", ["Blosc", "Zlib", "GZip", "Zstd", "LZ4", "BZ2", "LZMA"])
+def test_every_usual_compressor_is_read_and_bounded(rich, zarr: Path, tmp_path: Path, codec: str) -> None:
+    compressor = getattr(numcodecs, codec)()
+    plain = np.concatenate(rich[1]["trains"]).tobytes()
+    about = json.loads((zarr / "units/spike_times/.zarray").read_text())
+    described = json.dumps({**about, "compressor": compressor.get_config()}).encode()
+    folder = changed(zarr, tmp_path, "units/spike_times/.zarray", described)
+    chunk = folder / "units/spike_times/0"
+    chunk.write_bytes(bytes(compressor.encode(plain)))
+    assert array_digests(read(folder)) == array_digests(rich[2])
+    for wrong in (bytes(compressor.encode(plain + bytes(5_000_000))), bytes(compressor.encode(plain))[:-9], b"abc"):
+        chunk.write_bytes(wrong)
+        with pytest.raises(FormatError) as caught:
+            read(folder)
+        assert caught.value.place == "/units/spike_times/0"
 
 
 def test_references_out_of_a_zarr_container_are_refused(zarr: Path, tmp_path: Path) -> None:
