@@ -36,15 +36,24 @@ class EventIndex:
     """Seconds per window."""
     stride: Fraction
     """Seconds from one window to the next."""
+    origin: Fraction | None = None
+    """Windows start a whole number of strides from here; None where they start with their range."""
     first: Array = field(init=False, repr=False)
     """int64, one entry more: number of the range's first window; the last entry is the number of windows."""
 
     def __post_init__(self) -> None:
         counts = [
-            max(0, int((exact(end) - exact(begin) - self.window) // self.stride) + 1)
+            max(0, int((exact(end) - self._start(begin) - self.window) // self.stride) + 1)
             for begin, end in zip(self.begin_s.tolist(), self.end_s.tolist(), strict=True)
         ]
         object.__setattr__(self, "first", np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]))
+
+    def _start(self, begin_s: float) -> Fraction:
+        """Return where the first window of a range starts."""
+        begin = exact(begin_s)
+        if self.origin is None:
+            return begin
+        return self.origin - (self.origin - begin) // self.stride * self.stride
 
     def __len__(self) -> int:
         return int(self.first[-1])
@@ -53,7 +62,7 @@ class EventIndex:
     def digest(self) -> str:
         """SHA-256 of all ranges, the window and the stride."""
         parts = [self.record.astype("<i8"), self.begin_s.astype("<f8"), self.end_s.astype("<f8")]
-        lengths = f"{self.window} {self.stride}".encode()
+        lengths = f"{self.window} {self.stride} {self.origin}".encode()
         return hashlib.sha256(b"".join(part.tobytes() for part in parts) + lengths).hexdigest()
 
     def locate(self, indices: Array) -> tuple[Array, list[Fraction]]:
@@ -70,7 +79,7 @@ class EventIndex:
         which = np.searchsorted(self.first, indices, side="right") - 1
         steps = (indices - self.first[which]).tolist()
         begins = self.begin_s[which].tolist()
-        return which, [exact(begin) + step * self.stride for begin, step in zip(begins, steps, strict=True)]
+        return which, [self._start(begin) + step * self.stride for begin, step in zip(begins, steps, strict=True)]
 
 
 def exact(time_s: float) -> Fraction:

@@ -86,6 +86,9 @@ class EventSource(EventSessions):
         Step from one window to the next; default the window itself.
     bin_s : optional
         Width of a bin; the window is a multiple of it. Needed for :meth:`bins` and for behaviour.
+    origin_s : optional
+        Moment that is a whole number of strides from every window's start: 0 puts windows of 1 s on whole seconds.
+        Default the start of each observed interval, or of its overlap with a stretch of the part.
     observed : {"whole", "any"}
         Whether windows lie wholly in observed time, or may reach out of it under the mask.
     **options
@@ -110,6 +113,7 @@ class EventSource(EventSessions):
         window_s: Seconds,
         stride_s: Seconds | None = None,
         bin_s: Seconds | None = None,
+        origin_s: Seconds | None = None,
         observed: Observed = "whole",
         **options: Any,
     ) -> None:
@@ -129,7 +133,12 @@ class EventSource(EventSessions):
             columns.extend((at, begin, end) for begin, end in overlaps(intervals, stretches))
         record, begin, end = (np.array(column) for column in zip(*columns, strict=True)) if columns else ((),) * 3
         self.index = EventIndex(
-            np.asarray(record, np.int64), np.asarray(begin, np.float64), np.asarray(end, np.float64), window, stride
+            np.asarray(record, np.int64),
+            np.asarray(begin, np.float64),
+            np.asarray(end, np.float64),
+            window,
+            stride,
+            None if origin_s is None else exact_seconds(origin_s, subject="origin_s"),
         )
         if not len(self.index):
             raise UsageError(
@@ -154,6 +163,7 @@ class EventSource(EventSessions):
     def description(self) -> dict[str, Any]:
         """Return what is read, as JSON values; lengths as exact fractions of seconds."""
         lengths = {"window_s": self.index.window, "stride_s": self.index.stride, "bin_s": self.bin}
+        lengths["origin_s"] = self.index.origin
         return {
             **super().description(),
             **{name: None if value is None else str(value) for name, value in lengths.items()},
