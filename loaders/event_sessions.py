@@ -209,15 +209,23 @@ class EventSessions:
         """
         parts = []
         for at, (info, chosen) in enumerate(zip(self.infos, self.chosen, strict=True)):
-            found = read_columns(self._shelf.reader(at), self.group, "unit_id", list(columns))
-            lost = [name for name in columns if name not in found]
-            if lost:
-                raise NotFoundError("the units have no such column", subject=info.record, place=", ".join(lost))
             ids = np.array(info.unit_id, dtype=object)[chosen]
-            parts.append(
-                pd.DataFrame({"record": info.record, "unit_id": ids, **{name: found[name][chosen] for name in columns}})
-            )
+            parts.append(pd.DataFrame({"record": info.record, "unit_id": ids, **self.unit_columns(at, columns)}))
         return pd.concat(parts, ignore_index=True)
+
+    def unit_columns(self, record: int, columns: Sequence[str]) -> dict[str, Array]:
+        """Return columns of the unit table for the chosen units of one record, categories as text.
+
+        Raises
+        ------
+        NotFoundError
+            When the record has no such column.
+        """
+        found = read_columns(self._shelf.reader(record), self.group, "unit_id", list(columns))
+        lost = [name for name in columns if name not in found]
+        if lost:
+            raise NotFoundError("the units have no such column", subject=self.records[record], place=", ".join(lost))
+        return {name: found[name][self.chosen[record]] for name in columns}
 
     def description(self) -> dict[str, Any]:
         """Return what is read, as JSON values."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from .link_split import LinkSplit
 from .pyg_blocks import BlockDataset
 from .pyg_data import subgraph_to_data, to_data, to_hetero
+from .pyg_events import event_graphs
 from .pyg_sampling import HGTSampler, NeighborSampler
 from .pyg_stores import EdgeAttributes, FeatureStore, GraphStore
 from .pyg_temporal import TemporalGraphDataset
@@ -23,6 +24,7 @@ __all__ = [
     "LinkSplit",
     "NeighborSampler",
     "TemporalGraphDataset",
+    "event_graphs",
     "subgraph_to_data",
     "to_data",
     "to_hetero",
