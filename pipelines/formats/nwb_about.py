@@ -22,11 +22,15 @@ __all__ = ["devices", "session_attributes", "stated_rates"]
 _ROOT = ("session_description", "session_start_time", "timestamps_reference_time")
 _PLAIN = ("species", "sex", "age", "strain", "genotype", "date_of_birth", "weight")
 """Fields of the subject that keep their names; others get ``subject_`` before them."""
+_TAKEN = {"title", "warnings", "groups", "provenance", "digests", "encoding-type", "encoding-version"}
+"""Names that a record gives another meaning."""
 _TYPES = ("neurodata_type", "namespace", "object_id")
 _TABLES = (
     ("device", "/general/devices"),
     ("electrode_group", "/general/extracellular_ephys"),
     ("optogenetic_site", "/general/optogenetics"),
+    ("imaging_plane", "/general/optophysiology"),
+    ("intracellular_electrode", "/general/intracellular_ephys"),
 )
 
 
@@ -38,7 +42,11 @@ def session_attributes(root: GroupNode) -> dict[str, Any]:
     if general is not None:
         found |= {name: general.text(name) for name in general.names() if general.array(name) is not None}
         found |= _subject(general.group("subject"))
-    return {name: value for name, value in found.items() if value not in ("", [])}
+    return {
+        f"session_{name}" if name in _TAKEN else name: value
+        for name, value in found.items()
+        if value not in ("", []) and not (isinstance(value, float) and not np.isfinite(value))
+    }
 
 
 def _subject(subject: GroupNode | None) -> dict[str, Any]:

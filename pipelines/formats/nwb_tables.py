@@ -32,6 +32,8 @@ Warnings = list[dict[str, str]]
 
 MOST_SPLIT = 8
 """Columns of up to so many values per row are split; longer ones become tables of their own."""
+MOST_WIDE = 128
+"""Arrays with more values per row (masks, images) are no columns of a table."""
 _NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf)")
 _NOTHING = {"", "None", "none", "null", "nan", "NaN", "N/A"}
 
@@ -73,6 +75,11 @@ def read_table(source: GroupNode, path: str, warnings: Warnings, *, but: tuple[s
         if held.source.kind == "unreadable":
             if not (name == "group" and source.array("group_name") is not None):
                 warnings.append(warning("not-stored", held.source.path, held.source.why))
+            continue
+        n_wide = int(np.prod(held.source.shape[1:], dtype=np.int64))
+        if n_wide > MOST_WIDE:
+            message = f"values of shape {held.source.shape} stay in the file"
+            warnings.append(warning("by-reference", held.source.path, message))
             continue
         values = plain_values(held)
         if _names_groups(name, held, values, source):

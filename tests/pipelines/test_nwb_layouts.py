@@ -210,6 +210,22 @@ def test_units_without_spike_times_are_a_table(tmp_path: Path) -> None:
     assert codes(tree) == ["no-spike-times"]
 
 
+def test_words_that_a_record_needs_are_not_overwritten_and_masks_stay_in_the_file(tmp_path: Path) -> None:
+    path = session(tmp_path / "s.nwb")
+    with h5py.File(path, "a") as file:
+        for name in ("title", "provenance", "lab"):
+            file[f"general/{name}"] = "from the file"
+        file["general/subject"].attrs["age_in_days"] = np.nan
+        table(file, "processing/ophys/cells", {"id": np.arange(2), "mask": np.zeros((2, 20, 30)), "kind": ["a", "b"]})
+    tree = read(path)
+    validate(tree, subject="words")
+    assert tree.attrs["title"] == "Session generated-1"
+    assert (tree.attrs["session_title"], tree.attrs["lab"]) == ("from the file", "from the file")
+    assert "subject_age_in_days" not in tree.attrs
+    assert sorted(tree["tables/cells"].data_vars) == ["id", "kind"]
+    assert codes(tree) == ["by-reference"]
+
+
 def test_names_of_columns_may_be_bytes(tmp_path: Path) -> None:
     path = session(tmp_path / "s.nwb", depth=np.arange(4.0))
     with h5py.File(path, "a") as file:
