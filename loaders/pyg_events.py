@@ -34,9 +34,8 @@ def shared_edges(values: Array) -> Array:
     numpy.ndarray
         Shape (2, edge), int64: both directions, no loops, by source, then target.
     """
-    known: Array = (
-        ~np.isnan(values) if values.dtype.kind == "f" else np.array([value != "" for value in values.tolist()])
-    )
+    named = np.array([value != "" for value in values.tolist()], dtype=bool)
+    known: Array = ~np.isnan(values) if values.dtype.kind == "f" else named
     _, code = np.unique(values.astype(str), return_inverse=True)
     parts = []
     for at in np.unique(code[known]).tolist():
