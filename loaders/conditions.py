@@ -9,7 +9,7 @@ import numpy as np
 
 from connectome.errors import NotFoundError, UsageError
 
-__all__ = ["UNIT_FILTERS", "Condition", "as_conditions", "satisfied"]
+__all__ = ["Condition", "as_conditions", "satisfied"]
 
 Array = np.ndarray[Any, Any]
 COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -32,41 +32,23 @@ class Condition(NamedTuple):
     value: Any = None
 
 
-UNIT_FILTERS: dict[str, tuple[Condition, ...]] = {
-    # AllenSDK, ecephys_project_cache.py, UNIT_FILTER_DEFAULTS, with filter_by_validity and filter_out_of_brain_units:
-    # 40,010 of the 99,180 units of Visual Coding - Neuropixels.
-    "allen_default": (
-        Condition("quality", "==", "good"),
-        Condition("amplitude_cutoff", "<=", 0.1),
-        Condition("presence_ratio", ">=", 0.95),
-        Condition("isi_violations", "<=", 0.5),
-        Condition("ecephys_structure_acronym", "known"),
-    ),
-}
-"""Filters of units by name; the columns are those of the unit tables that their authors publish."""
-
-
-def as_conditions(given: str | Sequence[Sequence[Any]] | None, *, subject: str) -> tuple[Condition, ...]:
+def as_conditions(given: Sequence[Sequence[Any]] | None, *, subject: str) -> tuple[Condition, ...]:
     """Return conditions that must all hold.
 
     Parameters
     ----------
-    given : str, sequence of (column, comparison, value), or None
-        A name of :data:`UNIT_FILTERS`, or the conditions; None for none.
+    given : sequence of (column, comparison, value), or None
+        None for no condition.
     subject : str
         What they are for, for the error.
 
     Raises
     ------
     UsageError
-        When there is no such filter, or something is not a condition.
+        When something is not a condition.
     """
     if given is None:
         return ()
-    if isinstance(given, str):
-        if given not in UNIT_FILTERS:
-            raise UsageError("no such filter", subject=subject, expected=", ".join(UNIT_FILTERS), found=given)
-        return UNIT_FILTERS[given]
     known = [*COMPARISONS, "in", "known"]
     made = []
     for item in given:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from connectome.errors import NotFoundError, UsageError
-from connectome.spikes import bin_counts, observed_fraction
+from connectome.spikes import UnitFilter, bin_counts, observed_fraction, unit_filter
 
 from .conditions import as_conditions, satisfied
 from .event_behaviour import Behaviour, behaviour_methods, read_behaviour
@@ -51,9 +51,10 @@ class EventSessions:
         Names of records; default all that have the group.
     split : str or (Split, str), optional
         As for :class:`~connectome.loaders.windows.WindowSource`: nothing is read outside the part's stretches.
-    units : str or sequence of (column, comparison, value), optional
-        Units to keep: a filter by name (``"allen_default"``), or conditions on columns of the unit table that must
-        all hold; see :class:`~connectome.loaders.conditions.Condition`. Default all units.
+    units : str, UnitFilter or sequence of (column, comparison, value), optional
+        Units to keep: a filter, or its name (``"allen_default"``; see :data:`connectome.spikes.FILTERS`), or conditions
+        on columns of the unit table that must all hold; see :class:`~connectome.loaders.conditions.Condition`.
+        Default all units.
     behaviour : sequence of str or mapping of str to method, optional
         Series groups to put on the same bins, and how (``"linear"``, ``"mean"``, ``"nearest"``).
     max_gap_s : float
@@ -80,7 +81,9 @@ class EventSessions:
     UsageError
         When an argument cannot be used, or no record is left.
     NotFoundError
-        When a record, a group, a column, a split or its part does not exist.
+        When a record, a group, a column, a filter, a split or its part does not exist.
+    SchemaError
+        When a record lacks a column that a filter needs.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class EventSessions:
         group: str = "spikes",
         records: Sequence[str] | None = None,
         split: str | tuple[Split, str] | None = None,
-        units: str | Sequence[Sequence[Any]] | None = None,
+        units: str | UnitFilter | Sequence[Sequence[Any]] | None = None,
         behaviour: Sequence[str] | Mapping[str, Method] | None = None,
         max_gap_s: float = 0.5,
         dtype: str = "float32",
@@ -102,7 +105,8 @@ class EventSessions:
         self.group, self.dtype = group.strip("/"), np.dtype(dtype)
         if self.dtype.kind not in "iuf":
             raise UsageError("counts are numbers", subject="dtype", expected="integers or floats", found=dtype)
-        self.conditions = as_conditions(units, subject="units")
+        self.filter = unit_filter(units) if isinstance(units, str) else units if isinstance(units, UnitFilter) else None
+        self.conditions = () if isinstance(units, (str, UnitFilter)) else as_conditions(units, subject="units")
         self.methods, self.max_gap_s = behaviour_methods(behaviour), float(max_gap_s)
         self.provenance = Provenance(
             dataset=version.dataset,
@@ -123,8 +127,11 @@ class EventSessions:
             reader = shelf.reader(at)
             info = describe_events(reader, record=name, group=self.group)
             wanted = [condition.column for condition in self.conditions]
+            wanted += [column for rule in self.filter.rules for column in rule.columns] if self.filter else []
             columns = read_columns(reader, self.group, "unit_id", wanted)
             passing = satisfied(self.conditions, columns, len(info.unit_id), subject=f"{name}/{self.group}")
+            if self.filter is not None:
+                passing = self.filter.apply(columns).mask
             if not passing.any():
                 self.skipped[name] = NO_UNITS
                 continue
@@ -238,7 +245,9 @@ class EventSessions:
             "part": self.provenance.part,
             "group": self.group,
             "records": list(self.records),
-            "units": [list(condition) for condition in self.conditions],
+            "units": f"{self.filter.name}@{self.filter.version}"
+            if self.filter is not None
+            else [list(condition) for condition in self.conditions],
             "n_units": [len(chosen) for chosen in self.chosen],
             "behaviour": dict(self.methods),
             "max_gap_s": self.max_gap_s,

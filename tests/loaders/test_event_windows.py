@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectome import schema
-from connectome.errors import NotFoundError, UsageError
+from connectome.errors import NotFoundError, SchemaError, UsageError
 from connectome.loaders.event_source import EventSource
 from connectome.schema.events import times_s
 from connectome.spikes import exact_seconds
@@ -151,6 +151,12 @@ def test_unit_filters_are_conditions_kept_in_the_description_and_missing_satisfi
         assert found.chosen[0].tolist() == expected, condition
 
 
+def test_a_named_filter_is_applied_and_described_with_its_version(version):
+    source = EventSource(version, window_s=1.0, units="allen_good", records=["s1", "s2"])
+    assert [chosen.tolist() for chosen in source.chosen] == [[0, 3], [0, 3, 4, 6]]
+    assert source.description()["units"] == "allen_good@1"
+
+
 def test_a_record_without_a_passing_unit_is_skipped_and_says_so(version):
     source = EventSource(version, window_s=1.0, units=[("snr", "<", 2.5)])
     assert source.records == ("s1", "s2")
@@ -160,11 +166,12 @@ def test_a_record_without_a_passing_unit_is_skipped_and_says_so(version):
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"units": "nice_ones"}, UsageError),
+        ({"units": "nice_ones"}, NotFoundError),
         ({"units": [("quality", "~", 1)]}, UsageError),
         ({"units": [("quality", "<", 1)]}, UsageError),
         ({"units": [("snr", "==", "good")]}, UsageError),
-        ({"units": "allen_default"}, NotFoundError),
+        ({"units": "allen_default"}, SchemaError),
+        ({"units": [("nothing", "known")]}, NotFoundError),
         ({"units": [("snr", ">", 100)]}, UsageError),
         ({"bin_s": 0.3}, UsageError),
         ({"window_s": 100}, UsageError),
