@@ -131,6 +131,8 @@ FORMATS: dict[str, Format] = {
                (".pajek", ".net")),
         Format("phy", "phy", "Spikes of a Kilosort or phy folder", ("events", "table"), (".npy",), folders=True),
         Format("spiketext", "spiketext", "Spike times as text, one file per unit", ("events",), (".txt",)),
+        Format("steinmetz-counts", "steinmetz_counts", "Spike counts per trial, excerpt of Steinmetz et al. 2019",
+               ("series", "table"), (".rds", ".npz")),
         Format("swc", "swc", "Trees of neurons or vessels in SWC", ("graph",), (".swc",)),
         Format("text-celegans", "text_celegans", "C. elegans calcium imaging under stimulation, six texts per worm",
                ("series", "table"), (".txt",), "worm"),

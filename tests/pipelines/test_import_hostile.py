@@ -58,6 +58,10 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     "pajek": ("vessel/vascgraph/mygraph.pajek",),
     "nifti": ("mri/nibabel_testdata/anatomical.nii", "mri/nifti_space/RAS.nii.gz"),
     "spiketext": (),
+    "steinmetz-counts": (
+        "neuropixels/steinmetz2019_visual/session4.rds",
+        "neuropixels/steinmetz2019_visual/session4.npz",
+    ),
     "swc": ("vessel/vessmorphovis/BG0002.CNG.swc",),
     "vmv": ("vessel/vessmorphovis/sample-1.vmv",),
     "vtk": ("vessel/human_brain_mra/arteries_smooth.vtk", "vessel/bbp_formats/penetrating_artery.vtk"),
