@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["read_units"]
 
 Array = np.ndarray[Any, Any]
+_RESERVED = {"event", "interval", "observed_start", "observed_stop", "slab", "slab_ptr", "tick", "unit", "unit_bound",
+             "unit_id", "unit_order", "unit_ptr"}  # fmt: skip
+"""Names of variables and dimensions of ``events``; columns of the source that are called so get ``unit_`` before."""
 _TIMES = ("spike_times", "obs_intervals")
 _DIMS = {
     "waveform_mean": ("channel", "sample"),
@@ -250,7 +253,7 @@ def _columns(
                 warnings.append(warning("not-stored", held.source.path, held.source.why))
             continue
         found = _column(name, held, spikes, order, sizes)
-        clash = sorted(set(found) & {*columns, "tick", "unit", "slab_ptr", "unit_ptr", "unit_order", "unit_id"})
+        clash = sorted(set(found) & {*columns, *_RESERVED})
         columns.update({f"unit_{key}" if key in clash else key: value for key, value in found.items()})
     return columns
 

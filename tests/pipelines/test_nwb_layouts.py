@@ -226,6 +226,30 @@ def test_words_that_a_record_needs_are_not_overwritten_and_masks_stay_in_the_fil
     assert codes(tree) == ["by-reference"]
 
 
+def test_columns_that_are_called_like_parts_of_events_are_kept_under_another_name(tmp_path: Path) -> None:
+    tree = read(session(tmp_path / "s.nwb", unit=np.arange(4), event=np.arange(4), observed_start=np.arange(4.0)))
+    validate(tree, subject="names")
+    assert {"unit_unit", "unit_event", "unit_observed_start"} <= set(tree["spikes"].data_vars)
+    np.testing.assert_array_equal(unit_times(tree, 0), spike_trains()[0])
+
+
+def test_empty_tables_and_series_of_odd_types_are_read(tmp_path: Path) -> None:
+    path = session(tmp_path / "s.nwb")
+    with h5py.File(path, "a") as file:
+        nothing = {"id": np.arange(0), "start_time": np.zeros(0), "stop_time": np.zeros(0), "note": np.zeros(0, "U1")}
+        table(file, "intervals/nothing", nothing, kind="TimeIntervals")
+        series(file, "acquisition/zero", np.zeros((0, 3)), rate=1.0)
+        series(file, "acquisition/lick", np.array([True, False]), rate=10.0)
+        series(file, "acquisition/big_endian", np.array([1, 2, 3], dtype=">i2"), rate=10.0)
+        typed(file, "acquisition/moments", "Events")["timestamps"] = np.arange(3.0)
+    tree = read(path)
+    validate(tree, subject="odd")
+    assert tree["intervals/nothing"].sizes["row"] == 0
+    assert tree["series/lick"]["signal"].dtype == bool
+    assert tree["series/big_endian"]["signal"].values.tolist() == [[1, 2, 3]]
+    assert tree["tables/moments"]["timestamps"].values.tolist() == [0.0, 1.0, 2.0]
+
+
 def test_names_of_columns_may_be_bytes(tmp_path: Path) -> None:
     path = session(tmp_path / "s.nwb", depth=np.arange(4.0))
     with h5py.File(path, "a") as file:
