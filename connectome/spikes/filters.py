@@ -12,7 +12,7 @@ instead; the code says 0.95, inclusive.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -25,7 +25,9 @@ __all__ = ["FILTERS", "Filtered", "Rule", "UnitFilter", "unit_filter"]
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
-_COMPARE = MappingProxyType({"<=": operator.le, ">=": operator.ge, "==": operator.eq})
+_COMPARE: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType(
+    {"<=": operator.le, ">=": operator.ge, "==": operator.eq}
+)
 _NO_TEXT = ("", "nan", "None", "null")
 
 

@@ -52,6 +52,7 @@ SOURCES: dict[str, str] = {
     "microvesselchaste2017": "microvesselchaste2017:MicrovesselChaste2017",
     "vascgraph2019": "vascgraph2019:VascGraph2019",
     "winding2023": "winding2023:Winding2023",
+    "allen_visual_coding": "allen_visual_coding:AllenVisualCoding",
     "peyrache_a2929": "peyrache_a2929:PeyracheA2929",
     "svoboda_alm": "svoboda_alm:SvobodaAlm",
 }

@@ -69,7 +69,8 @@ class SessionSource:
 
     def described(self, tree: xr.DataTree, job: Job) -> xr.DataTree:
         """Add title and source to what the reader gave; what the file says of itself stays."""
-        said = {name: value for name, value in tree.attrs.items() if name in self.about and value != self.about[name]}
+        told = {str(name): value for name, value in tree.attrs.items()}
+        said = {name: value for name, value in told.items() if name in self.about and value != self.about[name]}
         tree.attrs.update({name: value for name, value in self.about.items() if name not in tree.attrs})
         tree.attrs.update(
             title=self.title_of(job.record), source=self.id, data_file=", ".join(item.path for item in job.inputs)

@@ -15,10 +15,11 @@ from contract.source_contract import GOLDEN, SourceContract, write_golden
 from connectome.catalog import load_catalog
 from connectome.pipelines.fetch import fetch
 from connectome.pipelines.sources import SOURCES, load_source
-from support import fly_layouts, worm_layouts, worm_mat_layouts
+from support import allen_layouts, fly_layouts, worm_layouts, worm_mat_layouts
 
 if TYPE_CHECKING:
     from connectome.pipelines.ingest import IngestResult
+    from connectome.pipelines.jobs import Source
     from connectome.store import Manifest
 
 
@@ -334,6 +335,25 @@ class TestMaleCnsOnItsLayout(GraphLayoutContract):
     @classmethod
     def write(cls, folder: Path) -> None:
         fly_layouts.malecns(folder / "malecns")
+
+
+class TestAllenVisualCodingOnItsLayout(GraphLayoutContract):
+    source = "allen_visual_coding"
+    records = ("900000001", "900000001-lfp-810000001", "900000002")
+    allow_missing = True
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        home = folder / "allen_visual_coding"
+        allen_layouts.session(home / "session_900000001/session_900000001.nwb")
+        allen_layouts.lfp(home / "session_900000001/probe_810000001_lfp.nwb")
+        allen_layouts.session(home / "000022/sub-699000001/sub-699000001_ses-900000002.nwb", 900000002, seed=2)
+        allen_layouts.cache_tables(home)
+
+    def test_the_published_facts_are_met_and_every_record_has_some(self, adapter: Source, manifest: Manifest) -> None:
+        """Those of a session that is not at hand cannot be met by generated ones."""
+        assert set(adapter.expected().records) == {"715093703"}
+        assert set(manifest.records) == set(self.records)
 
 
 @pytest.mark.data
