@@ -118,6 +118,7 @@ FORMATS: dict[str, Format] = {
                ("series", "table"), (".mat",), "worm"),
         Format("mat-celegans", "mat_celegans", "C. elegans calcium imaging in MATLAB files", ("series", "table"),
                (".mat",), "worm"),
+        Format("mat-spikes", "mat_spikes", "Spike counts per bin and kinematics in MATLAB files", ("series",), (".mat",)),
         Format("mne", "mne_raw", "EEG, iEEG and MEG files that MNE reads", ("series", "table"),
                (".vhdr", ".edf", ".bdf", ".gdf", ".set", ".fif"), "eeg"),
         Format("nifti", "nifti", "NIfTI-1 and NIfTI-2 volumes", ("volume",), (".nii", ".nii.gz", ".hdr"), "mri"),

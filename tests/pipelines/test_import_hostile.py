@@ -39,6 +39,7 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "hdf5-celegans": ("worm/dag2023/2022-01-16-01-data.h5", "worm/dag2023/NeuroPAL_labels_dict.jld2"),
     "mat-celegans": ("worm/seeelegans2024/atlas.mat", "worm/seeelegans2024/neurons_by_hand.mat"),
+    "mat-spikes": ("neuropixels/stevenson_m1/m1_stevenson_2011.mat",),
     "mne": (
         "eeg/mne_python_formats/test.vhdr",
         "eeg/mne_python_formats/biosemi_test.bdf",

@@ -158,6 +158,8 @@ RECOGNISED = {
     "worm/varshney2011/ConnOrdered*.mat": "celegans-table", "worm/varshney2011/*.xls": "celegans-table",
     "worm/white1986_witvliet2020/*.csv": "celegans-table", "worm/white1986_witvliet2020/*.xlsx": "celegans-table",
     "worm/white1986_witvliet2020/*.json": "celegans-table",
+    "neuropixels/**/*.mat": "mat-spikes", "neuropixels/**/*.rds": "steinmetz-counts",
+    "neuropixels/**/*.npz": "steinmetz-counts",
     "worm/openworm/*.xls": "celegans-table", "worm/randi2023/*.xlsx": "celegans-table",
 }  # fmt: skip
 
@@ -182,7 +184,6 @@ def test_real_files_are_recognised(pattern, data_dir) -> None:
         "worm/README.md",
         "vessel/vesselgraph_example/example_edges.csv",
         "eeg/mne_bids_tiny/participants.tsv",
-        "neuropixels/stevenson_m1/m1_stevenson_2011.mat",
     ],
 )
 def test_real_files_of_no_known_format_are_refused_with_the_list_of_formats(path, data_dir, run, tmp_path) -> None:
