@@ -206,6 +206,10 @@ class EventSessions:
         """Number of chosen units over all records; global ids are below it."""
         return int(self._first_id[-1])
 
+    def first_id(self, record: int) -> int:
+        """Return the global id of a record's first unit; that of the next record is the end of its ids."""
+        return int(self._first_id[record])
+
     def unit_table(self, columns: Sequence[str] = ()) -> pd.DataFrame:
         """Return the chosen units: one row per global id, ``record``, ``unit_id``, and columns of the unit table.
 

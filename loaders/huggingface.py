@@ -2,7 +2,8 @@
 
 Rows, columns and types are those of :mod:`connectome.rows`, the same as in a published version: identifiers first,
 values in the source's type. :func:`to_dataset` gives random access, :func:`to_iterable` a stream that is sharded by
-record and resumes from its ``state_dict``.
+record and resumes from its ``state_dict``. :func:`to_spike_dataset` has one row per window of spikes, with the ticks of
+every unit.
 
 The library's own formats ``"numpy"`` and ``"torch"`` turn lists of floats into float32 and lists of integers into
 int64 (datasets 5.2, ``formatting/np_formatter.py``); ask for ``with_format("numpy", dtype=numpy.float64)`` or
@@ -31,13 +32,14 @@ from connectome.store import Version, open_version
 from connectome.store.atomic import publish, temporary
 from connectome.store.canonical import json_digest
 
+from .huggingface_events import to_spike_dataset, to_spike_iterable
 from .specs import as_version
 
 if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
 
-__all__ = ["features", "table_names", "to_dataset", "to_iterable"]
+__all__ = ["features", "table_names", "to_dataset", "to_iterable", "to_spike_dataset", "to_spike_iterable"]
 
 FINGERPRINT_CHARACTERS = 16
 """As many as the library's own fingerprints have."""

@@ -42,7 +42,7 @@ def session(name: str, *, n_spikes: int = 900, seed: int = 0) -> xr.DataTree:
     onset = np.arange(low + 0.25, high - 0.5, 0.5)
     onset[2] = np.nan
     scene = [("", *SCENES)[at % 4] for at in range(len(onset))]
-    # The same names, with other codes in another session.
+    # The same names, with other codes elsewhere.
     order = SCENES if name == "s1" else SCENES[::-1]
     groups = {
         "spikes": schema.events(
