@@ -32,8 +32,8 @@ __all__ = ["companions", "read", "sniff"]
 Array = np.ndarray[Any, Any]
 
 TIMES, CLUSTERS, TEMPLATE_OF, PARAMS = "spike_times.npy", "spike_clusters.npy", "spike_templates.npy", "params.py"
-ARRAYS = (TIMES, CLUSTERS, TEMPLATE_OF, "amplitudes.npy", "templates.npy", "channel_map.npy", "channel_positions.npy",
-          "channel_shanks.npy")  # fmt: skip
+ARRAYS = (TIMES, CLUSTERS, TEMPLATE_OF, "amplitudes.npy", "templates.npy", "templates_ind.npy", "channel_map.npy",
+          "channel_positions.npy", "channel_shanks.npy")  # fmt: skip
 TABLES = ("cluster_*.tsv", "cluster_*.csv")
 MOST_TEMPLATES = 1 << 24
 _IDS = ("cluster_id", "id")
@@ -187,8 +187,10 @@ def _tables(files: Mapping[str, Path]) -> tuple[dict[str, dict[int, str]], set[i
     listed: set[int] = set()
     names = [name for name in files if name.endswith((".tsv", ".csv"))]
     for name in sorted(names, key=lambda item: (item.startswith("cluster_info"), item)):
-        # phy before version 2 wrote tabs under the name of CSV.
         cells = read_cells(files[name], "\t")
+        if len(cells) == 1 and "," in next(iter(cells)):
+            # phy before version 2 wrote tabs under the name of CSV, others write commas.
+            cells = read_cells(files[name], ",")
         key = next((word for word in _IDS if word in cells), None)
         if key is None:
             raise FormatError(
@@ -239,6 +241,10 @@ def _per_event(
         n_templates = shapes.shape[0]
         dims = ("template", "template_sample", "template_channel")
         variables["templates"] = column(dims, shapes, "Templates as stored (whitened, without a unit)", "1")
+        if "templates_ind.npy" in files:
+            variables["template_channels"] = column(
+                dims[::2], _template_channels(files["templates_ind.npy"], shapes.shape), "Row of electrodes", "1"
+            )
     if TEMPLATE_OF in files:
         which = _whole(files[TEMPLATE_OF], len(samples))
         if n_templates is not None and which.size and which.max() >= n_templates:
@@ -262,6 +268,19 @@ def _per_event(
             "unit_id", main, "Template of most of the unit's spikes", "1", missing_value=-1
         )
     return variables
+
+
+def _template_channels(path: Path, shape: tuple[int, ...]) -> Array:
+    """Return the channel of every column of every template, -1 or the number of channels where there is none."""
+    values = read_npy(path, kinds="iuf")
+    # A comparison with NaN is false.
+    whole = (np.abs(values) < MOST_TEMPLATES) & (values == np.floor(values))
+    if values.shape != (shape[0], shape[2]) or not whole.all():
+        raise FormatError(
+            "not the channels of the templates", subject=str(path), expected=f"whole numbers, {(shape[0], shape[2])}",
+            found=f"{values.dtype} {values.shape}",
+        )  # fmt: skip
+    return values.astype(np.int64)
 
 
 def _observed(

@@ -14,6 +14,7 @@ from connectome.errors import ConnectomeError, FormatError, TruncatedError, Unsa
 from connectome.pipelines.cli import main
 from connectome.pipelines.formats import FORMATS, read, recognise
 from connectome.pipelines.formats.phy_params import read_params
+from connectome.spikes import SpikeTrains, bin_counts
 from support.spike_layouts import phy_folder
 
 
@@ -49,6 +50,35 @@ def test_tables_are_typed_and_two_that_differ_are_both_kept(folder: Path) -> Non
     assert spikes["info_group"].values.tolist() == ["good", "good", "", ""]
     assert spikes["ch"].values.tolist() == [1, 3, 2, -1]
     assert np.array_equal(spikes["depth"].values, [20.5, 40.0, np.nan, np.nan], equal_nan=True)
+
+
+def test_tables_with_commas_are_read_like_those_with_tabs(folder: Path) -> None:
+    (folder / "cluster_metrics.csv").write_text("cluster_id,isi\n2,0.25\n")
+    found = read(folder)["spikes"]["isi"].values
+    assert np.array_equal(found, [np.nan, 0.25, np.nan, np.nan], equal_nan=True)
+
+
+def test_sparse_templates_keep_their_channels_and_wrong_ones_are_refused(folder: Path) -> None:
+    channels = np.tile([3.0, 1.0, 0.0, 4.0], (3, 1))
+    np.save(folder / "templates_ind.npy", channels)
+    assert np.array_equal(read(folder)["spikes"]["template_channels"].values, channels)
+    for wrong in (channels[:2], channels + 0.5, np.full((3, 4), np.nan)):
+        np.save(folder / "templates_ind.npy", wrong)
+        with pytest.raises(FormatError, match="channels of the templates"):
+            read(folder)
+
+
+def test_bins_of_the_record_count_every_spike_of_the_folder(folder: Path) -> None:
+    arrays = phy_folder(folder)
+    tree = read(folder, rate_hz=30000, duration_s=10)
+    edges_s = np.arange(101) / 10
+    found = bin_counts(SpikeTrains.of(tree["spikes"].to_dataset()), edges_s)
+    # 0.1 s are 3000 samples, so whole numbers decide.
+    oracle = np.zeros((4, 100), dtype=np.int64)
+    rows = {0: 0, 2: 1, 7: 2}
+    for sample, cluster in zip(arrays["spike_times"][:, 0].tolist(), arrays["spike_clusters"].tolist(), strict=True):
+        oracle[rows[cluster], sample // 3000] += 1
+    assert np.array_equal(found, oracle)
 
 
 def test_the_template_of_a_unit_is_that_of_most_of_its_spikes(folder: Path) -> None:
