@@ -53,6 +53,8 @@ SOURCES: dict[str, str] = {
     "vascgraph2019": "vascgraph2019:VascGraph2019",
     "winding2023": "winding2023:Winding2023",
     "allen_visual_coding": "allen_visual_coding:AllenVisualCoding",
+    "allen_visual_behavior_neuropixels": "allen_visual_behavior:AllenVisualBehavior",
+    "steinmetz2019": "steinmetz2019:Steinmetz2019",
     "peyrache_a2929": "peyrache_a2929:PeyracheA2929",
     "svoboda_alm": "svoboda_alm:SvobodaAlm",
 }

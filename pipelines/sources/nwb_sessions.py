@@ -53,11 +53,19 @@ class SessionSource:
                 rejected.append(Rejected(path, "not named as the sessions of the source are", "not-data"))
             elif record in jobs:
                 rejected.append(Rejected(path, f"the session is read from {jobs[record].inputs[0].path}", "not-data"))
-            elif reason := _why_not(raw[path]):
+            elif reason := self.why_not(raw[path]):
                 rejected.append(Rejected(path, reason, "format"))
             else:
                 jobs[record] = Job(self.id, record, (raw[path],), self.params(path))
         return Discovery(tuple(jobs[name] for name in sorted(jobs)), tuple(rejected))
+
+    def why_not(self, raw: RawFile) -> str:
+        """Return why a file is not an NWB session; empty where it is one."""
+        try:
+            return "" if sniff(raw.local) else "no NWB session in the file"
+        except FormatError as error:
+            # The reason is stored in a version, so it must not hold a path of this machine.
+            return str(error).replace(str(raw.local), raw.path)
 
     def params(self, path: str) -> dict[str, Any]:  # noqa: ARG002 - for those who need some
         """Return what else a record depends on."""
@@ -78,18 +86,10 @@ class SessionSource:
         for name in ("citation", "doi", "licence"):
             if name in said:
                 tree.attrs[f"source_{name}"] = said[name]
-            tree.attrs[name] = self.about[name]
+            if name in self.about:
+                tree.attrs[name] = self.about[name]
         return tree
 
     def expected(self) -> Expected:
         """Return the published counts."""
         return Expected(self.facts)
-
-
-def _why_not(raw: RawFile) -> str:
-    """Return why a file is not an NWB session; empty where it is one."""
-    try:
-        return "" if sniff(raw.local) else "no NWB session in the file"
-    except FormatError as error:
-        # The reason is stored in a version, so it must not hold a path of this machine.
-        return str(error).replace(str(raw.local), raw.path)

@@ -356,6 +356,34 @@ class TestAllenVisualCodingOnItsLayout(GraphLayoutContract):
         assert set(manifest.records) == set(self.records)
 
 
+class TestAllenVisualBehaviorOnItsLayout(GraphLayoutContract):
+    source = "allen_visual_behavior_neuropixels"
+    records = ("1043752325", "1044385384")
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        home = folder / "allen_visual_behavior_neuropixels"
+        cached = home / "behavior_ecephys_sessions/1043752325/ecephys_session_1043752325.nwb"
+        allen_layouts.session(cached, 1043752325, seed=3)
+        allen_layouts.session(home / "sub-524761/sub-524761_ses-1044385384.nwb", 1044385384, seed=4)
+
+    def test_every_record_names_its_animal_its_condition_and_its_file(
+        self, result: IngestResult, manifest: Manifest
+    ) -> None:
+        """No DOI of the dandiset is known here: its page stands in the place of one."""
+        for name in result.added:
+            attributes = manifest.records[name].attributes
+            for attribute in ("subject", "species", "data_file", "url", "licence"):
+                assert attributes.get(attribute), f"{name} has no {attribute}"
+
+
+@pytest.mark.data
+class TestSteinmetz2019(PartlyAtHand):
+    source = "steinmetz2019"
+    mirror = "neuropixels"
+    allow_missing = True
+
+
 @pytest.mark.data
 class TestSvobodaAlm(PartlyAtHand):
     source = "svoboda_alm"
