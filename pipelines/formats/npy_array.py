@@ -6,7 +6,9 @@ NumPy Enhancement Proposal 1 and ``numpy.lib.format``: a magic, a header with dt
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -79,8 +81,11 @@ def read_array(
     """
     try:
         version = np.lib.format.read_magic(stream)
-        shape, fortran, dtype = _HEADERS[version](stream)
-    except (ValueError, KeyError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+        with warnings.catch_warnings():
+            # NumPy takes a damaged header for one of Python 2, says so, and tokenizes it.
+            warnings.simplefilter("ignore")
+            shape, fortran, dtype = _HEADERS[version](stream)
+    except (ValueError, KeyError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError) as error:
         raise FormatError(
             "not an array of NumPy", subject=subject, place=place, found=" ".join(str(error).split())[:200]
         ) from error
