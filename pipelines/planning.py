@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,9 +18,21 @@ from .making import recipe_of
 from .sources import load_source
 
 if TYPE_CHECKING:
+    from connectome.catalog import Licence
     from connectome.store import Repository
 
-__all__ = ["Plan", "PlannedFile", "PlannedParent", "PlannedRecord", "chosen_files", "discover", "plan", "sources_of"]
+__all__ = [
+    "Plan",
+    "PlannedFile",
+    "PlannedParent",
+    "PlannedRecord",
+    "chosen_files",
+    "discover",
+    "plan",
+    "sources_of",
+    "strict_licences",
+    "terms_of",
+]
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,7 @@ class PlannedFile:
     here: bool
     """Whether it is in the cache already."""
     optional: bool
+    licence: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,11 @@ class Plan:
     """Of a derived dataset."""
 
     @property
+    def terms(self) -> tuple[Licence, ...]:
+        """Licences of the files to be fetched that forbid commercial use or passing on, by id."""
+        return strict_licences(file.licence for file in self.files if not file.here)
+
+    @property
     def fetch_bytes(self) -> int:
         """Bytes to be fetched, of the files whose size is known."""
         return sum(file.size_bytes or 0 for file in self.files if not file.here)
@@ -82,6 +100,9 @@ class Plan:
             "dataset": self.dataset,
             "latest": self.latest,
             "fetch_bytes": self.fetch_bytes,
+            "terms": [
+                {"licence": item.id, "title": item.title, "url": item.url, "note": item.note} for item in self.terms
+            ],
             "files": [vars(file) | {} for file in self.files],
             "records": [
                 {"source": item.source, "record": item.record, "action": item.action, "why": list(item.why)}
@@ -199,10 +220,11 @@ def plan(repository: Repository, dataset: str, *, select: str | None = None) -> 
                 file.size_bytes,
                 here[file.path] is not None,
                 file.optional or file.pattern,
+                file.licence,
             )
             for file in chosen
         )
-        if all(here[file.path] is not None or file.optional or file.pattern for file in chosen):
+        if all(here[file.path] is not None or _may_be_missing(file) for file in chosen):
             found = discover(source, RawFiles([raw for raw in here.values() if raw is not None]), select=select)
             rejected.extend(found.rejected)
             records.extend(_planned(job, known, latest.records if latest else {}) for job in found.jobs)
@@ -217,6 +239,25 @@ def plan(repository: Repository, dataset: str, *, select: str | None = None) -> 
         raise NotFoundError("no record matches", subject=select, place=dataset, hint=f"connectome plan {dataset}")
     version = latest.version if latest else None
     return Plan(dataset, version, tuple(files), tuple(records), tuple(rejected), tuple(parents))
+
+
+def strict_licences(names: Iterable[str | None]) -> tuple[Licence, ...]:
+    """Return those of some licences that forbid commercial use or passing on, by id."""
+    from connectome.catalog import LICENCES
+
+    found = [LICENCES[name] for name in sorted({name for name in names if name}) if name in LICENCES]
+    return tuple(item for item in found if not (item.commercial and item.redistribution))
+
+
+def terms_of(dataset: str, *, select: str | None = None) -> tuple[Licence, ...]:
+    """Return the licences of the raw files of a dataset that forbid commercial use or passing on, by id."""
+    sources = [source for source in sources_of(dataset) if not isinstance(source, DerivedDataset)]
+    return strict_licences(file.licence for source in sources for file in chosen_files(source, select))
+
+
+def _may_be_missing(file: RemoteFile) -> bool:
+    """Tell whether an ingest goes on without a file: as fetching does, where it has no checksum and is not needed."""
+    return file.pattern or (file.optional and not (file.sha256 or file.md5))
 
 
 def _expanded(file: RemoteFile, cache: Cache) -> list[RemoteFile]:

@@ -39,6 +39,11 @@ def run(args: argparse.Namespace, output: Output) -> int:
         found = plan(repository, args.dataset, select=args.select)
         output.result(found.as_dict(), describe(found))
         return 0
+    from ..planning import terms_of
+    from .plan import terms_line
+
+    for licence in terms_of(args.dataset, select=args.select):
+        output.note(terms_line(licence))
     chosen = {"select": args.select, "mirror": args.mirror, "runner": args.runner, "workers": args.workers,
               "allow_missing": args.allow_missing}  # fmt: skip
     if args.flow:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from connectome.display.text import human_bytes, table_text
 
 if TYPE_CHECKING:
+    from connectome.catalog import Licence
+
     from ..planning import Plan
     from .output import Output
 
@@ -40,7 +42,13 @@ def describe(plan: Plan) -> str:
     lines = [
         f"{plan.dataset}: latest version {plan.latest or 'none'}",
         told,
+        *(terms_line(item) for item in plan.terms),
         "",
         table_text(("record", "source", "action", "why"), rows),
     ]
     return "\n".join(lines)
+
+
+def terms_line(licence: Licence) -> str:
+    """Return what a licence that is not open asks for, in one line."""
+    return f"terms: {licence.title} ({licence.id}): {licence.note} {licence.url or ''}".rstrip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import xarray as xr
 from connectome import schema
 from connectome.errors import FormatError
 from connectome.pipelines import read
+from connectome.pipelines.cli import main
 from connectome.pipelines.homogenise.id_tables import join, read_id_table
 from connectome.pipelines.homogenise.visual_coding_patches import PATCHES, Session, apply_patches
 from connectome.pipelines.ingest import ingest
@@ -186,6 +188,22 @@ def test_the_archive_lists_32_sessions_and_182_lfp_files_with_their_checksums() 
     for file in files:
         assert len(file.sha256 or "") == 64
         assert file.url.startswith("https://api.dandiarchive.org/api/assets/")
+
+
+def test_the_terms_of_use_are_shown_by_the_plan_and_before_an_ingest(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = ["--root", str(tmp_path / "root")]
+    assert main(["plan", "mouse-visual-coding", "--select", "715093703", "--json", *root]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {item["licence"] for item in document["terms"]} == {"Allen-terms", "Allen-software"}
+    assert document["fetch_bytes"] == 2_856_232_912 + sum(
+        file.size_bytes or 0 for file in load_source("allen_visual_coding").files() if "/article/" in file.path
+    )
+    assert [(item["record"], item["action"]) for item in document["records"]] == [("715093703", "make")]
+    assert main(["ingest", "mouse-visual-coding", "--mirror", str(folder), "--allow-missing", *root]) == 0
+    told = capsys.readouterr().err
+    assert "terms: Terms of use of the Allen Institute (Allen-terms)" in told
 
 
 @pytest.mark.parametrize(
