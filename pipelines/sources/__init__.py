@@ -55,6 +55,7 @@ SOURCES: dict[str, str] = {
     "allen_visual_coding": "allen_visual_coding:AllenVisualCoding",
     "allen_visual_behavior_neuropixels": "allen_visual_behavior:AllenVisualBehavior",
     "steinmetz2019": "steinmetz2019:Steinmetz2019",
+    "ibl_brainwide": "ibl_brainwide:IblBrainwide",
     "peyrache_a2929": "peyrache_a2929:PeyracheA2929",
     "svoboda_alm": "svoboda_alm:SvobodaAlm",
 }

@@ -15,7 +15,7 @@ from contract.source_contract import GOLDEN, SourceContract, write_golden
 from connectome.catalog import load_catalog
 from connectome.pipelines.fetch import fetch
 from connectome.pipelines.sources import SOURCES, load_source
-from support import allen_layouts, fly_layouts, worm_layouts, worm_mat_layouts
+from support import allen_layouts, fly_layouts, spike_layouts, worm_layouts, worm_mat_layouts
 
 if TYPE_CHECKING:
     from connectome.pipelines.ingest import IngestResult
@@ -374,6 +374,26 @@ class TestAllenVisualBehaviorOnItsLayout(GraphLayoutContract):
         for name in result.added:
             attributes = manifest.records[name].attributes
             for attribute in ("subject", "species", "data_file", "url", "licence"):
+                assert attributes.get(attribute), f"{name} has no {attribute}"
+
+
+class TestIblBrainwideOnItsLayout(GraphLayoutContract):
+    source = "ibl_brainwide"
+    records = ("47be9ae4-290f-46ab-b047-952bc3a1a509", "56f2a378-78d2-4132-b3c8-8c1ba82be598")
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        mouse = folder / "ibl_brainwide/angelakilab/Subjects/NYU-11"
+        spike_layouts.alf_folder(mouse / "2020-02-18/001/alf/probe00/pykilosort", seed=1)
+        spike_layouts.alf_folder(mouse / "2020-02-21/001/alf/probe01", seed=2)
+
+    def test_every_record_names_its_animal_its_condition_and_its_file(
+        self, result: IngestResult, manifest: Manifest
+    ) -> None:
+        """The article's DOI is not known here: its page stands in the place of one."""
+        for name in result.added:
+            attributes = manifest.records[name].attributes
+            for attribute in ("subject", "species", "data_file", "url", "licence", "lab", "session_id"):
                 assert attributes.get(attribute), f"{name} has no {attribute}"
 
 
