@@ -24,6 +24,7 @@ from connectome.splits import (
     Split,
     StratifiedGroupedSplit,
     TimeBlockSplit,
+    TrialSplit,
     plan_from_dict,
     plan_from_options,
 )
@@ -39,6 +40,7 @@ PLAN_OF_EACH_KIND = [
     GroupedFolds(by="subject", n_folds=4, stratify="strain"),
     HeldOutFold(folds=GroupedFolds(by="subject", n_folds=3), test=0, val=1),
     PublishedSplit(column="part", by="subject"),
+    TrialSplit(fractions=THIRDS, gap_s=0.5, by=("source", "subject"), seed=3),
 ]
 each_plan = pytest.mark.parametrize("plan", PLAN_OF_EACH_KIND, ids=lambda plan: plan.kind)
 
@@ -65,6 +67,8 @@ def generated() -> pd.DataFrame:
             "strain": [letters[i % 3] for i in range(24)],
             "part": [("train", "test")[i % 12 // 6] for i in range(24)],
             "duration_s": [100.0 + 7 * i for i in range(24)],
+            "start_s": [0.0] * 24,
+            "stop_s": [100.0 + 7 * i for i in range(24)],
         }
     )
 
