@@ -68,14 +68,17 @@ def test_search_by_kind_wants_all_of_them_and_by_species_any(catalog: Catalog):
     flies = ["flyvis", "flywire", "hemibrain", "larva-connectome", "malecns"]
     vessels = ["human-vessels", "simulated-retina-vessels", "vessel-samples"]
     assert list(catalog.search(kinds="graph")) == sorted([*graphs, *flies, *vessels, "microns"])
-    assert list(catalog.search(kinds=["series", "table"])) == ["celegans-activity"]
+    mice = [f"mouse-{name}" for name in ("alm-delayed-response", "brainwide-map", "head-direction", "visual-behavior",
+                                         "visual-coding", "visual-decisions")]  # fmt: skip
+    assert list(catalog.search(kinds=["series", "table"])) == ["celegans-activity", *mice]
+    assert list(catalog.search(kinds=["events", "series"])) == mice
     assert list(catalog.search(kinds=["graph", "volume"])) == []
     worms = ["celegans-activity", *graphs]
     assert list(catalog.search(species="Caenorhabditis elegans")) == worms
     assert list(catalog.search(species="c. ELEGANS")) == worms
     assert list(catalog.search(species=["C. elegans", "locusta"])) == [*worms, "grasshopper-spikes"]
     assert list(catalog.search(species="melanogaster")) == flies
-    assert list(catalog.search(species="Mus musculus")) == ["microns", "vessel-samples"]
+    assert list(catalog.search(species="Mus musculus")) == ["microns", *mice, "vessel-samples"]
     assert list(catalog.search("blood vessel", species="Homo sapiens")) == ["human-vessels", "simulated-retina-vessels"]
     assert list(catalog.search(species="Danio rerio")) == []
 
@@ -83,7 +86,11 @@ def test_search_by_kind_wants_all_of_them_and_by_species_any(catalog: Catalog):
 def test_search_by_licence_takes_the_beginning_of_an_id_and_looks_at_every_source(catalog: Catalog):
     worms = ["celegans-activity", "celegans-connectomes", "celegans-consensus"]
     assert list(catalog.search("worm", licence="cc-by")) == worms
-    assert list(catalog.search(licence="cc-by-4.0")) == [*worms, "flywire", "hemibrain", "malecns", "microns"]
+    mice = [
+        f"mouse-{name}" for name in ("alm-delayed-response", "brainwide-map", "visual-behavior", "visual-decisions")
+    ]
+    assert list(catalog.search(licence="cc-by-4.0")) == [*worms, "flywire", "hemibrain", "malecns", "microns", *mice]
+    assert list(catalog.search(licence="allen-terms")) == ["mouse-visual-coding"]
     assert list(catalog.search("worm", licence="GPL-3.0-only")) == ["celegans-activity"]
     assert list(catalog.search(licence=["bsd", "mni"])) == ["grasshopper-spikes", "mni-template", "vessel-samples"]
     graphs = ["celegans-connectomes", "celegans-consensus", "celegans-signalling"]
@@ -147,7 +154,7 @@ def test_a_store_adds_its_versions_and_the_datasets_that_only_it_has(catalog: Ca
     assert joined["my-mice"].licence == "none-stated"
     assert joined["mni-template"].listed
     assert joined.versions("my-mice") == ["1.0.0"]
-    assert joined.search("mice").as_json()[0]["latest"] == "1.0.0"
+    assert joined.search("my-mice").as_json()[0]["latest"] == "1.0.0"
     frame = joined.to_frame()
     assert list(frame.columns) == ["title", "kinds", "species", "licence", "sources", "versions", "latest"]
     assert frame.loc["my-mice", "latest"] == "1.0.0"
