@@ -185,7 +185,7 @@ def test_a_stored_plan_with_fields_more_or_less_is_refused(plan):
     with pytest.raises(UsageError, match="not a plan"):
         plan_from_dict({**stored, "surprise": 1})
     needed = {"grouped": "by", "stratified": "stratify", "time-blocks": "gap_s", "folds": "n_folds"}
-    needed |= {"held-out-fold": "test", "published": "column"}
+    needed |= {"held-out-fold": "test", "published": "column", "trials": "gap_s"}
     less = copy.deepcopy(stored)
     del less[needed[plan.kind]]
     with pytest.raises(UsageError, match="not a plan"):
