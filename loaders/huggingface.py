@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connectome.atomic import publish, temporary
 from connectome.errors import MissingExtraError
 from connectome.rows import (
     DEFAULT_SPLIT,
@@ -28,7 +29,6 @@ from connectome.rows import (
     tables,
 )
 from connectome.store import Version, open_version
-from connectome.store.atomic import publish, temporary
 from connectome.store.canonical import json_digest
 
 from .specs import as_version

@@ -15,7 +15,7 @@ import xarray as xr
 from connectome import schema
 from connectome.errors import DamagedError, UsageError
 
-from . import atomic
+from .. import atomic
 from .archive import ByteSource, LocalBytes, RecordStore, pack
 from .canonical import file_sha256, json_digest, plain
 from .digest import array_digests, combine
