@@ -32,6 +32,7 @@ from .voreen_atlas import read_companion
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ..homogenise.spatial_graph import Column
     from .position_units import VoxelSize
     from .text_rows import Note
 
@@ -373,35 +374,33 @@ def _positions(nodes: Nodes) -> Array:
     return position
 
 
-def _node_columns(nodes: Nodes) -> dict[str, xr.Variable]:
+def _node_columns(nodes: Nodes) -> dict[str, Column]:
     return {
-        "degree": nodes.degree.variable(
+        "degree": nodes.degree.column(
             "node", "Edge rows at the node as the file lists it, a self loop twice", "1", source_column="degree"
         ),
-        "at_sample_border": nodes.border.variable(
+        "at_sample_border": nodes.border.column(
             "node", "Whether the node lies at the border of the sample", None, source_column="isAtSampleBorder"
         ),
     }
 
 
-def _edge_columns(edges: Edges, unit: str, convention: str) -> dict[str, xr.Variable]:
-    columns: dict[str, xr.Variable] = {}
+def _edge_columns(edges: Edges, unit: str, convention: str) -> dict[str, Column]:
+    columns: dict[str, Column] = {}
     for name, about in MEASURES.items():
         units = about.units.format(unit) if unit != "1" else "1"
         sentinel: dict[str, Any] = {"missing_sentinel": NO_VALUE} if about.sentinel else {}
         if name == "curveness":
             sentinel = {"missing_sentinel": "inf"}
-        columns[about.name] = edges.measure[name].variable(
-            "edge", about.long_name, units, source_column=name, **sentinel
-        )
+        columns[about.name] = edges.measure[name].column("edge", about.long_name, units, source_column=name, **sentinel)
     for name, spool in zip(DEGREES, edges.degree, strict=True):
-        columns[name] = spool.variable("edge", DEGREE_MEANING[convention], "1", source_column=name)
-    columns["n_voxels"] = edges.voxels.variable("edge", "Voxels of the centre line", "1", source_column="num_voxels")
-    columns["ends_at_sample_border"] = edges.border.variable(
+        columns[name] = spool.column("edge", DEGREE_MEANING[convention], "1", source_column=name)
+    columns["n_voxels"] = edges.voxels.column("edge", "Voxels of the centre line", "1", source_column="num_voxels")
+    columns["ends_at_sample_border"] = edges.border.column(
         "edge", "Whether an end lies at the border of the sample", None, source_column="hasNodeAtSampleBorder"
     )
     if not edges.in_order:
-        columns["edge_id"] = edges.id.variable("edge", "Id of the edge in the file", "1", source_column="id")
+        columns["edge_id"] = edges.id.column("edge", "Id of the edge in the file", "1", source_column="id")
     return columns
 
 

@@ -26,11 +26,12 @@ from .text_rows import split_table
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ..homogenise.spatial_graph import Column
     from .text_rows import Note
 
 __all__ = ["read_companion"]
 
-Found = tuple[dict[str, "xr.Variable"], dict[str, "xr.Dataset"], "list[Note]"]
+Found = tuple[dict[str, "Column"], dict[str, "xr.Dataset"], "list[Note]"]
 
 NODES_ATLAS: dict[str, Kind] = {
     "id": "whole", "pos_x": "number", "pos_y": "number", "pos_z": "number", "Blob_NumOfVoxels": "whole",
@@ -86,7 +87,7 @@ def read_companion(path: Path, ids: Spool, position: Sequence[Spool], *, block_b
 
 def _nodes_atlas(
     path: Path, header: Header, ids: Spool, position: Sequence[Spool], block_bytes: int
-) -> dict[str, xr.Variable]:
+) -> dict[str, Column]:
     listed = {"id": ids.load()} | dict(
         zip(("pos_x", "pos_y", "pos_z"), (item.load() for item in position), strict=True)
     )
@@ -116,18 +117,18 @@ def _nodes_atlas(
             words.append(block.columns[name])
     _check_length(path, n_rows, len(ids), whole=True)
     return {
-        "region_id": columns["Blob_AtlasLabel"].variable(
+        "region_id": columns["Blob_AtlasLabel"].column(
             "node", "Structure id of the atlas at the node", "1", source_column="Blob_AtlasLabel"
         ),
-        "blob_n_voxels": columns["Blob_NumOfVoxels"].variable(
+        "blob_n_voxels": columns["Blob_NumOfVoxels"].column(
             "node", "Voxels of the node", "1", source_column="Blob_NumOfVoxels"
         ),
-        "region": texts["Region_Acronym"].variable("Acronym of the brain region", "Region_Acronym"),
-        "region_colour": texts["Region_ColorHex"].variable("Colour of the brain region", "Region_ColorHex"),
+        "region": texts["Region_Acronym"].column("Acronym of the brain region", "Region_Acronym"),
+        "region_colour": texts["Region_ColorHex"].column("Colour of the brain region", "Region_ColorHex"),
     }
 
 
-def _one_hot(path: Path, header: Header, n_nodes: int, block_bytes: int) -> dict[str, xr.Variable]:
+def _one_hot(path: Path, header: Header, n_nodes: int, block_bytes: int) -> dict[str, Column]:
     words = _Words([name.removeprefix(ONE_HOT) for name in header.names])
     n_rows = 0
     for block in read_blocks(path, header, dict.fromkeys(header.names, "whole"), block_bytes=block_bytes):
@@ -145,7 +146,7 @@ def _one_hot(path: Path, header: Header, n_nodes: int, block_bytes: int) -> dict
             _refuse_row(path, header, block, int(np.flatnonzero(wrong)[0]))
         words.append_codes(chosen)
     _check_length(path, n_rows, n_nodes, whole=True)
-    return {"region": words.variable("Acronym of the brain region", f"{ONE_HOT}*")}
+    return {"region": words.column("Acronym of the brain region", f"{ONE_HOT}*")}
 
 
 def _refuse_row(path: Path, header: Header, block: Block, at: int) -> None:
@@ -191,12 +192,12 @@ class _Words:
         """Append codes of the labels that were given."""
         self._column.append(codes)
 
-    def variable(self, long_name: str, source_column: str) -> xr.Variable:
+    def column(self, long_name: str, source_column: str) -> Column:
         """Return the column as a category of nodes."""
         labels = list(self._codes)
         about = schema.category("node", [], labels, long_name, source_column=source_column)
         # Codes of a category are signed.
-        return self._column.variable("node", **about.attrs, units=None, dtype=about.dtype)
+        return self._column.column("node", **about.attrs, units=None, dtype=about.dtype)
 
 
 def _grouped(path: Path, header: Header) -> xr.Dataset:

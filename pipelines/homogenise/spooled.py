@@ -13,7 +13,7 @@ import tempfile
 import threading
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -165,10 +165,10 @@ class Spool:
                 raise OSError("a spooled column has become shorter")
             buffer, offset = buffer[n_read:], offset + n_read
 
-    def variable(
+    def column(
         self, dims: str | Sequence[str], long_name: str, units: str | None, *, dtype: Any = None, **attrs: Any
-    ) -> xr.Variable:
-        """Return the column as a lazy variable.
+    ) -> Callable[[Array], xr.Variable]:
+        """Return a function from row numbers to the lazy variable of these rows.
 
         Parameters
         ----------
@@ -180,21 +180,26 @@ class Spool:
             Another type that holds the numbers.
         """
         about = {"long_name": long_name, **({} if units is None else {"units": units}), **attrs}
-        return xr.Variable(dims, indexing.LazilyIndexedArray(_Spooled(self, dtype)), attrs=about)
+        stored = self.dtype if dtype is None else np.dtype(dtype)
+
+        def rows(order: Array) -> xr.Variable:
+            return xr.Variable(dims, indexing.LazilyIndexedArray(_SpooledRows(self, order, stored)), attrs=about)
+
+        return rows
 
 
-class _Spooled(BackendArray):  # type: ignore[no-untyped-call,misc]
-    """A spooled column as xarray's backends see it."""
+class _SpooledRows(BackendArray):  # type: ignore[no-untyped-call,misc]
+    """Rows of a spooled column as xarray's backends see them; the row numbers are shared by all columns of a table."""
 
-    def __init__(self, spool: Spool, dtype: Any) -> None:
-        self._spool = spool
-        self.shape, self.dtype = (len(spool),), spool.dtype if dtype is None else np.dtype(dtype)
+    def __init__(self, spool: Spool, order: Array, dtype: np.dtype[Any]) -> None:
+        self._spool, self._order = spool, order
+        self.shape, self.dtype = order.shape, dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._take)
 
     def _take(self, key: tuple[Any, ...]) -> Any:
-        return self._spool.kept()[key].astype(self.dtype, copy=False)
+        return self._spool.kept()[self._order[key]].astype(self.dtype, copy=False)
 
 
 def _spooled(kind: SpoolKind, values: Array) -> Spool:
