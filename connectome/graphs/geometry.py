@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
-THICKNESS = ("radius_avg", "radius", "avg_radius", "radius_mean", "thickness", "diameter")
+THICKNESS = ("radius_avg", "radius", "radius_mean", "vessel_radius", "node_radius", "thickness", "diameter")
 """Columns that say how thick an edge is, the one to prefer first; what each is called is what it is."""
 BLOCK_ITEMS = 1 << 20
 

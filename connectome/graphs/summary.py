@@ -38,6 +38,7 @@ __all__ = [
     "edge_regions",
     "region_columns",
     "summarise_graph",
+    "summarise_regions",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -45,7 +46,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 REGION_COLUMNS = ("region", "structure", "brain_region", "vessel_class", "vessel_type", "type", "role", "node_kind")
 """Categories by which parts are told apart unless another is asked for, the most telling first."""
 BETWEEN, UNNAMED = "between regions", "no region given"
-STRUCTURE = frozenset({"source", "target", "edge_type", "out_edge", "in_edge", "edge_row", "node_row"})
+STRUCTURE = frozenset({"node", "source", "target", "edge_type", "out_edge", "in_edge"})
 """Columns that say how the graph hangs together, not what was measured."""
 MOST_COMPONENTS = 20
 """Sizes of components that are listed, the largest."""
@@ -266,6 +267,29 @@ def summarise_graph(dataset: xr.Dataset, *, by: str | None = None) -> GraphSumma
     )
 
 
+def summarise_regions(dataset: xr.Dataset, column: str) -> dict[str, Region]:
+    """Describe length and thickness of the edges of every region.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        A graph group.
+    column : str
+        Category of nodes or edges; see :func:`edge_regions`.
+
+    Returns
+    -------
+    dict of str to Region
+        Those with most edges first; edges without a region and those between regions last.
+
+    Raises
+    ------
+    UsageError
+        When there is no such category.
+    """
+    return _regions(dataset, column, edge_lengths(dataset), edge_thickness(dataset))
+
+
 def _of(measure: EdgeMeasure | None, chosen: Array | None = None) -> Distribution | None:
     if measure is None:
         return None
@@ -281,7 +305,7 @@ def _measured(dataset: xr.Dataset) -> list[tuple[str, str]]:
         and variable.dtype.kind in "biuf"
         and not is_category(variable)
         and name not in STRUCTURE
-        and name != "node"
+        and not str(name).endswith(("_id", "_row"))
     ]
 
 
