@@ -1,8 +1,8 @@
 """The proof that a link prediction task does not leak.
 
 :func:`prove_links` looks at the pairs, the graph and the plan only. It counts with pairs of node numbers as the graph
-stores them and shares no step with the code that made the task, so one that was edited, or made elsewhere, is held to
-the same rules.
+stores them and shares no step with the code that made the task but the look-up of sorted numbers, so a task that was
+edited, or made elsewhere, is held to the same rules.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ..schema import decode
 from .link_plan import TRAIN
 from .pairs import positions_of
 from .point_grid import PointGrid
+from .sorted_keys import among, distinct
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -87,7 +88,7 @@ def prove_links(task: LinkTask, graph: xr.Dataset) -> LinkProof:
         if len(pair) and (pair.min() < 0 or pair.max() >= n_nodes):
             problems.append(f"{name} name nodes that the graph does not have")
     problems += _repeated(positives, "positives")
-    strange = {part: int((~np.isin(keys, chosen)).sum()) for part, keys in positives.items()}
+    strange = {part: int((~among(keys, chosen)).sum()) for part, keys in positives.items()}
     problems += [f"{count} positives of {part} are no edges" for part, count in strange.items() if count]
     n_left_out = int(task.facts.get("n_crossing", 0)) + int(task.facts.get("n_guarded", 0))
     n_placed = sum(map(len, positives.values()))
@@ -97,7 +98,7 @@ def prove_links(task: LinkTask, graph: xr.Dataset) -> LinkProof:
         keys = {part: _numbers(pair, n_nodes) for part, pair in parts.items()}
         problems += _repeated(keys, f"{kind} negatives")
         for part, own in keys.items():
-            joined = int(np.isin(own, edges).sum())
+            joined = int(among(own, edges).sum())
             if joined:
                 problems.append(f"{joined} {kind} negatives of {part} are edges")
             if len(own) != task.plan.ratio * len(positives.get(part, ())):
@@ -125,10 +126,10 @@ def _edges(graph: xr.Dataset, task: LinkTask) -> tuple[Array, Array]:
     ends = np.stack([np.asarray(graph[end].values) for end in ("source", "target")], axis=1).astype(np.int64)
     numbers = _numbers(ends, int(graph.sizes["node"]))
     joined = ends[:, 0] != ends[:, 1]
-    every = np.unique(numbers[joined])
+    every = distinct(numbers[joined])
     if task.plan.edge_types is None:
         return every, every
-    return every, np.unique(numbers[joined & np.isin(decode(graph["edge_type"]), list(task.plan.edge_types))])
+    return every, distinct(numbers[joined & np.isin(decode(graph["edge_type"]), list(task.plan.edge_types))])
 
 
 def _numbers(pair: Array, n_nodes: int) -> Array:
@@ -139,11 +140,11 @@ def _numbers(pair: Array, n_nodes: int) -> Array:
 def _repeated(keys: Mapping[str, Array], what: str) -> list[str]:
     problems = []
     for part, own in keys.items():
-        twice = len(own) - len(np.unique(own))
+        twice = len(own) - len(distinct(own))
         if twice:
             problems.append(f"{twice} {what} of {part} are there twice")
     for one, other in combinations(keys, 2):
-        shared = len(np.intersect1d(keys[one], keys[other]))
+        shared = int(among(keys[one], np.sort(keys[other])).sum())
         if shared:
             problems.append(f"{shared} {what} are in {one} and in {other}")
     return problems
@@ -151,12 +152,12 @@ def _repeated(keys: Mapping[str, Array], what: str) -> list[str]:
 
 def _apart(task: LinkTask, graph: xr.Dataset) -> list[str]:
     """List nodes of two parts, and nodes to be predicted from that are too near to those of another part."""
-    used = {part: np.unique(pair) for part, pair in task.positives.items()}
+    used = {part: distinct(pair.ravel()) for part, pair in task.positives.items()}
     for parts in task.negatives.values():
-        used = {part: np.union1d(nodes, parts[part]) for part, nodes in used.items()}
+        used = {part: distinct(np.append(nodes, parts[part])) for part, nodes in used.items()}
     problems = []
     for one, other in combinations(used, 2):
-        shared = len(np.intersect1d(used[one], used[other]))
+        shared = int(among(used[one], used[other]).sum())
         if shared:
             problems.append(f"{shared} nodes are in {one} and in {other}")
     position, _ = positions_of(graph)

@@ -18,16 +18,18 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
-from .negatives import among, too_few
+from .negatives import too_few
 from .pairs import distance_of
 from .point_grid import PointGrid
+from .sorted_keys import among
 
 __all__ = ["BIN_POSITIVES", "MOST_BINS", "draw_matched"]
 
 Array = np.ndarray[Any, Any]
 BIN_POSITIVES, MOST_BINS = 20, 1000
-MOST_TRIED = 1 << 27
-"""Pairs of neighbouring cells up to which a ring is listed: seconds."""
+LISTED, LEAST_LISTED = 32, 1 << 22
+"""Pairs of points in neighbouring cells, per wanted negative and at least, up to which a ring is listed: of these about
+one in twelve lies within the ring, so that there are more pairs than are wanted, and far more in the next ring."""
 LEAST_DRAWS, MOST_DRAWS = 1 << 14, 1 << 20
 POOR, POOR_ROUNDS = 0.001, 8
 """A ring of drawn pairs is given up, its wants going to longer bins, after so many rounds in a row in which a smaller
@@ -83,7 +85,7 @@ def draw_matched(
     step = max(BIN_POSITIVES, -(-len(every) // MOST_BINS))
     extent = position[nodes].max(axis=0) - position[nodes].min(axis=0)
     farthest = math.sqrt(math.fsum((extent * extent).tolist())) * (1 + 1e-9)
-    radii = _radii(position[nodes], longest, farthest)
+    radii = _radii(position[nodes], longest, farthest, max(LEAST_LISTED, LISTED * wanted))
     edges = np.unique(np.concatenate([[0.0], every[step::step], radii[radii < longest], [longest]]))
     # An edge belongs to the bin below it at the far end only.
     edges[-1] = np.nextafter(longest, np.inf)
@@ -116,12 +118,12 @@ def draw_matched(
     return {part: np.concatenate([*pieces, np.zeros(0, dtype=np.int64)]) for part, pieces in found.items()}, n_longer
 
 
-def _radii(position: Array, longest: float, farthest: float) -> Array:
+def _radii(position: Array, longest: float, farthest: float, most_tried: int) -> Array:
     """Return the outer radii of the rings, rising: the first is listed, each further one is twice as wide."""
     radius = longest
     while True:
         grid = PointGrid(position, radius)
-        if int((np.diff(grid.pointer) * grid.n_around()).sum()) <= MOST_TRIED:
+        if int((np.diff(grid.pointer) * grid.n_around()).sum()) <= most_tried:
             break
         radius /= 2
     radii = [radius]

@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import NotFoundError, UsageError
 from ..schema import decode, groups
 from .keyed import keyed, names_of
+from .sorted_keys import distinct
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -171,7 +172,7 @@ def links_of(graph: xr.Dataset, *, edge_types: Sequence[str] | None = None, subj
         pair=np.stack([unique // max(1, n_nodes), unique % max(1, n_nodes)], axis=1),
         edge=rows[first],
         n_rows=count,
-        taken=unique if edge_types is None else np.unique(keys[joined]),
+        taken=unique if edge_types is None else distinct(keys[joined]),
         n_loops=int((~joined).sum()),
         position=position,
         length=length,
