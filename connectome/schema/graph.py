@@ -161,6 +161,13 @@ def _row_pointer(ends: np.ndarray[Any, Any], n_nodes: int) -> np.ndarray[Any, np
     return pointer
 
 
+def _all_differ(names: np.ndarray[Any, Any]) -> bool:
+    if names.dtype.kind not in "iu":
+        return len(set(names.tolist())) == len(names)
+    in_order = np.sort(names)
+    return not (in_order[1:] == in_order[:-1]).any()
+
+
 def _are_rows(
     ends: np.ndarray[Any, Any], pointer: np.ndarray[Any, Any], order: np.ndarray[Any, Any], n_nodes: int
 ) -> bool:
@@ -183,7 +190,7 @@ def check(dataset: xr.Dataset, path: str) -> list[Problem]:
         return [*problems, Problem(path, "the variables of a graph", f"no {', '.join(missing)}")]
     n_nodes, n_edges = int(dataset.sizes["node"]), int(dataset.sizes["edge"])
     names = dataset["node"].values
-    if len(np.unique(names if names.dtype.kind in "iu" else names.astype(object))) != n_nodes:
+    if not _all_differ(names):
         problems.append(Problem(f"{path}/node", "unique node ids", "duplicates"))
     described = dataset.attrs.get("edge_types", {})
     labels = dataset["edge_type"].attrs.get("flag_labels")
