@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from connectome.store import atomic
+from connectome import atomic
 
 __all__ = ["MappedCache", "default_cache"]
 
