@@ -18,6 +18,7 @@ import numpy as np
 from connectome.errors import FormatError
 
 from .number_stream import NumberStream
+from .text_rows import unfinished
 from .vtk_mesh import CELL_SHAPES, LINE, VERTEX, Mesh, mesh_record
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def read(
         merge_points=merge_points,
         group=group,
         subject=path,
+        warnings=[] if source.binary else unfinished(path),
         title=source.title,
     )
 

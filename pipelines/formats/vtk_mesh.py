@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,10 +55,11 @@ def mesh_record(
     merge_points: Tolerance,
     group: str,
     subject: Path,
+    warnings: Sequence[Mapping[str, str]] = (),
     **attrs: Any,
 ) -> xr.DataTree:
     """Make the record of the lines of a mesh; options as for :func:`~.polylines.line_graph`."""
-    doubts = []
+    doubts = [dict(item) for item in warnings]
     line = np.flatnonzero(mesh.shape == LINE)
     if len(line) < len(mesh.shape):
         doubts.append(
