@@ -85,6 +85,7 @@ class Spool:
     def __init__(self, kind: SpoolKind = "number") -> None:
         self.kind = kind
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the column
+        weakref.finalize(self, self._file.close)
         self._parts: list[tuple[np.dtype[Any], int]] = []
         self._low, self._high = 0, 0
         self._kept: Array | None = None
