@@ -80,7 +80,12 @@ def place_links(links: Links, plan: LinkPlan, *, subject: str) -> Placed:
 
 def _by_blocks(links: Links, plan: LinkPlan, subject: str) -> tuple[Array, Array, dict[str, Any]]:
     if links.position is None or plan.block is None:
-        raise UsageError("blocks need positions", subject=subject, hint="split this graph with kind random")
+        raise UsageError(
+            "blocks need positions",
+            subject=subject,
+            expected="a finite position for every node",
+            hint="split this graph with kind random",
+        )
     position, block = links.position, plan.block
     cube = np.floor(position / block).astype(np.int64)
     shares = list(Fractions(plan.fractions).shares.values())

@@ -188,7 +188,12 @@ def _as_stored(links: Links, keys: Array) -> Array:
 
 
 def _without_positions(kind: str, subject: str) -> UsageError:
-    return UsageError(f"{kind} negatives need positions", subject=subject, hint="use random ones for this graph")
+    return UsageError(
+        f"{kind} negatives need positions",
+        subject=subject,
+        expected="a finite position for every node",
+        hint="use random ones for this graph",
+    )
 
 
 @dataclass(frozen=True)
