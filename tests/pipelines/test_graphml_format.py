@@ -66,7 +66,7 @@ def graphs(draw) -> nx.MultiGraph:
     return made
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(made=graphs())
 def test_what_networkx_writes_is_read_as_networkx_reads_it(tmp_path_factory, made) -> None:
     path = tmp_path_factory.mktemp("graphml") / "graph.graphml"
