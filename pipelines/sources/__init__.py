@@ -52,6 +52,9 @@ SOURCES: dict[str, str] = {
     "microvesselchaste2017": "microvesselchaste2017:MicrovesselChaste2017",
     "vascgraph2019": "vascgraph2019:VascGraph2019",
     "winding2023": "winding2023:Winding2023",
+    "bluebrain_vessels": "bluebrain_vessels:BlueBrainVessels",
+    "vesselgraph2021": "vesselgraph2021:Vesselgraph2021",
+    "vessmorphovis2020": "vessmorphovis2020:VessMorphoVis2020",
 }
 """Source id to ``module:Class`` below this package; imported only when asked for."""
 
