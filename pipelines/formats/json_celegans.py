@@ -22,6 +22,7 @@ from connectome.schema import column, record, series, table
 from ..homogenise.celegans_names import match_labels
 from .celegans_record import SPECIES, neuron_table, taken, warning
 from .flavell_hdf5 import DERIVED, TOLERANCE
+from .flavell_layout import behaviour_series
 from .neuropal_json import roi_labels
 from .neuropal_labels import RoiLabel, label_columns
 from .pointers import refuse_pointer
@@ -294,17 +295,8 @@ def _add_behaviour(
         else:
             warnings.append(warning("not-stored", name, f"shape {values.shape} does not fit {len(stamps)} stamps"))
     if rows:
-        signal = np.stack([values for _, values in rows])
         units = ["unknown" if old else _UNITS.get(name, "unknown") for name, _ in rows]
-        groups["behaviour"] = series(
-            signal,
-            channel=[name for name, _ in rows],
-            units="mixed",
-            long_name="Behaviour, as given per frame of the recording; see channel_unit",
-            time_s=stamps,
-            valid=taken(signal),
-            channels={"channel_unit": column("channel", units, "Unit of the channel")},
-        )
+        groups["behaviour"] = behaviour_series(rows, units, stamps)
 
 
 def _rectangular(value: Any) -> bool:
