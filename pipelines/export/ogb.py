@@ -60,6 +60,8 @@ def write(tree: xr.DataTree, destination: Path, *, group: str | None, to: str) -
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
         made.append(target)
+    # The package writes its own copy there and does not make the folder.
+    (destination / "processed").mkdir()
     for kind, parts in splits.items():
         made.append(destination / "split" / kind / "split_dict.pt")
         write_torch_file(made[-1], parts)
