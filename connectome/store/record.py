@@ -149,14 +149,11 @@ def write_record(tree: xr.DataTree, folder: Path, *, record: str, recipe: Recipe
     """
     check_record_id(record)
     schema.validate(tree, subject=record)
-    arrays = array_digests(tree)
-    content = combine(tree, arrays)
     work = staging / f"{record}.{uuid.uuid4().hex}"
     packed = work / f"record{SUFFIX}"
     try:
-        write_folder(
-            tree, work / "zarr", reserved={"provenance": {"record": record, **recipe.as_dict()}, "digests": arrays}
-        )
+        provenance = {"provenance": {"record": record, **recipe.as_dict()}}
+        content = combine(tree, write_folder(tree, work / "zarr", reserved=provenance, with_digests=True))
         pack(work / "zarr", packed)
         written = open_record(packed)
         if combine(written, array_digests(written)) != content:

@@ -67,7 +67,8 @@ def six_digits(values: Array) -> Array:
 
 def is_short(values: Array) -> bool:
     """Tell whether every float64 is a decimal of six digits that its float32 gives back."""
-    narrow = values.astype(np.float32)
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
     if not np.isfinite(narrow).all():
         values, narrow = values[np.isfinite(values)], narrow[np.isfinite(values)]
     return np.array_equal(six_digits(narrow), values)
