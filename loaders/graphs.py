@@ -278,23 +278,18 @@ def as_features(n_rows: int, columns: Mapping[str, xr.Variable], *, subject: str
     UsageError
         When a column is text.
     """
-    values, masks, names = [], [], []
+    parts: list[tuple[str, Array, Array | bool]] = []
     for name, variable in columns.items():
+        stored = np.asarray(variable.values)
         if is_category(variable):
             codes, labels = variable.attrs["flag_values"], variable.attrs["flag_labels"]
-            known = np.isin(variable.values, codes)
-            for code, label in zip(codes, labels, strict=True):
-                values.append(variable.values == code)
-                masks.append(known)
-                names.append(f"{name}={label}")
+            known = np.isin(stored, codes)
+            parts += [(f"{name}={label}", stored == code, known) for code, label in zip(codes, labels, strict=True)]
         elif variable.dtype.kind in "biuf" and variable.ndim in {1, 2}:
-            table = np.asarray(variable.values, dtype=np.float64)
-            table = table if table.ndim == 2 else table[:, None]
-            axes = variable.attrs.get("axes", range(table.shape[1]))
-            for axis, number in zip(axes, table.T, strict=True):
-                values.append(np.where(np.isnan(number), 0, number))
-                masks.append(~np.isnan(number))
-                names.append(name if variable.ndim == 1 else f"{name}[{axis}]")
+            axes = variable.attrs.get("axes", range(stored.shape[-1])) if variable.ndim == 2 else [None]
+            for axis, number in zip(axes, stored.T if variable.ndim == 2 else [stored], strict=True):
+                given = ~np.isnan(number) if variable.dtype.kind == "f" else True
+                parts.append((name if axis is None else f"{name}[{axis}]", number, given))
         else:
             raise UsageError(
                 "only numbers and categories become features",
@@ -303,9 +298,9 @@ def as_features(n_rows: int, columns: Mapping[str, xr.Variable], *, subject: str
                 found=str(variable.dtype),
                 hint="use graph.column(NAME) and encode the text yourself",
             )
-    empty = np.zeros((n_rows, 0))
-    return NodeFeatures(
-        values=(np.stack(values, axis=1) if values else empty).astype(np.float32),
-        mask=(np.stack(masks, axis=1) if masks else empty).astype(bool),
-        names=tuple(names),
-    )
+    values = np.zeros((n_rows, len(parts)), dtype=np.float32)
+    mask = np.empty((n_rows, len(parts)), dtype=bool)
+    for at, (_, number, given) in enumerate(parts):
+        mask[:, at] = given
+        np.copyto(values[:, at], number, where=given, casting="same_kind")
+    return NodeFeatures(values=values, mask=mask, names=tuple(name for name, _, _ in parts))
