@@ -38,9 +38,6 @@ NOT_NUMBERS = ("nan", "-nan", "NaN", "NAN", "-NAN")
 EXACT = 2**53
 """Whole numbers up to here have a float64 of their own."""
 TILE = 1 << 17
-CHOOSES_PRECISION = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
-"""Whether pandas has several ways to read numbers; from 3.1 on it has one, which is exact. Up to 15 digits the faster
-way was exact as well: a whole number below 2**53 over a power of ten."""
 FIRST_LINE = 2
 """Line of row 0: the header is line 1."""
 
@@ -207,7 +204,6 @@ def _parse_fast(header: Header, kinds: Mapping[str, Kind], text: bytes) -> tuple
             na_values={name: list(NOT_NUMBERS) for name, kind in kinds.items() if kind == "number"},
             skip_blank_lines=False,
             low_memory=False,
-            **({"float_precision": "round_trip" if long else "high"} if CHOOSES_PRECISION else {}),
         )
     except ValueError:
         # pandas' own errors are children of it, and have lost the line.
