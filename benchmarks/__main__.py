@@ -15,7 +15,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("startup", "ingest", "windows", "corpus")
+NAMES = ("startup", "ingest", "windows", "corpus", "sampling")
 RESULTS = Path(__file__).with_name("results.json")
 
 

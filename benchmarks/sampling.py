@@ -40,10 +40,10 @@ def _graph(root: Path) -> Any:
     return open_graph(f"{DATASET}@1/{RECORD}", root=root / "store", cache=root / "cache")
 
 
-def _seeds(n_nodes: int, n_batches: int = BATCHES) -> list[np.ndarray[Any, Any]]:
+def _seeds(n_nodes: int) -> list[np.ndarray[Any, Any]]:
     generator = np.random.default_rng(0)
     size = min(SEEDS, n_nodes // 4)
-    return [generator.choice(n_nodes, size, replace=False) for _ in range(n_batches)]
+    return [generator.choice(n_nodes, size, replace=False) for _ in range(BATCHES)]
 
 
 def _draw(sampler: Any, seeds: list[np.ndarray[Any, Any]]) -> int:
