@@ -168,8 +168,7 @@ def amira(
         width = "" if values.ndim == 1 else f"[{values.shape[1]}]"
         raw = values.astype(values.dtype.newbyteorder(order)).tobytes()
         if coding == "ASCII":
-            rows = values.reshape(len(values), -1)
-            block = b"".join(text(row) for row in rows)
+            block = b"".join(text(row) for row in values)
         else:
             block = zlib.compress(raw) if zipped else raw
         mark = f"@{number}(HxZip,{len(block)})" if zipped and coding != "ASCII" else f"@{number}"
