@@ -8,6 +8,7 @@ FLT_DIG = 6).
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import threading
@@ -49,20 +50,37 @@ def six_digits(values: Array) -> Array:
         float64; NaN also where the decimal's exponent is out of reach.
     """
     wide = values.astype(np.float64, copy=False)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = np.log10(np.abs(wide))
-        power = DIGITS - 1 - np.floor(size)
-        power[~np.isfinite(size)] = 0
-        power[np.abs(power) > LARGEST_POWER] = np.nan
-        scale = 10.0 ** np.abs(power)
-        down = power < 0
-        rounded: Array
-        if down.any():
-            rounded = np.where(down, np.rint(wide / scale) * scale, np.rint(wide * scale) / scale)
-            return rounded
-        rounded = np.rint(wide * scale)
+    exponent = (wide.view(np.int64) >> 52) & 0x7FF
+    size = np.abs(wide)
+    with np.errstate(invalid="ignore"):
+        scale = _SCALE[exponent]
+        # One binary exponent holds at most one power of ten.
+        scale[size >= _NEXT_POWER[exponent]] /= 10
+        rounded: Array = wide * scale
+        np.rint(rounded, out=rounded)
         rounded /= scale
-        return rounded
+    large = np.flatnonzero((size >= 10.0**DIGITS) & np.isfinite(size))
+    if len(large):
+        # Here the scale would be a fraction, which no float64 holds.
+        power = np.floor(np.log10(size[large])) - (DIGITS - 1)
+        power[power > LARGEST_POWER] = np.nan
+        step = 10.0**power
+        rounded[large] = np.rint(wide[large] / step) * step
+    return rounded
+
+
+def _scales() -> tuple[Array, Array]:
+    """Return, by a float64's binary exponent, ten to the power that leaves six digits and the next power of ten."""
+    scale, following = np.full(2048, np.nan), np.full(2048, np.inf)
+    scale[0] = scale[2047] = 1
+    for exponent in range(1, 2047):
+        power = math.floor((exponent - 1023) * math.log10(2))
+        if 0 <= DIGITS - 1 - power <= LARGEST_POWER:
+            scale[exponent], following[exponent] = 10.0 ** (DIGITS - 1 - power), 10.0 ** (power + 1)
+    return scale, following
+
+
+_SCALE, _NEXT_POWER = _scales()
 
 
 def is_short(values: Array) -> bool:
