@@ -14,9 +14,11 @@ from .link_plan import NEGATIVES, LinkPlan
 from .link_proof import LinkProof, prove_links
 from .link_task import LinkReport, LinkTask, make_links, report_links, task_from_record, task_record
 from .pairs import Links, graph_group, links_of
-from .vessel_class import vessel_class, vessel_classes
+from .vessel_class import BOUNDARIES_UM, BOUNDARIES_VOXEL, vessel_class, vessel_classes
 
 __all__ = [
+    "BOUNDARIES_UM",
+    "BOUNDARIES_VOXEL",
     "NEGATIVES",
     "LineGraph",
     "LinkPlan",

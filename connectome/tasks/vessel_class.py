@@ -92,6 +92,7 @@ def vessel_classes(graph: xr.Dataset, *, column: str = "radius_min") -> Array:
             subject=column,
             expected="um, or voxels that are cubes of a known size (voxel_size_um)",
             found=f"{units}, voxel_size_um {graph.attrs.get('voxel_size_um')}",
+            hint="vessel_class(radius, BOUNDARIES_VOXEL) has the published ones for voxels of 3 um",
         )
     if sizes[0] == PUBLISHED_VOXEL_UM:
         return vessel_class(graph[column].values, BOUNDARIES_VOXEL)
