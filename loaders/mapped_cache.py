@@ -7,6 +7,7 @@ written, the array is kept in memory.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -117,7 +118,12 @@ def _reserve(file: Path) -> None:
     """Take the room that a file needs: writing to a mapped file on a full disk would end the process."""
     if hasattr(os, "posix_fallocate"):
         with file.open("r+b") as handle:
-            os.posix_fallocate(handle.fileno(), 0, os.fstat(handle.fileno()).st_size)
+            try:
+                os.posix_fallocate(handle.fileno(), 0, os.fstat(handle.fileno()).st_size)
+            except OSError as error:
+                # Some file systems cannot say; there the file is written all the same.
+                if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}:
+                    raise
 
 
 def _in_memory(

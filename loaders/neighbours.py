@@ -117,7 +117,7 @@ class SampledGraph:
 
 
 class Neighbours:
-    """Samples the surroundings of nodes.
+    """Samples the surroundings of nodes; for one thread at a time, because of its scratch arrays.
 
     Parameters
     ----------

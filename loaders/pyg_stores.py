@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import NotFoundError, UsageError
+from connectome.schema.graph import compressed_rows
 
 from .pyg_import import data as pyg
 from .pyg_import import torch
@@ -109,11 +110,19 @@ class GraphStore(pyg.GraphStore):  # type: ignore[misc]
             chosen = self._rows(attr.edge_type)
             source, target = (self.graph.array(end)[chosen].astype(np.int64) for end in ("source", "target"))
             return torch.from_numpy(source), torch.from_numpy(target), None
+        if store:
+            raise _read_only(self.graph)
+        found = self.adjacency(attr.edge_type)
         if layout.value == "csc":
-            found = self.adjacency(attr.edge_type)
             edge = None if found.edge is None else as_tensor(found.edge)
             return as_tensor(found.neighbour), as_tensor(found.pointer), edge
-        return super()._edge_to_layout(attr, layout, store)  # type: ignore[no-any-return]
+        centre = np.repeat(np.arange(found.n_nodes), np.diff(found.pointer))
+        pointer, order = compressed_rows(found.neighbour, found.n_nodes)
+        return (
+            torch.from_numpy(pointer),
+            torch.from_numpy(centre[order]),
+            torch.from_numpy(found.edges_at(order)),
+        )
 
     def _rows(self, relation: Relation | None) -> Array | slice:
         types = self.relations[relation]

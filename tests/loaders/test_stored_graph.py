@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectome import store
+from connectome import schema, store
 from connectome.errors import DamagedError, NotFoundError, UsageError
 from connectome.loaders import mapped_cache, stored_adjacency
 from connectome.loaders.adjacency import adjacency_of
@@ -23,6 +23,7 @@ from connectome.loaders.blocks import Blocks
 from connectome.loaders.mapped_cache import MappedCache, default_cache
 from connectome.loaders.stored_adjacency import EdgeTable, build, is_mirrored
 from connectome.loaders.stored_graph import open_graph
+from connectome.pipelines.homogenise.spatial_graph import spatial_graph
 from connectome.schema.graph import compressed_rows
 from support.stored_graphs import typed_record, vessel_record
 
@@ -83,6 +84,29 @@ def test_a_graph_is_opened_by_name_and_says_what_it_holds(version, tmp_path):
     assert "vessel" in html
     assert "undirected" in html
     assert "length" in html
+
+
+@pytest.mark.parametrize("n_nodes", [0, 1, 5])
+def test_a_graph_without_edges_is_a_graph(tmp_path, commit_records, n_nodes):
+    group = spatial_graph(
+        node=np.arange(n_nodes),
+        position=np.zeros((n_nodes, 3)),
+        position_units="um",
+        source=np.zeros(0, dtype=int),
+        target=np.zeros(0, dtype=int),
+        subject="generated",
+    )
+    version = commit_records(tmp_path / "store", "graphs", {"bare": schema.record({"vessels": group})})
+    graph = open_graph(version, record="bare", cache=tmp_path)
+    assert (graph.n_nodes, graph.n_edges) == (n_nodes, 0)
+    for direction in (None, "in", "out", "both"):
+        assert not len(graph.adjacency(direction).neighbour)
+    assert len(graph.within([[-1] * 3, [1] * 3]).node) == n_nodes
+    assert graph.subgraph(range(n_nodes)).edge_index.shape == (2, 0)
+    blocks = Blocks(graph, block_nodes=1)
+    assert sum(blocks.block(at).n_core for at in range(len(blocks))) == n_nodes
+    if n_nodes:
+        assert graph.ego(0, 2).node.tolist() == [0]
 
 
 @pytest.mark.parametrize(
