@@ -39,6 +39,9 @@ _BEHAVIOUR = ("velocity", "head_angle", "head_curvature", "angular_velocity", "p
 _UNITS = {"velocity": "mm s-1", "head_angle": "rad"}
 """As the HDF5 files, from which the grouped shape copies these; the units of the older shape are not known."""
 
+_STEP_UNITS = {"avg_timestep": "min", "mean_timestep": "s"}
+"""What the file says of its median step, in the older and in the newer shape."""
+
 _OLD_KEYS = {
     "timing": ("timestamp_confocal", "max_t"),
     "gcamp": ("trace_array",),
@@ -105,7 +108,8 @@ def read(paths: list[Path]) -> xr.DataTree:
         source_uid=uid,
         dataset_type=[str(kind) for kind in kinds] if isinstance(kinds, list) else [],
         source_metadata={key: value for key, value in sorted(metadata.items()) if isinstance(value, (str, int, float))},
-        **{name: timing[name] for name in ("avg_timestep", "mean_timestep") if name in timing},
+        **{name: timing[name] for name in _STEP_UNITS if name in timing},
+        **{f"{name}_units": units for name, units in _STEP_UNITS.items() if name in timing},
     )
 
 
