@@ -132,7 +132,7 @@ def read(
         own = column_names(said.values(), taken, PREFIXES[domain], always=domain == "POINT")
         for name, values in held.items():
             stored = own[said[name]]
-            table[stored] = describe(DIMS[domain], name, values, stored, unit, {})
+            table[stored] = describe(DIMS[domain], name, values, stored, unit)
     if thickness and not any(name.lower() == THICKNESS for held in arrays.values() for name in held):
         raise UsageError("the file has no thickness", subject=str(path), place="option thickness", found=thickness)
     point = arrays["POINT"]["EdgePointCoordinates"]

@@ -97,7 +97,12 @@ def read(
     )
     lines = [line for line, _ in rows]
     parent = _parents(ids, above, lines, path)
-    radius, doubts = _radius(numbers[:, 3])
+    radius = numbers[:, 3]
+    doubts = unfinished(path)
+    negative = int(((radius < 0) & (radius != NO_RADIUS)).sum())
+    if negative:
+        doubts.append(warning("negative-radius", "radius", f"points with a negative radius: {negative}"))
+    attrs: dict[str, Any] = {"comments": comments} if comments else {}
     child = np.flatnonzero(parent >= 0)
     if edges == "segments":
         pointer = np.arange(0, 2 * len(child) + 1, 2)
@@ -112,6 +117,7 @@ def read(
             points={"type": kinds, "radius": radius},
             point_id=ids,
             units={"type": "1"},
+            sentinels={"radius": NO_RADIUS},
         ),
         units=units,
         voxel_size_um=voxel_size_um,
@@ -119,10 +125,9 @@ def read(
         group=group,
         direction="from the parent to the child",
         subject=str(path),
-        warnings=[*unfinished(path), *doubts],
+        warnings=doubts,
         n_roots=int((parent < 0).sum()),
-        **({"comments": comments} if comments else {}),
-        **({"radius_missing_sentinel": NO_RADIUS} if len(doubts) else {}),
+        **attrs,
     )
 
 
@@ -194,18 +199,6 @@ def _parents(ids: Array, above: Array, lines: Sequence[int], path: Path) -> Arra
             found=f"id {ids[row]} with the parent {above[row]}",
         )
     return parent
-
-
-def _radius(radius: Array) -> tuple[Array, list[dict[str, str]]]:
-    """Return radii with NaN for -1, and what to say about it."""
-    missing = radius == NO_RADIUS
-    doubts = []
-    if missing.any():
-        doubts.append(warning("missing-radius", "radius", f"points with the radius -1: {int(missing.sum())}; now NaN"))
-    negative = (radius < 0) & ~missing
-    if negative.any():
-        doubts.append(warning("negative-radius", "radius", f"points with a negative radius: {int(negative.sum())}"))
-    return np.where(missing, np.nan, radius), doubts
 
 
 def _sections(parent: Array) -> tuple[Array, Array]:

@@ -65,6 +65,7 @@ def read(
     edges: str = "lines",
     merge_points: Tolerance = "none",
     group: str = "vessels",
+    missing: str = "",
 ) -> xr.DataTree:
     """Read a file of lines.
 
@@ -84,6 +85,8 @@ def read(
         ``none``, ``exact`` (equal coordinates) or a length: points that round to the same multiple of it are one node.
     group : str
         ``vessels`` or ``connectome``.
+    missing : str
+        Numbers that mean missing, as ``ARRAY=NUMBER,...``: they become NaN.
 
     Returns
     -------
@@ -107,6 +110,7 @@ def read(
         edges=edges,
         merge_points=merge_points,
         group=group,
+        missing=missing,
         subject=path,
         warnings=[] if source.binary else unfinished(path),
         title=source.title,

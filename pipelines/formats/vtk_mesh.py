@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from connectome.errors import FormatError
+from connectome.errors import FormatError, UsageError
 
 from .polylines import Polylines, Tolerance, line_graph, warning
 
@@ -54,6 +55,7 @@ def mesh_record(
     edges: str,
     merge_points: Tolerance,
     group: str,
+    missing: str,
     subject: Path,
     warnings: Sequence[Mapping[str, str]] = (),
     **attrs: Any,
@@ -73,6 +75,8 @@ def mesh_record(
             doubts.append(
                 warning("field-data", name, f"an array of {values.size} values of the whole file is left out")
             )
+    if kept:
+        attrs["field_data"] = kept
     length = np.diff(mesh.cell_ptr)
     pointer = np.zeros(len(line) + 1, dtype=np.int64)
     np.cumsum(length[line], out=pointer[1:])
@@ -83,6 +87,7 @@ def mesh_record(
         vertex=mesh.vertex[chosen],
         points=mesh.points,
         lines={name: values[line] for name, values in mesh.cells.items()},
+        sentinels=_sentinels(missing),
     )
     return line_graph(
         drawn,
@@ -93,9 +98,24 @@ def mesh_record(
         group=group,
         subject=str(subject),
         warnings=doubts,
-        **({"field_data": kept} if kept else {}),
         **attrs,
     )
+
+
+def _sentinels(text: str) -> dict[str, float]:
+    """Return the number that means missing by the name of the array, from ``NAME=NUMBER,NAME=NUMBER``."""
+    found = {}
+    for part in text.split(",") if text else ():
+        name, equals, number = part.rpartition("=")
+        try:
+            found[name.strip()] = float(number) if equals else math.nan
+        except ValueError:
+            found[name.strip()] = math.nan
+        if not math.isfinite(found[name.strip()]):
+            raise UsageError(
+                "not the missing value of an array", subject="missing", expected="NAME=NUMBER,...", found=part
+            )
+    return found
 
 
 def check_rows(arrays: Mapping[str, Array], n_rows: int, what: str, subject: str) -> None:

@@ -58,6 +58,7 @@ def read(
     edges: str = "lines",
     merge_points: Tolerance = "none",
     group: str = "vessels",
+    missing: str = "",
 ) -> xr.DataTree:
     """Read a file of lines.
 
@@ -65,7 +66,7 @@ def read(
     ----------
     paths : sequence of pathlib.Path
         One file.
-    units, voxel_size_um, edges, merge_points, group
+    units, voxel_size_um, edges, merge_points, group, missing
         As for :func:`connectome.pipelines.formats.vtk_legacy.read`.
 
     Returns
@@ -90,6 +91,7 @@ def read(
         edges=edges,
         merge_points=merge_points,
         group=group,
+        missing=missing,
         subject=path,
     )
 
@@ -197,7 +199,8 @@ def _piece(file: _File, piece: ET.Element, where: str) -> Mesh:
     if element is None:
         raise FormatError("the piece has no points", subject=file.subject, place=where or "Piece", expected="Points")
     position = _array(file, element, 3 * n_points, "Points").reshape(-1, 3)
-    pointers, vertices, shapes = [np.zeros(1, dtype=np.int64)], [], []
+    pointers, shapes = [np.zeros(1, dtype=np.int64)], []
+    vertices: list[Array] = []
     if file.root.get("type") == "PolyData":
         for name in ("Strips", "Polys"):
             if _count(file, piece, f"NumberOf{name}", where, 0):
@@ -208,7 +211,7 @@ def _piece(file: _File, piece: ET.Element, where: str) -> Mesh:
     for name, shape in parts:
         n_cells = _count(file, piece, f"NumberOf{name}", where, 0 if name != "Cells" else None)
         pointer, vertex, types = _cells(file, piece.find(name), n_cells, n_points, name)
-        pointers.append(pointer[1:] + sum(map(len, vertices)))
+        pointers.append(pointer[1:] + sum(len(part) for part in vertices))
         vertices.append(vertex)
         shapes.append(types if types is not None else np.full(n_cells, shape))
     shape_of = np.concatenate(shapes)

@@ -130,9 +130,10 @@ def test_ids_parents_radii_and_comments_are_kept(tmp_path) -> None:
     assert group["node"].values[at].tolist() == [10, 7, 30, 8, 9]
     assert np.array_equal(group["radius"].values[at], [2.5, 0, np.nan, 1, 1], equal_nan=True)
     assert group["radius"].attrs["units"] == "um"
+    assert group["radius"].attrs["missing_sentinel"] == -1
     assert group.attrs["comments"] == ["# by hand"]
     assert group.attrs["edge_types"]["vessel"]["direction"] == "from the parent to the child"
-    assert codes(tree) == ["missing-radius"]
+    assert codes(tree) == ["missing-values"]
     lines = load(save(tmp_path, TREE), edges="lines")["vessels"]
     assert ends(lines) == [(10, 7), (7, 30), (7, 9)]
 
@@ -178,7 +179,7 @@ def test_what_is_not_text_is_refused_and_a_missing_end_is_said(tmp_path) -> None
     path.write_bytes(b"1 1 0 0 0 1 -1\n\xff\xfe")
     with pytest.raises(FormatError, match="UTF-8"):
         load(path, format="swc")
-    assert codes(load(save(tmp_path, TREE.rstrip()))) == ["no-final-newline", "missing-radius"]
+    assert codes(load(save(tmp_path, TREE.rstrip()))) == ["no-final-newline", "missing-values"]
     with pytest.raises(UsageError, match="must be stated"):
         read(save(tmp_path, TREE), "swc")
     with pytest.raises(UsageError):

@@ -147,7 +147,11 @@ def test_the_vessels_of_a_retina_and_of_a_tumour_meet_at_branch_points(data_dir)
     assert facts(retina)["degree_histogram"] == [0, 564, 0, 956]
     assert facts(retina)["n_points"] == 7684 + 1716
     assert [warning["code"] for warning in retina.attrs["warnings"]] == ["vertex-cells"]
-    tumour = load(folder / "tapmeier_network.vtp", merge_points="exact")
+    tumour = load(folder / "tapmeier_network.vtp", merge_points="exact", missing="Radius=0")
+    assert np.isnan(tumour["vessels"]["point_radius"].values).any()
+    assert float(np.nanmin(tumour["vessels"]["point_radius"].values)) > 0
+    assert tumour["vessels"]["point_radius"].attrs["missing_sentinel"] == 0
+    assert tumour.attrs["warnings"][0]["code"] == "missing-values"
     assert facts(tumour)["n_nodes"] == 78
     assert facts(tumour)["n_edges"] == 77
     assert tumour["vessels"]["topology"].dims == ("edge", "topology_component")
@@ -268,6 +272,11 @@ def test_the_unit_is_demanded_and_other_options_are_checked(tmp_path) -> None:
         read(path)
     with pytest.raises(UsageError):
         read(path, units="um", voxel_size_um=3)
+    for missing in ("Radius", "Radius=x", "=", "Radius=nan"):
+        with pytest.raises(UsageError):
+            read(path, units="um", missing=missing)
+    with pytest.raises(FormatError, match="no such array"):
+        read(path, units="um", missing="Radius=0")
     with pytest.raises(FormatError, match="one file"):
         read([path, path], "vtk", units="um")
 
