@@ -27,13 +27,44 @@ from ..formats.torch_file import write_torch_file
 if TYPE_CHECKING:
     import xarray as xr
 
+__all__ = ["with_links", "write"]
+
 Array = np.ndarray[Any, Any]
 
+_OWN_ATTRS = {"encoding-type", "encoding-version"}
 LINKS = "links"
 OWN = {"val": "valid"}
 """Names of parts here to those that OGB wants."""
 BUILT = {"node_row", "edge_row", "source", "target", "out_edge", "in_edge", "edge_type", "position"}
 """What the layout has in its own form, or what was made for the store."""
+
+
+def with_links(tree: xr.DataTree, task: xr.DataTree) -> xr.DataTree:
+    """Return the record of a graph with the links of a task on it, to be written as one archive.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        The record that the task was made from.
+    task : xarray.DataTree
+        A record of :func:`connectome.tasks.task_record`.
+
+    Raises
+    ------
+    UsageError
+        When the task is of a graph with other nodes.
+    """
+    _, dataset = _graph(tree, str(task.attrs.get("parent_group", "")) or None)
+    joined = {path.strip("/"): data for path, data in schema.groups(tree)}
+    ids = schema.decode(dataset["node"])
+    for path, data in schema.groups(task):
+        for end in ("source", "target"):
+            rows = data[end].values
+            known = (rows >= 0) & (rows < len(ids))
+            if not known.all() or not np.array_equal(ids[rows], schema.decode(data[f"{end}_id"])):
+                raise UsageError("the task is of another graph", subject=path, place=end, expected="its own nodes' ids")
+        joined[f"{LINKS}/{path.strip('/')}"] = data
+    return schema.record(joined, **{key: value for key, value in tree.attrs.items() if key not in _OWN_ATTRS})
 
 
 def write(tree: xr.DataTree, destination: Path, *, group: str | None, to: str) -> list[Path]:  # noqa: ARG001 - one signature for all

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from connectome.errors import FormatError, MissingExtraError, UsageError
+from connectome.errors import FormatError, UsageError
 from connectome.schema import column, graph, record
 
 from ..homogenise.spatial_graph import spatial_graph
@@ -99,7 +99,7 @@ def sniff(path: Path) -> bool:
             return True
         table = open_table(path)
         batch = next(table.blocks(), None) if not table.named and len(table.names) == 3 else None
-    except (FormatError, MissingExtraError):
+    except FormatError:
         return False
     if batch is None or batch.num_rows < 2:
         return False
@@ -338,7 +338,8 @@ def _weight(table: TableBlocks, values: ValueColumn, units: str) -> xr.Variable:
 
 def _types(rows: _Rows, dataset: xr.Dataset) -> xr.Variable:
     labels = sorted(rows.kinds.code)
-    own = np.array([labels.index(word) for word in rows.kinds.code], dtype=np.int64)
+    place = {word: at for at, word in enumerate(labels)}
+    own = np.array([place[word] for word in rows.kinds.code], dtype=np.int64)
     codes = own[np.concatenate(rows.kind)]
     if "edge_row" in dataset:
         codes = codes[dataset["edge_row"].values]

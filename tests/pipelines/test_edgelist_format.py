@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
 from connectome import schema
-from connectome.errors import FormatError, TruncatedError, UsageError
+from connectome.errors import FormatError, MissingExtraError, TruncatedError, UsageError
+from connectome.pipelines.cli import main
 from connectome.pipelines.formats import read, recognise, table_blocks
 from connectome.pipelines.formats.edgelist import sniff
 from support.graph_layouts import in_source_order, listed_ends
@@ -465,3 +467,39 @@ def test_reading_in_blocks_needs_no_whole_table(tmp_path) -> None:
     sizes = [batch.num_rows for batch in table.blocks(4096)]
     assert sum(sizes) == 20_000
     assert max(sizes) < 1000
+
+
+def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch) -> None:
+    path = save(tmp_path, GOOD)
+    frame = tmp_path / "edges.parquet"
+    FORMS["edges.parquet"](frame_of(), frame)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for file in (path, frame):
+        with pytest.raises(MissingExtraError) as caught:
+            read(file)
+        assert "connectome[graph]" in str(caught.value.hint)
+
+
+def test_a_table_of_nodes_is_an_input_of_the_record(tmp_path, capsys) -> None:
+    edges, nodes = (
+        save(tmp_path, "source,target,weight\n1,2,3\n2,1,4\n"),
+        save(tmp_path, "id,kind\n1,a\n2,b\n", "n.csv"),
+    )
+    words = [
+        "import",
+        "edgelist",
+        str(edges),
+        str(nodes),
+        "--dataset",
+        "mine",
+        "--root",
+        str(tmp_path / "root"),
+        "--json",
+    ]
+    assert main(words) == 0
+    (first,) = json.loads(capsys.readouterr().out)["added"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["reused"] == [first]
+    nodes.write_text("id,kind\n1,a\n2,c\n")
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["changed"] == [first]

@@ -20,9 +20,11 @@ from hypothesis import strategies as st
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UnsafeError, UsageError
 from connectome.pipelines.export import export
+from connectome.pipelines.export.ogb import with_links
 from connectome.pipelines.formats import read, recognise
 from connectome.pipelines.formats.npz_arrays import read_npz
 from connectome.pipelines.formats.torch_file import read_torch_file, write_torch_file
+from connectome.tasks import LinkPlan, make_links, report_links, task_record
 from support import graph_layouts
 from support.graph_layouts import in_source_order, listed_ends
 
@@ -235,6 +237,35 @@ def test_a_record_with_links_is_exported_with_its_split_and_training_edges_only(
     np.testing.assert_array_equal(dataset.graph["edge_index"], arrays["edge_index"])
     split = dataset.get_edge_split()
     np.testing.assert_array_equal(split["test"]["edge_neg"], parts["test"]["edge_neg"])
+
+
+def test_a_task_made_here_becomes_an_archive_that_does_not_show_what_is_held_out(tmp_path) -> None:
+    from ogb.io.read_graph_raw import read_binary_graph_raw
+
+    tree, _ = generated(n_nodes=60, n_edges=150)
+    graph = tree["vessels"].to_dataset()
+    task = make_links(graph, LinkPlan(seed=4, negatives=("random", "spatial"), delta=30.0))
+    made = task_record(task, report_links(task, graph), parent="generated/generated", group="vessels")
+    export(with_links(tree, made), to="ogb", destination=tmp_path / "out")
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        (raw,) = read_binary_graph_raw(str(tmp_path / "out" / "raw"))
+    row_of = graph["node_row"].values
+    shown = {frozenset(pair) for pair in raw["edge_index"].T.tolist()}
+    assert shown == {frozenset(row_of[pair].tolist()) for pair in task.positives["train"]}
+    assert {tuple(pair) for pair in raw["edge_index"].T.tolist()} == {
+        tuple(pair[::-1]) for pair in raw["edge_index"].T.tolist()
+    }
+    for kind in ("random", "spatial"):
+        split = read_torch_file(tmp_path / "out" / "split" / kind / "split_dict.pt", subject=kind)
+        for part, name in (("train", "train"), ("val", "valid"), ("test", "test")):
+            np.testing.assert_array_equal(split[name]["edge"], row_of[task.positives[part]])
+            np.testing.assert_array_equal(split[name]["edge_neg"], row_of[task.negatives[kind][part]])
+            held_out = {frozenset(pair) for pair in split[name]["edge"].tolist()}
+            assert name == "train" or not shown & held_out
+    again = read(tmp_path / "out", "ogb", units="um", split="spatial")
+    schema.validate(again, subject="again")
+    with pytest.raises(UsageError, match="another graph"):
+        with_links(generated(seed=1)[0], made)
 
 
 def rewrite(root: Path, **changed: np.ndarray | None) -> None:
@@ -477,6 +508,24 @@ def test_torch_reads_what_is_written_without_it(tmp_path_factory, parts) -> None
         for key, values in lists.items():
             np.testing.assert_array_equal(loaded[part][key].numpy(), values)
             np.testing.assert_array_equal(found[part][key], values)
+
+
+@settings(deadline=None, max_examples=150)
+@given(at=st.integers(0, 10**6), byte=st.integers(0, 255), cut=st.booleans())
+def test_a_pickle_altered_anywhere_is_refused_or_read_and_never_more(tmp_path_factory, at, byte, cut) -> None:
+    path = tmp_path_factory.mktemp("torch") / "split_dict.pt"
+    write_torch_file(path, {"train": {"edge": np.arange(8).reshape(4, 2)}, "test": {"edge": np.arange(2.0)}})
+    with zipfile.ZipFile(path) as packed:
+        members = {name: packed.read(name) for name in packed.namelist()}
+    data = bytearray(members["split_dict/data.pkl"])
+    data[at % len(data)] = byte
+    members["split_dict/data.pkl"] = bytes(data[: at % len(data) + 1] if cut else data)
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, content in members.items():
+            packed.writestr(name, content)
+    with contextlib.suppress(FormatError):
+        found = read_torch_file(path, subject="altered")
+        assert isinstance(found, (dict, np.ndarray))
 
 
 def test_files_of_torch_before_its_archives_are_refused(tmp_path) -> None:
