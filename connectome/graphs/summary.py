@@ -151,14 +151,16 @@ def distribution(values: Array, *, units: str = "", origin: str = "") -> Distrib
         return Distribution(0, n_missing, None, None, None, None, {}, None, units, origin)
     whole = known.dtype.kind in "iub"
     numbers = known.astype(np.float64)
-    total = int(known.sum(dtype=np.int64)) if whole else float(numbers.sum())
-    mean = total / len(known)
+    # Sums of numbers near the largest float have no float.
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = int(known.sum(dtype=np.int64)) if whole else float(numbers.sum())
+        mean, sd = total / len(known), float(numbers.std())
     return Distribution(
         n=len(known),
         n_missing=n_missing,
-        total=total if whole or math.isfinite(total) else None,
-        mean=mean,
-        sd=float(numbers.std()),
+        total=total if math.isfinite(total) else None,
+        mean=mean if math.isfinite(mean) else None,
+        sd=sd if math.isfinite(sd) else None,
         minimum=float(numbers.min()),
         quantiles={
             f"{share:.0%}": float(value)
