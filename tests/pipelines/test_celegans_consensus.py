@@ -230,3 +230,17 @@ def test_the_stored_table_of_the_release_warns(root: Path, release: pd.DataFrame
     stored = repository.open(NAME, receipt)["release"].to_dataset()
     assert np.array_equal(stored["functional_weight"].values, release["functional_weight"], equal_nan=True)
     assert stored["data_sources"].values.tolist() == [" ".join(names) for names in release["data_sources"]]
+
+
+@pytest.mark.data
+def test_a_consensus_is_loaded_as_the_weight_of_the_edges_that_have_one(root: Path, edges: pd.DataFrame):
+    from connectome.loaders.graphs import load_graph
+
+    spec = f"{NAME}/consensus"
+    assert load_graph(spec, root=root).weight is None
+    for column in ("consensus_synapses", "consensus_em_sections", "weight_witvliet2020_8", "presence_fraction"):
+        graph = load_graph(spec, edge_types=["chemical"], weight=column, root=root)
+        known = edges[(edges["type"] == "chemical") & edges[column].notna()]
+        assert np.array_equal(graph.weight, known[column])
+        assert 0 < len(known) < 6000
+        assert graph.frame()[["source", "target"]].to_numpy().tolist() == known[["pre", "post"]].to_numpy().tolist()
