@@ -64,7 +64,7 @@ def with_links(tree: xr.DataTree, task: xr.DataTree) -> xr.DataTree:
             if not known.all() or not np.array_equal(ids[rows], schema.decode(data[f"{end}_id"])):
                 raise UsageError("the task is of another graph", subject=path, place=end, expected="its own nodes' ids")
         joined[f"{LINKS}/{path.strip('/')}"] = data
-    return schema.record(joined, **{key: value for key, value in tree.attrs.items() if key not in _OWN_ATTRS})
+    return schema.record(joined, **{str(key): value for key, value in tree.attrs.items() if key not in _OWN_ATTRS})
 
 
 def write(tree: xr.DataTree, destination: Path, *, group: str | None, to: str) -> list[Path]:  # noqa: ARG001 - one signature for all
