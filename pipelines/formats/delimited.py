@@ -205,7 +205,7 @@ def _parse_fast(header: Header, kinds: Mapping[str, Kind], text: bytes) -> tuple
             skip_blank_lines=False,
             low_memory=False,
         )
-    except ValueError:
+    except (ValueError, OverflowError):
         # pandas' own errors are children of it, and have lost the line.
         raise _UnsureError from None
     if len(frame) != n_lines or not isinstance(frame.index, pd.RangeIndex):
