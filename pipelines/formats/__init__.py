@@ -105,7 +105,7 @@ FORMATS: dict[str, Format] = {
                ("graph", "table"), (".json",)),
         Format("graphml", "graphml", "GraphML graphs", ("graph",), (".graphml",)),
         Format("gt", "gt", "Graphs of graph-tool (gt)", ("graph",),
-               (".gt", ".gt.gz", ".gt.bz2", ".gt.xz", ".gt.zst"), "graph"),
+               (".gt", ".gt.gz", ".gt.bz2", ".gt.xz", ".gt.zst")),
         Format("hdf5-celegans", "hdf5_celegans", "C. elegans calcium imaging in HDF5", ("series", "table"),
                (".h5", ".hdf5", ".jld2"), "worm"),
         Format("json-celegans", "json_celegans", "C. elegans calcium imaging in JSON (WormWideWeb)",

@@ -89,12 +89,8 @@ def read(
     if edges not in {"lines", "segments"}:
         raise UsageError("unknown kind of edges", subject="edges", expected="lines or segments", found=edges)
     comments, rows = _rows(path)
-    ids, kinds, above = (
-        np.array([whole(row[at], path, f"line {line}", f"the {COLUMNS[at]}") for line, row in rows]) for at in (0, 1, 6)
-    )
-    numbers = np.array(
-        [[finite(row[at], path, f"line {line}", f"the {COLUMNS[at]}") for at in range(2, 6)] for line, row in rows]
-    )
+    ids, kinds, above = (_column(rows, at, np.int64, path) for at in (0, 1, 6))
+    numbers = np.stack([_column(rows, at, np.float64, path) for at in range(2, 6)], axis=1)
     lines = [line for line, _ in rows]
     parent = _parents(ids, above, lines, path)
     radius = numbers[:, 3]
@@ -153,6 +149,24 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     if not rows:
         raise FormatError("the file has no points", subject=str(path), expected=" ".join(COLUMNS), found="no such line")
     return comments, rows
+
+
+def _column(rows: Sequence[tuple[int, list[str]]], at: int, dtype: type[Any], path: Path) -> Array:
+    """Return a column of numbers, exactly; raise with the line of the first that is none."""
+    words = [row[at] for _, row in rows]
+    try:
+        if "_" in (text := "".join(words)) or not text.isascii():
+            raise ValueError
+        values: Array = np.array(words).astype(dtype)
+        if np.isfinite(values).all():
+            return values
+    except (ValueError, OverflowError):
+        pass
+    # One by one only where something is wrong, to say where.
+    check = whole if dtype is np.int64 else finite
+    return np.array(
+        [check(word, path, f"line {line}", f"the {COLUMNS[at]}") for (line, _), word in zip(rows, words, strict=True)]
+    )
 
 
 def _parents(ids: Array, above: Array, lines: Sequence[int], path: Path) -> Array:
