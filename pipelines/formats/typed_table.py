@@ -365,7 +365,7 @@ def _known(names: Sequence[str], fields: Sequence[Field], subject: str) -> dict[
 def _refused(error: str, names: Sequence[str], described: Mapping[str, Field], subject: str) -> FormatError:
     row, at = _PLACE.search(error), _COLUMN.search(error)
     place = f"line {row['row']}" if row else "the table"
-    expected = None
+    expected: str | None = None
     # Columns are counted among those that are converted.
     if at and int(at["column"]) < len(described):
         name = list(described)[int(at["column"])]

@@ -164,7 +164,7 @@ def _root_ids(path: Path) -> np.ndarray[Any, Any]:
             shape, _, dtype = reader(stream)
         if len(shape) != 1 or shape[0] > MOST_NEURONS or dtype.kind not in "iu":
             raise ValueError(f"{dtype} {shape}")
-        ids = np.load(path, allow_pickle=False)
+        ids: np.ndarray[Any, Any] = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise FormatError(
             "not a list of ids", subject=str(path), expected="one dimension of whole numbers in NumPy's format",

@@ -168,9 +168,9 @@ def _somata(path: Path, node: np.ndarray[Any, Any]) -> tuple[xr.Dataset, dict[st
     order = np.where(once, where[found_at], -1)
     kinds = held.variable("cell_type", "node", order)
     labels = [*kinds.attrs["flag_labels"], ""]
-    told = [labels[code] for code in kinds.values.tolist()]
+    words = [labels[code] for code in kinds.values.tolist()]
     nodes = {
-        "node_kind": category("node", told, sorted({*_CELLS, *told} - {""}), "Kind of the cell, by its soma"),
+        "node_kind": category("node", words, sorted({*_CELLS, *words} - {""}), "Kind of the cell, by its soma"),
         "soma_id": held.variable("id", "node", order),
     }
     for at, axis in enumerate("xyz"):
