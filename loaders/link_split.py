@@ -18,9 +18,11 @@ from connectome.tasks import (
     average_precision,
     degree_of,
     graph_group,
+    has_published_links,
     hits_at,
     make_links,
     node_columns,
+    published_links,
     report_links,
     roc_auc,
     task_from_record,
@@ -52,7 +54,8 @@ class LinkSplit:
     ----------
     data : str, Version or xarray.Dataset
         A stored task (``"brains-links@1/one"``), or a graph (``"brains@1/one"``, or a group of the kind ``graph``), of
-        which a task is made in memory.
+        which a task is made in memory. A graph that came with a task (an archive of the Open Graph Benchmark) has that
+        one unless a plan is given.
     plan : LinkPlan, optional
         How to make it; default ``LinkPlan()``. A stored task has its own.
     record, group : str, optional
@@ -114,7 +117,10 @@ class LinkSplit:
         else:
             self._graph, self.task = self._open(data, record, group, plan, root)
         self.negatives = self.task.plan.negatives[0] if negatives is None else negatives
-        self.task.pairs(TRAIN, self.negatives)
+        if self.negatives not in self.task.negatives:
+            raise NotFoundError(
+                "the task has no such negatives", subject=self.negatives, expected=" or ".join(self.task.negatives)
+            )
         self.disjoint = disjoint
         training = self.task.positives[TRAIN]
         walked = training[~self._supervised(training)] if disjoint else training
@@ -136,6 +142,8 @@ class LinkSplit:
         self.name = f"{version.spec}/{record}"
         if tree.attrs.get("task") != TASK:
             graph = _group(tree, graph_group(tree, group, subject=self.name))
+            if plan is None and has_published_links(tree):
+                return graph, published_links(tree, graph, subject=self.name)
             return graph, make_links(graph, plan or LinkPlan(), subject=self.name)
         if plan is not None:
             raise UsageError("a stored task has its plan", subject=self.name, hint="leave out plan, or name the graph")

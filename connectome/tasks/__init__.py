@@ -12,8 +12,16 @@ from .link_features import check_features, common_neighbours, degree_of, node_co
 from .link_metrics import OgbLinkEvaluator, average_precision, hits_at, roc_auc
 from .link_plan import NEGATIVES, LinkPlan
 from .link_proof import LinkProof, prove_links
-from .link_task import LinkReport, LinkTask, make_links, report_links, task_from_record, task_record
+from .link_task import (
+    LinkReport,
+    LinkTask,
+    make_links,
+    report_links,
+    task_from_record,
+    task_record,
+)
 from .pairs import Links, graph_group, links_of
+from .published_links import has_published_links, published_links
 from .vessel_class import BOUNDARIES_UM, BOUNDARIES_VOXEL, vessel_class, vessel_classes
 
 __all__ = [
@@ -34,6 +42,7 @@ __all__ = [
     "common_neighbours",
     "degree_of",
     "graph_group",
+    "has_published_links",
     "hits_at",
     "line_graph",
     "links_of",
@@ -41,6 +50,7 @@ __all__ = [
     "node_columns",
     "pair_geometry",
     "prove_links",
+    "published_links",
     "report_links",
     "roc_auc",
     "task_from_record",

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import UsageError
 from ..splits.quota import Fractions
 from .keyed import keyed, part_of
-from .link_plan import TRAIN
+from .link_plan import PUBLISHED, TRAIN
 
 if TYPE_CHECKING:
     from .link_plan import LinkPlan
@@ -59,6 +59,8 @@ def place_links(links: Links, plan: LinkPlan, *, subject: str) -> Placed:
     UsageError
         When a part stays empty, or blocks are asked for without positions.
     """
+    if plan.kind == PUBLISHED:
+        raise UsageError("published parts are read, not made", subject=subject, place="kind", found=PUBLISHED)
     shares = list(Fractions(plan.fractions).shares.values())
     if plan.kind == "random":
         part, node_part = part_of(links.hashes(plan.seed), shares), None
