@@ -43,13 +43,13 @@ class Words:
     code: dict[str, int] = field(default_factory=dict)
 
     def encode(self, texts: Any) -> Array:
-        """Return the codes of a block of texts, int64."""
+        """Return the codes of a block of texts, int32."""
         encoded = texts.dictionary_encode()
         own = np.array(
             [self.code.setdefault(str(word), len(self.code)) for word in encoded.dictionary.to_pylist()] or [0],
-            dtype=np.int64,
+            dtype=np.int32,
         )
-        return own[encoded.indices.to_numpy(zero_copy_only=False)] if len(texts) else np.empty(0, dtype=np.int64)
+        return own[encoded.indices.to_numpy(zero_copy_only=False)] if len(texts) else np.empty(0, dtype=np.int32)
 
     @property
     def words(self) -> Array:
@@ -109,7 +109,9 @@ class Ids:
 
     def values(self) -> Array:
         """Return all ids: int64, or codes of the words."""
-        return np.concatenate(self.parts) if self.parts else np.empty(0, dtype=np.int64)
+        # One copy: the blocks are let go.
+        self.parts = [np.concatenate(self.parts) if self.parts else np.empty(0, dtype=np.int64)]
+        return self.parts[0]
 
     def _whole(self, texts: Any) -> Array:
         import pyarrow as pa
@@ -180,9 +182,10 @@ class ValueColumn:
         """Return the values (int64, float64, bool, or codes of ``words``) and which are missing."""
         if not self.parts:
             return np.empty(0, dtype=np.float64), None
-        missing = np.concatenate(self.missing)
-        kind = {"int64": np.int64, "float64": np.float64, "bool": np.bool_, "text": np.int64}[STAGES[self.stage]]
-        return np.concatenate(self.parts).astype(kind, copy=False), missing if missing.any() else None
+        kind = {"int64": np.int64, "float64": np.float64, "bool": np.bool_, "text": np.int32}[STAGES[self.stage]]
+        self.parts = [np.concatenate(self.parts).astype(kind, copy=False)]
+        self.missing = [np.concatenate(self.missing)]
+        return self.parts[0], self.missing[0] if self.missing[0].any() else None
 
     @property
     def textual(self) -> bool:
@@ -209,7 +212,7 @@ class ValueColumn:
         about = f"{self.name}, as the file lists it"
         if self.textual:
             words = self.words.words if self.words.code else np.array([""], dtype=object)
-            return _worded(dim, values.astype(np.int64), empty, words, about)
+            return _worded(dim, values, empty, words, about)
         if values.dtype.kind == "f":
             return column(dim, np.where(empty, np.nan, values), about, units)
         return listed_column(dim, self.name, values, missing=empty, units=units)
@@ -338,6 +341,6 @@ def _worded(dim: str, codes: Array, empty: Array, words: Array, about: str) -> x
     labels = sorted(set(words.tolist()) - {""})
     if dim == "edge" and labels and len(labels) <= MOST_LABELS:
         place = {word: at for at, word in enumerate(labels)}
-        own = np.array([place.get(word, -1) for word in words.tolist()], dtype=np.int64)
+        own = np.array([place.get(word, -1) for word in words.tolist()], dtype=np.int32)
         return coded_category(dim, np.where(empty, -1, own[codes]), labels, about)
     return column(dim, np.where(empty, "", words[codes]).astype(object), about)

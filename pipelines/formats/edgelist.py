@@ -188,14 +188,15 @@ def read(
     table = open_table(paths[0], separator=separator, header=_HEADERS[header])
     chosen = _columns(table, source, target, weight, type_column)
     rows = _read_edges(table, chosen, ids)
-    stored = edge_column_names(rows.values, () if chosen.weight else {"weight"})
-    stored |= {chosen.weight: "weight"} if chosen.weight else {}
-    edges = {
-        stored[name]: _weight(table, values, weight_units or chosen.weight_units or "1")
-        if name == chosen.weight
-        else values.variable("edge", units="unknown")
-        for name, values in rows.values.items()
-    }
+    stored = edge_column_names([name for name in rows.values if name != chosen.weight], {"weight"})
+    edges: dict[str, xr.Variable] = {}
+    for name in list(rows.values):
+        # Taken out one by one: what a column was read into is let go.
+        values = rows.values.pop(name)
+        if name == chosen.weight:
+            edges["weight"] = _weight(table, values, weight_units or chosen.weight_units or "1")
+        else:
+            edges[stored[name]] = values.variable("edge", units="unknown")
     notes: list[Note] = [note for path in paths if open_table(path).form == "text" for note in _ends_well(path)]
     nodes = ListedNodes.of_edges(*rows.ends)
     if len(paths) == 2:
