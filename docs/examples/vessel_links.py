@@ -35,7 +35,7 @@ from connectome.tasks import LinkPlan, pair_geometry
 from connectome.tasks.logistic import fit_logistic
 
 PROJECT = Path(__file__).resolve().parents[2]
-DATASET, RECORD, VOXEL_UM = "vessel-example", "voreen", 3.0
+DATASET, RECORD = "vessel-example", "voreen"
 NEGATIVES = ("spatial", "distance-matched")
 MOST_DEGREE, HIDDEN, HOPS = 4, 64, 2
 BATCH, RATE = 256, 5e-3
@@ -58,7 +58,8 @@ def import_graph(root: Path, data: Path | None, *, generated_nodes: int = 3000) 
         folder.mkdir(parents=True)
         made = write_generated_brain(folder, n_nodes=generated_nodes, n_edges=int(1.51 * generated_nodes))
         what, files = "GENERATED vessels: nothing here was measured", [made.nodes, made.edges]
-    options = {"voxel_size_um": VOXEL_UM}
+    # Nobody says how large a voxel of the synthetic tree is, and no model here needs to know.
+    options = {"voxel_size_um": "unknown"}
     import_files(Repository(root), files, dataset=DATASET, format="voreen", record=RECORD, options=options)
     return what
 

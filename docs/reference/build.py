@@ -27,6 +27,7 @@ MODULES = {
     "connectome.catalog": "datasets, licences, citations",
     "connectome.schema": "the five kinds of data",
     "connectome.splits": "plans, splits and proofs",
+    "connectome.graphs": "graphs in numbers",
     "connectome.display.plots": "pictures of records (extra `plot`)",
     "connectome.pipelines.formats": "readers of vendor formats",
     "connectome.pipelines.ingest": "from raw files to a version",
