@@ -173,9 +173,9 @@ def test_what_is_sampled_is_what_a_loop_over_seeds_and_edges_allows(
                 assert got <= allowed
                 assert len(mine) == (n_allowed if limit < 0 else min(limit, n_allowed))
         assert set(col[drawn].tolist()) <= set(frontier)
-        # A node that is new was met in this hop, as a neighbour.
-        fresh = set(range(known + n_nodes_of[hop], known + n_nodes_of[hop] + n_nodes_of[hop + 1]))
-        assert fresh <= set(row[drawn].tolist())
+        # A node that is new was met in this hop, as a neighbour; they come in the order in which they were met.
+        fresh = range(known + n_nodes_of[hop], known + n_nodes_of[hop] + n_nodes_of[hop + 1])
+        assert list(dict.fromkeys(one for one in row[drawn].tolist() if one in fresh)) == list(fresh)
         known, at = known + n_nodes_of[hop], at + n_edges_of[hop]
 
 
