@@ -23,8 +23,9 @@ from connectome.errors import FormatError, UsageError
 from connectome.schema import column
 
 from ..homogenise.spatial_graph import UNDIRECTED, spatial_graph
+from .array_columns import RESERVED, column_names, describe, warning
 from .number_stream import NumberStream
-from .polylines import GROUPS, RESERVED, column_names, describe, warning
+from .polylines import GROUPS
 from .position_units import VoxelSize, stated_units
 from .vtk_legacy import one_file
 

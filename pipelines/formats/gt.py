@@ -18,8 +18,9 @@ from connectome.errors import FormatError, UsageError
 from connectome.schema import column, table
 
 from ..homogenise.spatial_graph import UNDIRECTED, spatial_graph
+from .array_columns import RESERVED, column_names, describe, warning
 from .gt_file import COMPRESSIONS, MAGIC, GtGraph, Ragged, is_gt, read_gt
-from .polylines import GROUPS, RESERVED, column_names, describe, warning
+from .polylines import GROUPS
 from .position_units import VoxelSize, stated_units
 from .vtk_legacy import one_file
 

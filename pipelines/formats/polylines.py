@@ -15,8 +15,7 @@ merged: those that fall together become parallel edges, those that shrink to a p
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,37 +27,18 @@ from connectome.graphs import connected_components
 from connectome.schema import column
 
 from ..homogenise.spatial_graph import UNDIRECTED, spatial_graph
+from .array_columns import RESERVED, column_names, describe, warning
 from .position_units import VoxelSize, stated_units
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = [
-    "GROUPS",
-    "RESERVED",
-    "Polylines",
-    "Tolerance",
-    "column_names",
-    "describe",
-    "joined_rows",
-    "line_graph",
-    "merged",
-    "warning",
-]
+__all__ = ["GROUPS", "Polylines", "Tolerance", "joined_rows", "line_graph", "merged"]
 
 Array = np.ndarray[Any, Any]
 Tolerance = str | float
 GROUPS = {"vessels": "vessel", "connectome": "neurite"}
 """What a graph of lines may be called, and the type of its edges."""
-LENGTHS = re.compile(r"(^|[^a-z])(radius|radii|diameter|thickness|length)([^a-z]|$)", re.IGNORECASE)
-"""Names of arrays whose numbers are lengths, in the unit that the user states for the positions."""
-RESERVED = frozenset(
-    {
-        *("node", "position", "node_row", "cell", "cell_ptr", "source", "target", "edge_type", "edge_row", "weight"),
-        *("out_ptr", "out_edge", "in_ptr", "in_edge", "point_ptr", "point_position", "point_row", "line", "n_points"),
-    }
-)
-"""Names that the schema and this module give to columns."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +61,6 @@ class Polylines:
     """Units of arrays by name, where the file or the format says them."""
     sentinels: Mapping[str, float] = field(default_factory=dict)
     """The number that means missing, by the name of a floating array; it becomes NaN."""
-
-
-def warning(code: str, place: str, message: str) -> dict[str, str]:
-    """Return one entry of a record's ``warnings``."""
-    return {"code": code, "place": place, "message": message}
 
 
 def merged(position: Array, merge_points: Tolerance) -> Array:
@@ -229,14 +204,16 @@ def line_graph(
             if values.dtype.kind != "f":
                 continue
             chosen[np.searchsorted(cut.node, np.intersect1d(differ, cut.node))] = np.nan
-        nodes[names[name]] = describe("node", name, chosen, names[name], units, drawn)
+        nodes[names[name]] = describe("node", name, chosen, names[name], units, drawn.units, drawn.sentinels)
     if merging:
         counts = np.bincount(label, minlength=n_points)[cut.node]
         nodes["n_points"] = column("node", counts.astype(np.int32), "Points of the file that make up the node", "1")
         groups["merged_points"] = _merged_table(drawn, np.flatnonzero(shared), label, ids, units)
     line_names = column_names(drawn.lines, taken, "edge_")
     edge_columns = {
-        line_names[name]: describe("edge", name, values[cut.line], line_names[name], units, drawn)
+        line_names[name]: describe(
+            "edge", name, values[cut.line], line_names[name], units, drawn.units, drawn.sentinels
+        )
         for name, values in drawn.lines.items()
     }
     if not np.array_equal(cut.line, np.arange(len(drawn.line_ptr) - 1)):
@@ -376,7 +353,7 @@ def _points(drawn: Polylines, item: Array, units: str, taken: set[str]) -> dict[
         "point_row": column("point", item, "Row of the point in the source", "1"),
     }
     for name, values in drawn.points.items():
-        table[names[name]] = describe("point", name, values[item], names[name], units, drawn)
+        table[names[name]] = describe("point", name, values[item], names[name], units, drawn.units, drawn.sentinels)
     return table
 
 
@@ -403,58 +380,5 @@ def _merged_table(drawn: Polylines, row: Array, label: Array, ids: Array, units:
         flat = values[row].reshape(len(row), int(np.prod(values.shape[1:])))
         for at in range(flat.shape[1]):
             own = names[name] if flat.shape[1] == 1 else f"{names[name]}_{at}"
-            table[own] = describe("row", name, flat[:, at], own, units, drawn)
+            table[own] = describe("row", name, flat[:, at], own, units, drawn.units, drawn.sentinels)
     return schema.table(table)
-
-
-def column_names(names: Iterable[str], taken: set[str], prefix: str = "", *, always: bool = False) -> dict[str, str]:
-    """Return a name for every array that no other column has: small letters, digits and underscores.
-
-    Parameters
-    ----------
-    names : iterable of str
-        As the file writes them.
-    taken : set of str
-        Names that are not free; those given are added.
-    prefix : str
-        Put before a name that is taken.
-    always : bool
-        Put the prefix before every name.
-    """
-    given = {}
-    for name in names:
-        plain = re.sub(r"\W+", "_", name.lower()).strip("_") or "array"
-        free = f"{prefix}{plain}" if always or plain in taken else plain
-        number = 2
-        while free in taken:
-            free = f"{prefix}{plain}_{number}"
-            number += 1
-        taken.add(free)
-        given[name] = free
-    return given
-
-
-def describe(dim: str, name: str, values: Array, own: str, units: str, drawn: Polylines | None = None) -> xr.Variable:
-    """Make a column of an array that the file names.
-
-    Parameters
-    ----------
-    dim : str
-        First dimension.
-    name, own : str
-        Name in the file and in the record.
-    values : numpy.ndarray
-        Shape (dim,) or (dim, component).
-    units : str
-        Of positions and lengths.
-    drawn : Polylines, optional
-        What says the units of some arrays, and which number meant missing.
-    """
-    known = {} if drawn is None else drawn.units
-    unit: str | None = known.get(name) or (units if LENGTHS.search(name) else "unknown")
-    dims: str | tuple[str, ...] = dim if values.ndim == 1 else (dim, f"{own}_component")
-    if values.dtype.kind in "bOTU":
-        unit = None
-    sentinel = None if drawn is None else drawn.sentinels.get(name)
-    said = {"source_name": name} if sentinel is None else {"source_name": name, "missing_sentinel": sentinel}
-    return column(dims, values, name, unit, **said)

@@ -16,7 +16,8 @@ import numpy as np
 
 from connectome.errors import FormatError, UsageError
 
-from .polylines import Polylines, line_graph, warning
+from .array_columns import warning
+from .polylines import Polylines, line_graph
 from .text_rows import finite, read_lines, unfinished, whole
 from .vtk_legacy import one_file
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from connectome.errors import FormatError, UsageError
 
-from .polylines import Polylines, Tolerance, line_graph, warning
+from .array_columns import warning
+from .polylines import Polylines, Tolerance, line_graph
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -422,7 +422,7 @@ def test_a_document_type_is_refused_before_an_entity_is_expanded(tmp_path) -> No
 def test_a_block_that_claims_more_than_its_bytes_can_hold_is_refused(tmp_path) -> None:
     whole = xml_vtk(TREE, LINES, coding="appended-raw", packed=True, header="u8")
     start = whole.index(b"_") + 1
-    for at, value in ((0, 2**60), (8, 2**60), (16, 2**63), (24, 2**62), (24, 2**20)):
+    for at, value in ((0, 2**60), (0, 0), (8, 2**60), (16, 2**63), (24, 2**62), (24, 2**20)):
         broken = bytearray(whole)
         broken[start + at : start + at + 8] = value.to_bytes(8, "little")
         with pytest.raises(FormatError) as caught:
