@@ -21,7 +21,7 @@ import numpy as np
 from connectome import schema
 from connectome.errors import UsageError
 
-from ..formats.ogb import PARTS
+from ..formats.ogb import PARTS, both_directions
 from ..formats.torch_file import write_torch_file
 
 if TYPE_CHECKING:
@@ -151,10 +151,14 @@ def _training_edges(tree: xr.DataTree, dataset: xr.Dataset) -> Array:
 
 
 def _arrays(dataset: xr.Dataset, rows: Array, place: Array, edges: Array) -> tuple[dict[str, Array], list[str]]:
-    described = dataset.attrs["edge_types"]
-    words = schema.decode(dataset["edge_type"])[edges]
-    both = np.array([not described[word]["directed"] for word in words], dtype=bool)
     ends = np.stack([place[dataset[end].values[edges]] for end in ("source", "target")])
+    types = dataset["edge_type"]
+    both = np.zeros(len(edges), dtype=bool)
+    for code, word in enumerate(types.attrs["flag_labels"]):
+        rows_of, about = np.flatnonzero(types.values[edges] == code), dataset.attrs["edge_types"][word]
+        # A type that was derived by listing both directions must not be listed twice.
+        listed = "derived_from" in about and both_directions(ends[:, rows_of], len(rows))
+        both[rows_of] = not about["directed"] and not listed
     both &= ends[0] != ends[1]
     index = np.concatenate([ends, ends[::-1][:, both]], axis=1)
     which = np.concatenate([edges, edges[both]])
@@ -163,6 +167,8 @@ def _arrays(dataset: xr.Dataset, rows: Array, place: Array, edges: Array) -> tup
         "num_nodes_list": np.array([len(rows)], dtype=np.int64),
         "num_edges_list": np.array([index.shape[1]], dtype=np.int64),
     }
+    if len(types.attrs["flag_labels"]) > 1:
+        arrays["edge_type"] = types.values[which].astype(np.int64)
     if "position" in dataset:
         arrays["node_feat"] = dataset["position"].values[rows]
     left: list[str] = []
@@ -218,6 +224,9 @@ def _readme(
         lines.append(f"| {name} | {values.shape} | {values.dtype} | {units.get(source, '')} |")
     if "voxel_size_um" in dataset.attrs:
         lines += ["", f"Voxels of {dataset.attrs['voxel_size_um']} um."]
+    if "edge_type" in arrays:
+        words = enumerate(dataset["edge_type"].attrs["flag_labels"])
+        lines += ["", f"Types of edges: {', '.join(f'{code} {word}' for code, word in words)}."]
     if left:
         lines += ["", f"Left out, for they are no numbers: {', '.join(left)}."]
     if splits:

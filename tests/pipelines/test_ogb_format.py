@@ -187,6 +187,29 @@ def test_the_package_reads_what_is_exported(tmp_path, directed) -> None:
     assert rows[1:] == [f"{at},{name}" for at, name in enumerate(listed["node"].values.tolist())]
 
 
+def test_types_that_list_both_directions_already_are_not_doubled(tmp_path) -> None:
+    about = {"weight_units": "1", "weight_meaning": "generated", "lineage": ""}
+    dataset = schema.graph(
+        node=["A", "B", "C"],
+        source=np.array([0, 0, 1, 2]),
+        target=np.array([1, 1, 0, 1]),
+        edge_type=["listed", "gap", "gap", "chemical"],
+        edge_types={
+            "listed": {**about, "directed": False},
+            "gap": {**about, "directed": False, "derived_from": "listed", "rule": "both directions"},
+            "chemical": {**about, "directed": True},
+        },
+        weight=np.array([3, 3, 3, 5]),
+    )
+    export(schema.record({"connectome": dataset}), to="ogb", destination=tmp_path / "out")
+    with np.load(tmp_path / "out" / "raw" / "data.npz") as arrays:
+        assert arrays["edge_index"].T.tolist() == [[0, 1], [0, 1], [1, 0], [2, 1], [1, 0]]
+        assert arrays["edge_type"].tolist() == [0, 1, 1, 2, 0]
+        assert arrays["edge_weight"].tolist() == [3, 3, 3, 5, 3]
+    assert "Types of edges: 0 listed, 1 gap, 2 chemical." in (tmp_path / "out" / "mapping" / "README.md").read_text()
+    assert (tmp_path / "out" / "mapping" / "nodeidx2id.csv").read_text() == "node idx,node id\n0,A\n1,B\n2,C\n"
+
+
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 2**32), n_nodes=st.integers(4, 40), n_edges=st.integers(3, 60))
 def test_what_is_exported_is_read_again(tmp_path_factory, seed, n_nodes, n_edges) -> None:
