@@ -468,9 +468,24 @@ def test_groups_of_regions_become_a_table(tables: Tables, tmp_path: Path) -> Non
     assert groups["BlobCount"].values.tolist() == [17]
 
 
-def test_a_negative_position_may_have_lost_its_sign_in_a_companion(generated: Any, tables: Tables) -> None:
+def test_companions_may_lack_signs_fractions_and_names_and_write_truth_in_words(
+    generated: Any, tables: Tables, tmp_path: Path
+) -> None:
     change_column(tables[0], "pos_x", lambda texts: [f"-{text}" for text in texts])
-    assert "region" in vessels([*tables, generated.atlas])
+    frame = pd.read_csv(generated.atlas)
+    for axis in "xyz":
+        frame[f"pos_{axis}"] = np.trunc(frame[f"pos_{axis}"]).astype(int)
+    frame["Blob_AtlasLabel"] *= -1
+    frame.loc[:9, ["Region_Acronym", "Region_ColorHex"]] = ""
+    frame.to_csv(tmp_path / "x_nodes_Atlas.csv", index=False)
+    graph = vessels([*tables, tmp_path / "x_nodes_Atlas.csv"])
+    names = schema.decode(graph["region"])
+    assert sorted(graph["node_row"].values[names == ""]) == list(range(10))
+    assert graph["region_id"].values.max() < 0
+    frame = pd.get_dummies(pd.read_csv(generated.atlas)["Region_Acronym"], prefix="Region_Acronym").astype(bool)
+    frame.to_csv(tmp_path / "x_atlas_processed.csv", sep=";", index=False)
+    again = schema.decode(vessels([*tables, tmp_path / "x_atlas_processed.csv"])["region"])
+    assert (again[names != ""] == names[names != ""]).all()
 
 
 def test_the_columns_that_are_demanded_are_those_that_voreen_writes(data_dir: Path) -> None:
