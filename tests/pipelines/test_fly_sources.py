@@ -69,12 +69,10 @@ def graph_of(tree: xr.DataTree) -> xr.Dataset:
 
 
 def pairs(graph: xr.Dataset) -> list[tuple[Any, Any]]:
-    """Return the ids of both ends of every edge, in the order of the source's rows."""
+    """Return the ids of both ends of every edge, in the order of the file."""
     ids = graph["node"].values
-    rows = np.argsort(graph["edge_row"].values, kind="stable")
-    return list(
-        zip(ids[graph["source"].values[rows]].tolist(), ids[graph["target"].values[rows]].tolist(), strict=True)
-    )
+    ends = (ids[graph[end].values].tolist() for end in ("source", "target"))
+    return list(zip(*ends, strict=True))
 
 
 def test_the_larvas_connectome_has_the_counts_of_its_files(trees: dict[str, xr.DataTree], facts: dict[str, Any]):
