@@ -74,7 +74,8 @@ def _graph(dataset: xr.Dataset, by: str | None) -> list[Html]:
     if rows:
         parts.append(details("numbers", table_html(HEADINGS, rows), open_=True))
     for name, counts in summary.categories.items():
-        listed = sorted(((label or "not given", count) for label, count in counts.items()), key=lambda item: -item[1])
+        present = ((label or "not given", count) for label, count in counts.items() if count)
+        listed = sorted(present, key=lambda item: -item[1])
         parts.append(details(f"{name} ({len(counts):,} labels)", table_html((name, "rows"), listed)))
     if summary.regions:
         parts.append(details(f"by {summary.region_column}", _regions(summary)))

@@ -43,7 +43,17 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-REGION_COLUMNS = ("region", "structure", "brain_region", "vessel_class", "vessel_type", "type", "role", "node_kind")
+REGION_COLUMNS = (
+    "region",
+    "region_group",
+    "structure",
+    "brain_region",
+    "vessel_class",
+    "vessel_type",
+    "type",
+    "role",
+    "node_kind",
+)
 """Categories by which parts are told apart unless another is asked for, the most telling first."""
 BETWEEN, UNNAMED = "between regions", "no region given"
 STRUCTURE = frozenset({"node", "source", "target", "edge_type", "out_edge", "in_edge"})
@@ -105,7 +115,7 @@ class GraphSummary:
     simple_degree_histogram: tuple[int, ...]
     """Nodes with 0, 1, 2, ... neighbours."""
     bounding_box: tuple[tuple[float, ...], tuple[float, ...]] | None
-    """Lowest and highest corner of the nodes, in ``position_units``."""
+    """Lowest and highest corner of nodes and polylines, in ``position_units``."""
     position_units: str | None
     length: Distribution | None
     """See :func:`~connectome.graphs.geometry.edge_lengths`."""
@@ -244,7 +254,7 @@ def summarise_graph(dataset: xr.Dataset, *, by: str | None = None) -> GraphSumma
     labels = connected_components(source, target, n_nodes)
     sizes = component_sizes(labels)
     simple = simple_degrees(source, target, n_nodes)
-    box = bounding_box(dataset["position"].values) if has_positions(dataset) else None
+    box = bounding_box(dataset)
     length, thickness = edge_lengths(dataset), edge_thickness(dataset)
     column = by if by is not None else next(iter(region_columns(dataset)), None)
     return GraphSummary(

@@ -268,8 +268,8 @@ def measure_space(dataset: xr.Dataset) -> dict[str, Any]:
     dict
         ``n_components``, ``largest_component`` (its nodes), ``n_self_loops``, ``max_degree``, ``degree_histogram``
         (nodes with 0, 1, 2, ... edge ends, a self loop has two; left out where a node has more than 255),
-        ``bounding_box`` (``min`` and ``max`` of the positions) and, with an edge column ``length``, ``length_sum``
-        over the edges whose length is known.
+        ``bounding_box`` (``min`` and ``max`` of nodes and polylines) and, with an edge column ``length``,
+        ``length_sum`` over the edges whose length is known.
     """
     source, target, n_nodes = dataset["source"].values, dataset["target"].values, int(dataset.sizes["node"])
     sizes = component_sizes(connected_components(source, target, n_nodes))
@@ -282,7 +282,7 @@ def measure_space(dataset: xr.Dataset) -> dict[str, Any]:
     }
     if len(histogram) <= LONGEST_HISTOGRAM:
         facts["degree_histogram"] = histogram.tolist()
-    box = bounding_box(dataset["position"].values)
+    box = bounding_box(dataset)
     if box is not None:
         facts["bounding_box"] = {"min": box[0].tolist(), "max": box[1].tolist()}
     if "length" in dataset and dataset["length"].dims == ("edge",):
