@@ -8,13 +8,17 @@ nodes are drawn without replacement with probabilities in proportion to the squa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from connectome.errors import UsageError
 
 from .adjacency import Array, edge_slots
-from .neighbours import Known, Neighbours, Relation, SampledGraph, collected
+from .neighbours import Neighbours, Relation, SampledGraph, collected
+
+if TYPE_CHECKING:
+    from .known_nodes import Known
 
 __all__ = ["sample_by_budget"]
 
