@@ -18,7 +18,7 @@ import connectome
 from connectome import schema
 from connectome.errors import LeakError, NotFoundError, UsageError
 from connectome.loaders.pyg import LinkSplit
-from connectome.pipelines.derived.links import make_link_dataset
+from connectome.pipelines.derived.graph_tasks import make_task_dataset
 from connectome.pipelines.export import export
 from connectome.pipelines.export.ogb import with_links
 from connectome.pipelines.importing import import_files
@@ -49,8 +49,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         staging=repository.staging,
     )
     repository.commit("brains", [receipt])
-    make_link_dataset(repository, "brains", PLAN)
-    make_link_dataset(repository, "brains", LinkPlan(seed=2), name="second")
+    make_task_dataset(repository, "brains", PLAN)
+    make_task_dataset(repository, "brains", LinkPlan(seed=2), name="second")
     return root
 
 

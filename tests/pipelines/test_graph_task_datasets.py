@@ -1,4 +1,4 @@
-"""Link prediction tasks as versions: made by one command, proved, traced to their graph, and made once."""
+"""Tasks on graphs as versions: made by one command, proved, traced to their graph, and made once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,18 @@ import pytest
 from connectome import schema
 from connectome.errors import NotFoundError, UsageError
 from connectome.pipelines.cli import main
-from connectome.pipelines.derived.links import make_link_dataset
+from connectome.pipelines.derived.graph_tasks import make_task_dataset
 from connectome.store import Receipt, Recipe, Repository, open_version, write_record
-from connectome.tasks import NEGATIVES, LinkPlan, prove_links, task_from_record
+from connectome.tasks import (
+    NEGATIVES,
+    ClassPlan,
+    LinkPlan,
+    classes_from_record,
+    make_classes,
+    prove_links,
+    report_classes,
+    task_from_record,
+)
 from support.spatial_graphs import generated_graph
 
 if TYPE_CHECKING:
@@ -110,22 +119,22 @@ def test_another_plan_needs_a_name_or_anew(repository: Repository, capsys: pytes
 
 
 def test_a_changed_graph_gives_a_new_version_by_the_same_plan(repository: Repository):
-    first = make_link_dataset(repository, "brains", PLAN, record="one")
+    first = make_task_dataset(repository, "brains", PLAN, record="one")
     changed = put_graph(repository, "one", generated_graph(220, seed=0))
     repository.commit("brains", [changed], keep_others=True)
-    second = make_link_dataset(repository, "brains", PLAN, record="one")
+    second = make_task_dataset(repository, "brains", PLAN, record="one")
     assert (first.version, second.version) == ("1.0.0", "2.0.0")
     assert repository.find("brains-links").parents == ("brains@2.0.0",)
     assert any("brains/one changed" in reason for reason in repository.find("brains-links").reasons["one"])
-    old = make_link_dataset(repository, "brains@1.0.0", PLAN, record="one", name="old")
+    old = make_task_dataset(repository, "brains@1.0.0", PLAN, record="one", name="old")
     assert repository.find("brains-links").parents == ("brains@1.0.0", "brains@2.0.0")
     assert old.report == first.report
 
 
 def test_a_version_of_the_parent_that_leaves_the_graph_alone_changes_nothing(repository: Repository):
-    first = make_link_dataset(repository, "brains", PLAN, record="one")
+    first = make_task_dataset(repository, "brains", PLAN, record="one")
     repository.commit("brains", [put_graph(repository, "three", generated_graph(60, seed=5))], keep_others=True)
-    again = make_link_dataset(repository, "brains", PLAN, record="one")
+    again = make_task_dataset(repository, "brains", PLAN, record="one")
     assert again == dataclasses.replace(first, created=False)
 
 
@@ -175,8 +184,48 @@ def test_a_record_with_several_graphs_needs_the_name_of_one(repository: Reposito
     receipt = put_graph(repository, "both", generated_graph(60), veins=generated_graph(80, seed=3))
     repository.commit("brains", [receipt])
     with pytest.raises(UsageError, match="which graph is meant"):
-        make_link_dataset(repository, "brains", PLAN)
-    made = make_link_dataset(repository, "brains", LinkPlan(negatives=("random",)), group="veins")
+        make_task_dataset(repository, "brains", PLAN)
+    made = make_task_dataset(repository, "brains", LinkPlan(negatives=("random",)), group="veins")
     assert made.report.facts["n_nodes"] == 80
     with pytest.raises(NotFoundError):
-        make_link_dataset(repository, "nothing", PLAN)
+        make_task_dataset(repository, "nothing", PLAN)
+
+
+def test_classes_of_vessels_are_a_task_too(repository: Repository, capsys: pytest.CaptureFixture[str]):
+    graph = generated_graph(300)
+    radius = np.random.default_rng(0).lognormal(2.3, 0.8, graph.sizes["edge"])
+    radius[:3] = np.nan
+    graph = graph.assign(radius_min=schema.column("edge", radius, "Smallest radius", "um"))
+    repository.commit("brains", [put_graph(repository, "wide", graph)], keep_others=True)
+    arguments = [
+        "split",
+        "brains",
+        "--by",
+        "vessel-classes",
+        "--record",
+        "wide",
+        "--root",
+        str(repository.path),
+        "--json",
+    ]
+    capsys.readouterr()
+    assert main(arguments) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["dataset"], made["version"], made["created"]) == ("brains-classes", "1.0.0", True)
+    assert made["facts"]["boundaries"] == [15.0, 40.0]
+    assert made["facts"]["n_without_class"] == int(
+        (np.isnan(radius) & (graph["source"] != graph["target"]).values).sum()
+    )
+    version = open_version("brains-classes", root=repository.path)
+    task, report = classes_from_record(version.open("wide"))
+    again = make_classes(graph, ClassPlan())
+    assert all(np.array_equal(task.edges[part], again.edges[part]) for part in again.parts)
+    assert all(np.array_equal(task.labels[part], again.labels[part]) for part in again.parts)
+    assert report == report_classes(again, graph)
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out) == {**made, "created": False}
+    assert main(["verify", "brains-classes", "--root", str(repository.path)]) == 0
+    capsys.readouterr()
+    for wrong in (["--negatives", "random"], ["--boundaries", "a"], ["--boundaries", "3,2"], ["--radius", "width"]):
+        assert main([*arguments, *wrong]) in {1, 2}
+        assert json.loads(capsys.readouterr().out)["error"]["kind"] in {"usage", "not-found"}
