@@ -72,7 +72,7 @@ def lines_of(figure: Figure) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def texts(figure: Figure) -> str:
     axes = figure.axes[0]
-    return "\n".join([axes.get_title(loc="left"), *(text.get_text() for text in axes.texts)])
+    return "\n".join([figure.get_suptitle(), *(text.get_text() for text in axes.texts)])
 
 
 @given(st.floats(-180, 180), st.floats(-89, 89))
@@ -255,6 +255,12 @@ def test_colours_may_tell_regions_or_any_number():
 def test_odd_graphs_are_drawn_too(dataset: xr.Dataset):
     assert plots.png_bytes(plots.in_space(dataset), dpi=30).startswith(b"\x89PNG")
     assert plots.png_bytes(plots.distributions(dataset), dpi=30).startswith(b"\x89PNG")
+
+
+def test_a_thickness_that_is_the_same_everywhere_is_said_and_not_coloured():
+    figure = plots.in_space(vessels(edges={"radius": column("edge", np.full(320, 2.0), "Radius", "um")}))
+    assert "radius (µm): 2 everywhere" in texts(figure)
+    assert len(figure.axes) == 1
 
 
 def test_what_has_no_place_cannot_be_drawn_in_space():

@@ -106,8 +106,10 @@ def in_space(
     _compass(axes, seen, n_axes=int(dataset.sizes["axis"]))
     n_nodes, n_edges = len(strands.position), len(strands)
     head = f"{title}\n" if title else ""
-    axes.set_title(literal(f"{head}{n_nodes:,} nodes, {n_edges:,} edges"), fontsize=10, loc="left", color=INK)
+    figure.suptitle(literal(f"{head}{n_nodes:,} nodes, {n_edges:,} edges"), fontsize=10, x=0.02, ha="left", color=INK)
     remarks = [f"seen {seen.name}"]
+    if thickness is not None and _constant(thickness):
+        remarks.append(f"{thickness.label}: {np.nanmax(thickness.values):g} everywhere")
     if not whole:
         most = "longest" if thickness is None else "thickest"
         remarks.append(f"the {len(edges):,} {most} edges over the density of all")
@@ -229,7 +231,7 @@ def _colours(
     from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
     from matplotlib.ticker import LogLocator, StrMethodFormatter
 
-    if name is None and thickness is None:
+    if name is None and (thickness is None or _constant(thickness)):
         near = _nearness(lines)
         return np.asarray(colormaps["viridis_r"](0.15 + 0.85 * near))
     if name is not None:
@@ -256,6 +258,12 @@ def _colours(
     bar.ax.tick_params(labelsize=7, colors=INK)
     bar.ax.spines["outline"].set_visible(False)
     return np.asarray(cmap(norm(np.ma.masked_invalid(values))))
+
+
+def _constant(measure: EdgeMeasure) -> bool:
+    """Tell whether all known values are one, so that colours would say nothing."""
+    known = measure.values[np.isfinite(measure.values)]
+    return bool(len(known)) and bool((known == known[0]).all())
 
 
 def _check_column(dataset: xr.Dataset, name: str) -> None:
