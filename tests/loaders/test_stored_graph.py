@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import mmap
 import multiprocessing
 import pickle
@@ -42,6 +43,14 @@ def graph(version, tmp_path):
 @pytest.fixture
 def typed(version, tmp_path):
     return open_graph(version, record="typed", cache=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory, commit_records):
+    """Return the same graph with its columns cut into chunks of 128 rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.import_module("connectome.schema.graph"), "CHUNK_ITEMS", 128)
+        return commit_records(tmp_path_factory.mktemp("cut") / "store", "graphs", {"brain": vessel_record()})
 
 
 @pytest.fixture
@@ -137,8 +146,12 @@ def test_end_points_pointers_and_positions_are_mapped_and_nothing_is_copied(vers
     assert np.shares_memory(incoming.pointer, graph.array("in_ptr"))
 
 
-def test_columns_are_the_same_by_rows_and_whole(version, graph):
+@pytest.mark.parametrize("chunks", ["one", "many"])
+def test_columns_are_the_same_by_rows_and_whole(version, cut, chunks, cached, tmp_path):
     dataset = whole(version, "brain")
+    graph = open_graph(version if chunks == "one" else cut, record="brain", cache=tmp_path)
+    n_chunks = [-(-900 // graph.reader.array(f"vessels/{name}").chunks[0]) for name in ("length", "source")]
+    assert n_chunks == ([1, 1] if chunks == "one" else [8, 1])
     rng = np.random.default_rng(0)
     for dim, names, size in (("node", graph.node_columns, 600), ("edge", graph.edge_columns, 900)):
         rows = rng.integers(0, size, 50)
