@@ -3,9 +3,9 @@
 ``<destination>/raw/data.npz`` holds what ``ogb.io.read_graph_raw.read_binary_graph_raw`` reads: nodes and edges in the
 order of the source, undirected edges in both directions, ``node_feat`` the positions, every other column of numbers as
 ``node_<name>`` or ``edge_<name>``. Where the record holds links (``links/PART/positive``, ``links/PART/negative/KIND``)
-the edges are those for training, and ``split/<KIND>/split_dict.pt`` holds the pairs as tensors, ``split_dict.npz`` the
-same as arrays. ``mapping`` says which node is which. Texts and categories have no place in the layout; the mapping's
-README lists what was left out.
+the edges are those of the pairs for training, columns that are a degree in the whole graph are left out, and
+``split/<KIND>/split_dict.pt`` holds the pairs as tensors, ``split_dict.npz`` the same as arrays. ``mapping`` says which
+node is which. Texts and categories have no place in the layout; the mapping's README lists what was left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome import schema
-from connectome.errors import UsageError
+from connectome.errors import LeakError, UsageError
+from connectome.tasks.link_features import NAMED_DEGREES, check_features
 
 from ..formats.ogb import PARTS, both_directions
 from ..formats.torch_file import write_torch_file
@@ -75,11 +76,12 @@ def write(tree: xr.DataTree, destination: Path, *, group: str | None, to: str) -
     place[rows] = np.arange(len(rows))
     splits = _splits(tree, place)
     edges = _training_edges(tree, dataset)
-    arrays, left = _arrays(dataset, rows, place, edges)
+    leaking = _leaking(dataset) if splits else []
+    arrays, left = _arrays(dataset.drop_vars(leaking), rows, place, edges)
     files = {
         "raw/data.npz": _npz(arrays),
         "mapping/nodeidx2id.csv": _mapping(dataset, rows),
-        "mapping/README.md": _readme(path, dataset, arrays, left, splits).encode(),
+        "mapping/README.md": _readme(path, dataset, arrays, left, leaking, splits).encode(),
         "RELEASE_v1.txt": b"",
     }
     for kind, parts in splits.items():
@@ -150,6 +152,29 @@ def _training_edges(tree: xr.DataTree, dataset: xr.Dataset) -> Array:
     return np.asarray(chosen[np.argsort(order, kind="stable")])
 
 
+def _leaking(dataset: xr.Dataset) -> list[str]:
+    """Return the columns that count the edges of the whole graph, and so tell which ones are held out."""
+    found: list[str] = []
+    source, target = (dataset[end].values for end in ("source", "target"))
+    degree = np.bincount(np.concatenate([source, target]), minlength=dataset.sizes["node"])
+    ends = np.stack([degree[source], degree[target]])
+    for name in sorted(map(str, dataset.variables)):
+        variable = dataset.variables[name]
+        if name in BUILT or variable.dims not in {("node",), ("edge",)}:
+            continue
+        if variable.dims == ("node",):
+            try:
+                check_features(dataset, [name])
+            except LeakError:
+                found.append(name)
+        elif name in NAMED_DEGREES or (
+            variable.dtype.kind in "iuf"
+            and any(np.array_equal(variable.values, told) for told in (*ends, ends.min(axis=0), ends.max(axis=0)))
+        ):
+            found.append(name)
+    return found
+
+
 def _arrays(dataset: xr.Dataset, rows: Array, place: Array, edges: Array) -> tuple[dict[str, Array], list[str]]:
     ends = np.stack([place[dataset[end].values[edges]] for end in ("source", "target")])
     types = dataset["edge_type"]
@@ -205,7 +230,12 @@ def _mapping(dataset: xr.Dataset, rows: Array) -> bytes:
 
 
 def _readme(
-    path: str, dataset: xr.Dataset, arrays: Mapping[str, Array], left: list[str], splits: Mapping[str, Any]
+    path: str,
+    dataset: xr.Dataset,
+    arrays: Mapping[str, Array],
+    left: list[str],
+    leaking: list[str],
+    splits: Mapping[str, Any],
 ) -> str:
     units = {
         str(name): variable.attrs["units"] for name, variable in dataset.variables.items() if "units" in variable.attrs
@@ -229,6 +259,8 @@ def _readme(
         lines += ["", f"Types of edges: {', '.join(f'{code} {word}' for code, word in words)}."]
     if left:
         lines += ["", f"Left out, for they are no numbers: {', '.join(left)}."]
+    if leaking:
+        lines += ["", f"Left out, for they tell which edges are held out: {', '.join(leaking)}."]
     if splits:
         lines += ["", "The edges are those for training. `split/*/split_dict.npz` holds the arrays of `split_dict.pt`."]
     return "\n".join([*lines, ""])

@@ -267,11 +267,21 @@ def test_a_task_made_here_becomes_an_archive_that_does_not_show_what_is_held_out
 
     tree, _ = generated(n_nodes=60, n_edges=150)
     graph = tree["vessels"].to_dataset()
+    source, target = graph["source"].values, graph["target"].values
+    degree = np.bincount(np.concatenate([source, target]), minlength=60)
+    graph["size"] = schema.column("node", degree, "A degree under another name", "1")
+    graph["node1_degree"] = schema.column("edge", np.minimum(degree[source], degree[target]), "As Voreen has it", "1")
+    graph["most"] = schema.column("edge", np.maximum(degree[source], degree[target]).astype(float), "Disguised", "1")
+    tree = schema.record({"vessels": graph})
     task = make_links(graph, LinkPlan(seed=4, negatives=("random", "spatial"), delta=30.0))
     made = task_record(task, report_links(task, graph), parent="generated/generated", group="vessels")
     export(with_links(tree, made), to="ogb", destination=tmp_path / "out")
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         (raw,) = read_binary_graph_raw(str(tmp_path / "out" / "raw"))
+    assert {"node_radius", "edge_length"} <= set(raw)
+    assert not {"node_size", "edge_node1_degree", "edge_most"} & set(raw)
+    text = (tmp_path / "out" / "mapping" / "README.md").read_text()
+    assert "Left out, for they tell which edges are held out: most, node1_degree, size." in text
     row_of = graph["node_row"].values
     shown = {frozenset(pair) for pair in raw["edge_index"].T.tolist()}
     assert shown == {frozenset(row_of[pair].tolist()) for pair in task.positives["train"]}
