@@ -130,7 +130,7 @@ class ClassTask:
         As VesselGraph weighs them; 0 for classes that the training part does not have.
         """
         counts = np.bincount(self.labels[TRAIN], minlength=self.n_classes)
-        return np.divide(counts.sum(), counts, out=np.zeros(self.n_classes), where=counts > 0)
+        return np.asarray(np.divide(counts.sum(), counts, out=np.zeros(self.n_classes), where=counts > 0))
 
 
 def make_classes(graph: xr.Dataset, plan: ClassPlan, *, subject: str = "graph") -> ClassTask:
