@@ -28,7 +28,7 @@ import numpy as np
 
 from .corpus import _peak_bytes
 
-SCALE = 0.01
+SCALE = 0.05
 """Part of the brain's nodes, by default."""
 SCANS, BOXES = 200, 20_000
 """Tries over which the scan and the KD-tree are measured."""
