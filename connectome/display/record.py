@@ -70,9 +70,13 @@ def _graph(dataset: xr.Dataset, by: str | None) -> list[Html]:
         for name, about in dataset.attrs["edge_types"].items()
     ]
     parts.append(details("edge types", table_html(("type", "direction", "weight", "lineage"), types)))
-    rows = [_row(name, item) for name, item in _distributions(summary).items()]
+    truths = {name for name in summary.columns if dataset[name].dtype.kind == "b"}
+    rows = [_row(name, item) for name, item in _distributions(summary).items() if name not in truths]
     if rows:
         parts.append(details("numbers", table_html(HEADINGS, rows), open_=True))
+    held = [(name, summary.columns[name].total, summary.columns[name].n) for name in sorted(truths)]
+    if held:
+        parts.append(details("truths", table_html(("", "true", "of"), held)))
     for name, counts in summary.categories.items():
         present = ((label or "not given", count) for label, count in counts.items() if count)
         listed = sorted(present, key=lambda item: -item[1])

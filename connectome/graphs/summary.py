@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,6 +110,7 @@ class GraphSummary:
     n_independent_cycles: int
     """Edges minus nodes plus components: a self loop and a parallel edge count as one each. 0 for a tree."""
     parallel: ParallelEdges
+    """Within each type of edges, summed over the types. Of a directed type, edges there and back are two pairs."""
     degree_histogram: tuple[int, ...]
     """Nodes with 0, 1, 2, ... edge ends; a self loop has two."""
     simple_degree_histogram: tuple[int, ...]
@@ -265,7 +266,7 @@ def summarise_graph(dataset: xr.Dataset, *, by: str | None = None) -> GraphSumma
         n_isolated=int((simple == 0).sum()),
         n_self_loops=int((source == target).sum()),
         n_independent_cycles=n_edges - n_nodes + len(sizes),
-        parallel=parallel_edges(source, target, n_nodes),
+        parallel=_parallel(dataset, source, target),
         degree_histogram=tuple(np.bincount(node_degrees(source, target, n_nodes)).tolist()),
         simple_degree_histogram=tuple(np.bincount(simple).tolist()),
         bounding_box=None if box is None else (tuple(box[0].tolist()), tuple(box[1].tolist())),
@@ -277,6 +278,20 @@ def summarise_graph(dataset: xr.Dataset, *, by: str | None = None) -> GraphSumma
         region_column=column,
         regions={} if column is None else _regions(dataset, column, length, thickness),
     )
+
+
+def _parallel(dataset: xr.Dataset, source: Array, target: Array) -> ParallelEdges:
+    about = dataset.attrs["edge_types"]
+    column = dataset["edge_type"]
+    codes = dict(zip(column.attrs["flag_labels"], column.attrs["flag_values"], strict=True))
+    n_nodes = int(dataset.sizes["node"])
+    found = []
+    for name, said in about.items():
+        own = column.values == codes[name] if len(about) > 1 else slice(None)
+        found.append(parallel_edges(source[own], target[own], n_nodes, directed=said["directed"]))
+    counts = [field.name for field in fields(ParallelEdges) if field.name != "largest"]
+    summed = {name: sum(getattr(part, name) for part in found) for name in counts}
+    return ParallelEdges(**summed, largest=max((part.largest for part in found), default=0))
 
 
 def summarise_regions(dataset: xr.Dataset, column: str) -> dict[str, Region]:

@@ -59,6 +59,11 @@ def test_the_numbers_of_a_graph_are_in_its_page() -> None:
     assert rows["distance"][0] == str(n_edges)
 
 
+def test_truths_are_counted_and_have_no_quantiles() -> None:
+    markup = graph_html(graph(border=column("node", np.arange(60) < 7, "At the border")))
+    assert rows_of(markup)["border"] == ["7", "60"]
+
+
 def test_regions_of_a_graph_have_rows_of_their_own() -> None:
     region = category("node", ["a", "b"] * 30, ["a", "b"], "Region")
     dataset = graph(region=region)

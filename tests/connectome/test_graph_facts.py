@@ -236,6 +236,20 @@ def test_a_category_of_edges_tells_regions_apart_when_it_is_asked_for():
         summarise_graph(dataset, by="length")
 
 
+def test_edges_of_two_types_and_edges_both_ways_of_a_directed_type_are_not_parallel():
+    about = {"weight_units": "1", "weight_meaning": "sections", "lineage": "generated"}
+    dataset = schema.graph(
+        node=["a", "b", "c"],
+        source=np.array([0, 1, 0, 0, 1, 2, 2]),
+        target=np.array([1, 0, 1, 1, 0, 2, 2]),
+        edge_type=["chemical", "chemical", "chemical", "gap", "gap", "gap", "gap"],
+        edge_types={"chemical": {"directed": True, **about}, "gap": {"directed": False, **about}},
+    )
+    found = summarise_graph(dataset).parallel
+    assert (found.n_pairs, found.n_groups, found.n_loop_groups) == (2 + 2, 1 + 1, 1)
+    assert (found.n_surplus, found.largest) == (1 + 2, 2)
+
+
 def test_the_summary_of_a_graph_without_positions_or_edges_is_plain():
     about = {"directed": True, "weight_units": "1", "weight_meaning": "sections", "lineage": "generated"}
     dataset = schema.graph(
