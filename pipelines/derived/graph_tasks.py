@@ -180,7 +180,7 @@ def make_task_dataset(
         stored = repository.open(target, known)
         report = kind.read(plan.as_dict(), stored.attrs["report"])
         return _stored(repository, target, known, manifest, parent_spec, report, title=kind.title, dry_run=dry_run)
-    graph = cast("xr.DataTree", tree[path]).to_dataset(inherit=False).load()
+    graph = cast("xr.DataTree", tree[path]).to_dataset(inherit=False)
     task = kind.make(graph, plan, subject=parent_spec)
     report = kind.tell(task, graph)
     if dry_run:
