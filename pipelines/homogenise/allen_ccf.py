@@ -314,10 +314,13 @@ def region_columns(ontology: Ontology, labels: Array, inside: Array) -> tuple[di
     for code, group in enumerate(groups):
         for structure in group.members:
             group_of[places[structure.id]] = code
+    smallest = np.int32 if not len(labels) or np.abs(labels).max() < 2**31 else np.int64
     columns = {
         "region": _coded(rows, [structure.acronym for structure in ontology.structures], "Brain region"),
         "region_group": _coded(group_of[rows], [group.acronym for group in groups], "Group of regions of one colour"),
-        "region_id": column("node", labels, "Label of the atlas at the node, 0 where there is none", "1"),
+        "region_id": column(
+            "node", labels.astype(smallest), "Label of the atlas at the node, 0 where there is none", "1"
+        ),
     }
     counts = {
         "outside": int((~inside).sum()),

@@ -48,7 +48,8 @@ def tables(generated: Any, tmp_path: Path) -> Tables:
 
 
 def vessels(paths: Any, **options: Any) -> xr.Dataset:
-    return read(list(paths), "voreen", voxel_size_um=3.0, **options)["vessels"].to_dataset()
+    graph: xr.Dataset = read(list(paths), "voreen", voxel_size_um=3.0, **options)["vessels"].to_dataset()
+    return graph
 
 
 def warned(paths: Any, code: str) -> list[str]:
@@ -77,7 +78,8 @@ def change_column(path: Path, name: str, change: Callable[[pd.Series], Any]) -> 
 
 @pytest.fixture(scope="module")
 def known(data_dir: Path) -> dict[str, Any]:
-    return json.loads((data_dir / "vessel" / "facts.json").read_text())["vesselgraph_example"]
+    facts: dict[str, Any] = json.loads((data_dir / "vessel" / "facts.json").read_text())["vesselgraph_example"]
+    return facts
 
 
 @pytest.fixture(scope="module")
@@ -208,9 +210,10 @@ def convention(tables: Tables) -> str:
 
 def by_endpoint(tables: Tables) -> None:
     degree = pd.read_csv(tables[0], sep=";")["degree"]
-    ends = pd.read_csv(tables[1], sep=";")
+    edges = pd.read_csv(tables[1], sep=";", dtype=str)
     for number in (1, 2):
-        change_column(tables[1], f"node{number}_degree", lambda _, n=number: degree[ends[f"node{n}id"]].to_numpy())
+        edges[f"node{number}_degree"] = degree[edges[f"node{number}id"].astype(int)].to_numpy()
+    edges.to_csv(tables[1], sep=";", index=False)
 
 
 def test_both_conventions_are_told_apart_and_what_fits_none_is_said(tables: Tables) -> None:
@@ -486,6 +489,46 @@ def test_companions_may_lack_signs_fractions_and_names_and_write_truth_in_words(
     frame.to_csv(tmp_path / "x_atlas_processed.csv", sep=";", index=False)
     again = schema.decode(vessels([*tables, tmp_path / "x_atlas_processed.csv"])["region"])
     assert (again[names != ""] == names[names != ""]).all()
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_regions_are_looked_up_in_a_volume_of_labels(
+    suffix: str, data_dir: Path, tables: Tables, tmp_path: Path
+) -> None:
+    nib = pytest.importorskip("nibabel")
+    xml = data_dir / "vessel" / "vesselgraph_example" / "AllenMouseCCFv3_ontology_22Feb2021.xml"
+    position = pd.read_csv(tables[0], sep=";")[["pos_x", "pos_y", "pos_z"]].to_numpy()
+    # One axis is too short: nodes beyond it are outside. A band of background, and a label of no structure.
+    shape = tuple(int(size) for size in np.ceil(position.max(axis=0)) + np.array([2, 2, -20]))
+    volume = np.random.default_rng(5).choice([315, 1089, 182305689, 12998], shape).astype(np.uint32)
+    volume[:, : shape[1] // 3], volume[: shape[0] // 5] = 0, 999_999_999
+    path = tmp_path / f"labels{suffix}"
+    nib.save(nib.Nifti1Image(volume, np.diag([3, 3, 3, 1])), path)
+    words = ["import", "voreen", *map(str, tables), "--dataset", "mine", "--record", "r", "--root", str(tmp_path / "s")]
+    for option in ("voxel_size_um=3", f"labels={path}", f"ontology={xml}"):
+        words += ["--option", option]
+    assert main(words) == 0
+    from connectome.store import open_version
+
+    version = open_version("mine", root=tmp_path / "s")
+    graph = version.open("r")["vessels"].to_dataset()
+    assert {item["path"] for item in version.manifest.records["r"].recipe["inputs"]} == {
+        "nodes.csv", "edges.csv", path.name, xml.name,
+    }  # fmt: skip
+    names = {0: "bgr", 315: "Isocortex", 1089: "HPF", 182305689: "SSp-un", 12998: "SS6b", 999_999_999: ""}
+    index = np.floor(position + 0.5).astype(int)[graph["node_row"].values]
+    inside = (index < shape).all(axis=1)
+    expected = [names[int(volume[tuple(at)])] if known else "" for at, known in zip(index, inside, strict=True)]
+    assert schema.decode(graph["region"]).tolist() == expected
+    codes = {note["code"]: note["message"] for note in version.manifest.records["r"].warnings}
+    assert codes["regions-outside"].startswith(f"{int((~inside).sum())} nodes")
+    assert "regions-unlisted" in codes
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(TruncatedError):
+        vessels(tables, labels=path, ontology=xml)
+    with pytest.raises(UsageError, match="regions need"):
+        vessels(tables, labels=path)
 
 
 def test_the_columns_that_are_demanded_are_those_that_voreen_writes(data_dir: Path) -> None:
