@@ -515,6 +515,8 @@ def test_regions_are_looked_up_in_a_volume_of_labels(
     assert {item["path"] for item in version.manifest.records["r"].recipe["inputs"]} == {
         "nodes.csv", "edges.csv", path.name, xml.name,
     }  # fmt: skip
+    params = version.manifest.records["r"].recipe["params"]
+    assert params == {"voxel_size_um": "3", "labels": path.name, "ontology": xml.name}
     names = {0: "bgr", 315: "Isocortex", 1089: "HPF", 182305689: "SSp-un", 12998: "SS6b", 999_999_999: ""}
     index = np.floor(position + 0.5).astype(int)[graph["node_row"].values]
     inside = (index < shape).all(axis=1)
