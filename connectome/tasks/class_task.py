@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..errors import LeakError, NotFoundError, SchemaError, UsageError
-from ..schema import column, is_category, record, table
+from ..schema import column, decode, is_category, record, table
 from ..splits.plan import check_seed
 from ..splits.quota import Fractions
 from .keyed import keyed, names_of, part_of
@@ -162,7 +162,7 @@ def make_classes(graph: xr.Dataset, plan: ClassPlan, *, subject: str = "graph") 
         raise NotFoundError("the edges have no such column", subject=subject, place=plan.column)
     classes = vessel_class(graph[plan.column].values, bounds)
     source, target = (np.asarray(graph[end].values) for end in ("source", "target"))
-    names = names_of(np.asarray(graph["node"].values))
+    names = names_of(decode(graph["node"]))
     one, other = names[source], names[target]
     placed = part_of(
         keyed(plan.seed, np.minimum(one, other), np.maximum(one, other), purpose="vessel"),

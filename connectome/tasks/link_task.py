@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import NotFoundError, SchemaError, UsageError
-from ..schema import column, record, table
+from ..schema import column, decode, record, table
 from .baselines import Score, baselines
 from .link_parts import place_links
 from .link_plan import LinkPlan
@@ -345,13 +345,14 @@ def task_from_record(tree: xr.DataTree, ids: Array) -> tuple[LinkTask, LinkRepor
     """
     if tree.attrs.get("task") != TASK:
         raise SchemaError("the record is no link prediction task", subject="task", found=repr(tree.attrs.get("task")))
+    ids = ids.astype(object) if ids.dtype.kind in "OTU" else ids
     plan = LinkPlan.from_dict(tree.attrs["plan"])
     report = LinkReport.from_dict(plan.as_dict(), tree.attrs["report"])
 
     def pairs(path: str) -> Array:
         columns = tree[path].to_dataset()
         pair = np.stack([columns[end].values.astype(np.int64) for end in ("source", "target")], axis=1)
-        told = np.stack([columns[f"{end}_id"].values for end in ("source", "target")], axis=1)
+        told = np.stack([decode(columns[f"{end}_id"]) for end in ("source", "target")], axis=1)
         if len(ids) != tree.attrs["n_nodes"] or not np.array_equal(ids[pair], told):
             raise SchemaError("the task is that of another graph", subject=path, hint="open the parent that it names")
         return pair

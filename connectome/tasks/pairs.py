@@ -144,11 +144,11 @@ def links_of(graph: xr.Dataset, *, edge_types: Sequence[str] | None = None, subj
     if graph.attrs.get("encoding-type") != "graph":
         found = str(graph.attrs.get("encoding-type"))
         raise UsageError("links are those of a graph", subject=subject, expected="a group of kind graph", found=found)
-    ids = np.asarray(graph["node"].values)
+    ids = decode(graph["node"])
     n_nodes = len(ids)
     if n_nodes > MOST_NODES:
         raise UsageError("too many nodes to number their pairs", subject=subject, expected=f"{MOST_NODES} at most")
-    node = np.argsort(ids.astype(str) if ids.dtype.kind in "OTU" else ids, kind="stable")
+    node = np.argsort(ids, kind="stable")
     rank = np.empty(n_nodes, dtype=np.int64)
     rank[node] = np.arange(n_nodes)
     ends = np.stack([rank[np.asarray(graph[end].values)] for end in ("source", "target")], axis=1)

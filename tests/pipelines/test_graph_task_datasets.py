@@ -21,6 +21,7 @@ from connectome.tasks import (
     LinkPlan,
     classes_from_record,
     make_classes,
+    make_links,
     prove_links,
     report_classes,
     task_from_record,
@@ -229,3 +230,18 @@ def test_classes_of_vessels_are_a_task_too(repository: Repository, capsys: pytes
     for wrong in (["--negatives", "random"], ["--boundaries", "a"], ["--boundaries", "3,2"], ["--radius", "width"]):
         assert main([*arguments, *wrong]) in {1, 2}
         assert json.loads(capsys.readouterr().out)["error"]["kind"] in {"usage", "not-found"}
+
+
+def test_nodes_named_by_text_are_split_like_others(repository: Repository):
+    numbered = generated_graph(120)
+    named = numbered.assign_coords(node=schema.column("node", [f"ü{at}" for at in numbered["node"].values], "Node id"))
+    repository.commit("brains", [put_graph(repository, "named", named)], keep_others=True)
+    make_task_dataset(repository, "brains", LinkPlan(delta=60.0), record="named")
+    stored = repository.open("brains", repository.find("brains").records["named"])
+    graph = stored["vessels"].to_dataset(inherit=False)
+    tree = open_version("brains-links", root=repository.path).open("named")
+    task, _ = task_from_record(tree, graph["node"].values)
+    prove_links(task, graph)
+    again = make_links(named, LinkPlan(delta=60.0))
+    assert all(np.array_equal(task.positives[part], again.positives[part]) for part in task.parts)
+    assert str(tree["test/positive"]["source_id"].values[0]).startswith("ü")
