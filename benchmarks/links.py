@@ -210,10 +210,10 @@ def line_networkx(folder: Path, scale: float) -> dict[str, Any]:  # noqa: ARG001
 
 def _measured(work: Callable[[], Any], told: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
     before = _resident_bytes()
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     value = work()
-    seconds = time.perf_counter() - started
-    return {"seconds": seconds, "above_bytes": _peak_bytes() - before, **told(value)}
+    seconds, busy = time.perf_counter() - started, time.process_time() - busy
+    return {"seconds": seconds, "cpu_s": busy, "above_bytes": _peak_bytes() - before, **told(value)}
 
 
 def _resident_bytes() -> int:

@@ -28,6 +28,7 @@ MODULES = {
     "connectome.schema": "the five kinds of data",
     "connectome.splits": "plans, splits and proofs",
     "connectome.graphs": "graphs in numbers",
+    "connectome.tasks": "links to predict, classes of vessels, line graphs",
     "connectome.display.plots": "pictures of records (extra `plot`)",
     "connectome.pipelines.formats": "readers of vendor formats",
     "connectome.pipelines.ingest": "from raw files to a version",
