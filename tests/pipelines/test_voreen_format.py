@@ -18,7 +18,7 @@ from benchmarks.brain import write_generated_brain
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UsageError
 from connectome.pipelines.cli import main
-from connectome.pipelines.formats import read, recognise, voreen
+from connectome.pipelines.formats import delimited, read, recognise, voreen
 from connectome.store.digest import array_digests, combine
 
 ATLAS = {315: ("70FF71", "Isocortex"), 1089: ("7ED04B", "HPF"), 182305689: ("188064", "SSp-un")}
@@ -202,6 +202,17 @@ def test_no_byte_depends_on_how_the_text_is_cut_into_blocks(generated: Any, tabl
     assert (graph["length"].values == edges["length"].to_numpy()[graph["edge_row"].values]).all()
     assert graph["radius_avg"].dtype == np.float32
     assert graph["n_voxels"].dtype == np.int32 or graph["n_voxels"].dtype == np.uint32
+
+
+def test_long_numbers_are_read_exactly_by_a_pandas_that_would_round_them_twice(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["0.30000000000000004", "9.0499999999999989", "1234567.1234567891", "5e-324", "12.5"]
+    change_column(tables[1], "length", lambda old: [*texts, *old[len(texts) :]])
+    monkeypatch.setattr(delimited, "_rounds_once", lambda: False)
+    graph = vessels(tables)
+    first = np.argsort(graph["edge_row"].values)[: len(texts)]
+    assert graph["length"].values[first].tolist() == [float(text) for text in texts]
 
 
 def convention(tables: Tables) -> str:
