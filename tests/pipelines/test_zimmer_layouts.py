@@ -212,9 +212,7 @@ def test_layout_repeated_stamps_gaps_and_a_wrong_rate_are_kept_and_warned_of(tmp
 
 
 @pytest.mark.parametrize("field", ["IDs", "traces", "timeVectorSeconds"])
-def test_layout_a_file_that_lacks_a_field_is_rejected_with_the_name_of_what_is_missing(
-    tmp_path: Path, field: str
-) -> None:
+def test_layout_a_file_that_lacks_a_field_is_rejected_with_its_name(tmp_path: Path, field: str) -> None:
     variant(tmp_path / "kato2015/WT_Stim.mat", **{field: None})
     layouts.kato_nostim(tmp_path / "kato2015/WT_NoStim.mat")
     found = load_source("kato2015").discover(raw_files(tmp_path))
