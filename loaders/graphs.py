@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["EdgeIndex", "NodeFeatures", "as_features", "load_graph", "node_features"]
 
 Array = np.ndarray[Any, Any]
-DEFAULT_EDGE_TYPES = ("chemical", "gap_junction")
+FINAL: Literal["final"] = "final"
+"""Types from which no other type of the record was made: of gap junctions as a source lists them and gap junctions in
+both directions, only the latter, so that no junction counts twice."""
+EdgeTypes = Sequence[str] | Literal["final"] | None
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,8 @@ def load_graph(
     data: str | Version | EdgeIndex,
     *,
     record: str | None = None,
-    group: str = "connectome",
-    edge_types: Sequence[str] | None = DEFAULT_EDGE_TYPES,
+    group: str | None = None,
+    edge_types: EdgeTypes = FINAL,
     node_kinds: Sequence[str] | None = None,
     weight: str | None = None,
     root: str | Path | None = None,
@@ -134,10 +137,11 @@ def load_graph(
         ``"name@1.2.0/record"``, or a version and ``record``. A graph that is loaded already is given back.
     record : str, optional
         Where ``data`` does not name it.
-    group : str
-        Path of the graph.
-    edge_types : sequence of str, optional
-        Types to keep, in the order of their codes; None for all that the record has.
+    group : str, optional
+        Path of the graph; default the record's one graph.
+    edge_types : sequence of str, "final" or None
+        Types to keep, in the order of their codes; ``"final"`` for those from which no other type was made, None for
+        all that the record has.
     node_kinds : sequence of str, optional
         Kinds of nodes to keep (``"neuron"``); default all.
     weight : str, optional
@@ -173,12 +177,44 @@ def load_graph(
             hint=f"write {version.spec}/RECORD",
         )
     tree = version.open(record)
+    if group is None:
+        group = only_graph(version, record)
     if f"/{group.strip('/')}" not in tree.groups:
         raise NotFoundError(
             "the record has no such group", subject=record, place=group, expected=", ".join(tree.groups[1:])
         )
     dataset = cast("xr.DataTree", tree[group]).to_dataset(inherit=False)
     return _edge_index(dataset, record, edge_types, node_kinds, weight)
+
+
+def only_graph(version: Version, record: str) -> str:
+    """Return the path of a record's one graph; raise :class:`~connectome.errors.UsageError` unless it has just one."""
+    facts = version.manifest.records[record].facts if record in version.manifest.records else {}
+    graphs = [path.strip("/") for path, told in facts.items() if told["kind"] == "graph"]
+    if len(graphs) != 1:
+        raise UsageError(
+            "which graph is meant" if graphs else "the record has no graph",
+            subject=f"{version.spec}/{record}",
+            expected=", ".join(graphs) or None,
+            hint="group=NAME" if graphs else None,
+        )
+    return graphs[0]
+
+
+def _wanted(about: Mapping[str, Mapping[str, Any]], edge_types: EdgeTypes) -> tuple[str, ...]:
+    if edge_types is None:
+        return tuple(about)
+    if isinstance(edge_types, str):
+        if edge_types != FINAL:
+            raise UsageError(
+                "not a choice of edge types",
+                subject="edge_types",
+                expected=f"a list, {FINAL!r} or None",
+                found=edge_types,
+            )
+        listed = {told.get("derived_from") for told in about.values()}
+        return tuple(sorted(name for name in about if name not in listed))
+    return tuple(edge_types)
 
 
 def _weights(dataset: xr.Dataset, record: str, name: str) -> Array:
@@ -194,7 +230,7 @@ def _weights(dataset: xr.Dataset, record: str, name: str) -> Array:
 def _edge_index(
     dataset: xr.Dataset,
     record: str,
-    edge_types: Sequence[str] | None,
+    edge_types: EdgeTypes,
     node_kinds: Sequence[str] | None,
     weight: str | None,
 ) -> EdgeIndex:
@@ -202,7 +238,7 @@ def _edge_index(
         found = str(dataset.attrs.get("encoding-type"))
         raise UsageError("the group is not a graph", subject=record, expected="graph", found=found)
     about: Mapping[str, Mapping[str, Any]] = dataset.attrs["edge_types"]
-    wanted = tuple(edge_types) if edge_types is not None else tuple(about)
+    wanted = _wanted(about, edge_types)
     unknown = [name for name in wanted if name not in about]
     if unknown:
         raise NotFoundError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from connectome.errors import UsageError
 
-from .graphs import DEFAULT_EDGE_TYPES, EdgeIndex, load_graph, node_features
+from .graphs import FINAL, EdgeIndex, EdgeTypes, load_graph, node_features
 from .pyg_import import Data, HeteroData, torch
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def to_data(
     data: str | Version | EdgeIndex,
     *,
     record: str | None = None,
-    group: str = "connectome",
-    edge_types: Sequence[str] | None = DEFAULT_EDGE_TYPES,
+    group: str | None = None,
+    edge_types: EdgeTypes = FINAL,
     node_kinds: Sequence[str] | None = None,
     features: Sequence[str] = (),
     target: str | None = None,
@@ -72,8 +72,8 @@ def to_hetero(
     data: str | Version | EdgeIndex,
     *,
     record: str | None = None,
-    group: str = "connectome",
-    edge_types: Sequence[str] | None = DEFAULT_EDGE_TYPES,
+    group: str | None = None,
+    edge_types: EdgeTypes = FINAL,
     node_types: Literal["cell", "node_kind"] = "cell",
     node_kinds: Sequence[str] | None = None,
     features: Sequence[str] = (),

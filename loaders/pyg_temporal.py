@@ -11,7 +11,7 @@ import numpy as np
 from connectome.errors import UsageError
 
 from .alignment import Policy, join_report
-from .graphs import DEFAULT_EDGE_TYPES, EdgeIndex, load_graph
+from .graphs import FINAL, EdgeIndex, EdgeTypes, load_graph
 from .pyg_data import edge_attributes
 from .pyg_import import Data, torch
 from .specs import as_version
@@ -73,7 +73,7 @@ class TemporalGraphDataset(torch.utils.data.Dataset[Data]):  # type: ignore[misc
         window_s: float | None = None,
         horizon: int = 0,
         nodes: Literal["present", "all"] = "present",
-        edge_types: Sequence[str] | None = DEFAULT_EDGE_TYPES,
+        edge_types: EdgeTypes = FINAL,
         node_kinds: Sequence[str] | None = None,
         weight: str | None = None,
         policy: Policy = "exact+normalised",

@@ -20,6 +20,7 @@ from connectome.errors import NotFoundError, UsageError
 
 from .adjacency import Adjacency, Array, Direction, check_direction
 from .graph_queries import Subgraph, among, around, nodes_in_box
+from .graphs import only_graph
 from .mapped_cache import default_cache
 from .specs import RecordFile, as_version, parse_record_spec, record_file
 from .stored_adjacency import EdgeTable, build, is_mirrored
@@ -90,15 +91,7 @@ def open_graph(
     file = record_file(version, record)
     receipt = version.manifest.records[record]
     if group is None:
-        graphs = [path.strip("/") for path, facts in receipt.facts.items() if "n_edges" in facts]
-        if len(graphs) != 1:
-            raise UsageError(
-                "which graph is meant" if graphs else "the record has no graph",
-                subject=f"{version.spec}/{record}",
-                expected=", ".join(graphs) or None,
-                hint="group=NAME" if graphs else None,
-            )
-        group = graphs[0]
+        group = only_graph(version, record)
     folder = str(cache) if cache is not None else default_cache()
     return StoredGraph(file, group=group.strip("/"), content=receipt.content, cache=folder, verify=verify)
 

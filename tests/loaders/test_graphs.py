@@ -43,6 +43,7 @@ def connectome_record():
         name: {"directed": name == "chemical", "weight_units": "1", "weight_meaning": "generated", "lineage": "none"}
         for name in ("chemical", "gap_junction_listed", "gap_junction")
     }
+    about["gap_junction"] |= {"derived_from": "gap_junction_listed", "rule": "written in both directions"}
     nodes = {
         "node_kind": category("node", ["neuron"] * 4 + ["muscle"], ["neuron", "muscle"], "Kind"),
         "transmitter": category("node", ["ACh", "ACh", "GABA", None, None], ["ACh", "GABA"], "Transmitter"),
@@ -142,6 +143,7 @@ def test_a_record_can_be_named_in_one_text(version, tmp_path):
         ({"record": "two"}, NotFoundError),
         ({"record": "one", "group": "vessels"}, NotFoundError),
         ({"record": "one", "edge_types": ["electrical"]}, NotFoundError),
+        ({"record": "one", "edge_types": "all"}, UsageError),
         ({"record": "one", "node_kinds": ["neurone"]}, NotFoundError),
     ],
 )
