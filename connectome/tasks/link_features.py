@@ -19,10 +19,9 @@ from .sorted_keys import distinct
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["GEOMETRY", "check_features", "common_neighbours", "degree_of", "node_columns", "pair_geometry"]
+__all__ = ["check_features", "common_neighbours", "degree_of", "node_columns", "pair_geometry"]
 
 Array = np.ndarray[Any, Any]
-GEOMETRY = ("distance", "dx", "dy", "dz")
 NAMED_DEGREES = ("degree", "in_degree", "out_degree", "node1_degree", "node2_degree", "n_neighbours", "n_edges")
 BATCH = 1 << 20
 
