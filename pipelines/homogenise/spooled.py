@@ -27,6 +27,8 @@ __all__ = ["Spool", "six_digits"]
 Array: TypeAlias = np.ndarray[Any, Any]
 SpoolKind: TypeAlias = Literal["number", "whole", "flag"]
 DIGITS = 6
+EXPONENTS = 1 << 11
+"""Of a float64 (IEEE 754)."""
 LARGEST_POWER = 22
 """Ten to at most this power is a float64, so that a quotient by it is rounded once."""
 WHOLE_TYPES = (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64)
@@ -53,9 +55,8 @@ def six_digits(values: Array) -> Array:
     exponent = (wide.view(np.int64) >> 52) & 0x7FF
     size = np.abs(wide)
     with np.errstate(invalid="ignore"):
-        scale = _SCALE[exponent]
         # One binary exponent holds at most one power of ten.
-        scale[size >= _NEXT_POWER[exponent]] /= 10
+        scale = _SCALE[exponent + EXPONENTS * (size >= _NEXT_POWER[exponent])]
         rounded: Array = wide * scale
         np.rint(rounded, out=rounded)
         rounded /= scale
@@ -70,14 +71,17 @@ def six_digits(values: Array) -> Array:
 
 
 def _scales() -> tuple[Array, Array]:
-    """Return, by a float64's binary exponent, ten to the power that leaves six digits and the next power of ten."""
-    scale, following = np.full(2048, np.nan), np.full(2048, np.inf)
-    scale[0] = scale[2047] = 1
-    for exponent in range(1, 2047):
+    """Return, by a float64's binary exponent, ten to the power that leaves six digits and the next power of ten.
+
+    The powers come twice: for what is below the next power of ten, then for what is not.
+    """
+    scale, following = np.full(EXPONENTS, np.nan), np.full(EXPONENTS, np.inf)
+    scale[0] = scale[-1] = 1
+    for exponent in range(1, EXPONENTS - 1):
         power = math.floor((exponent - 1023) * math.log10(2))
         if 0 <= DIGITS - 1 - power <= LARGEST_POWER:
             scale[exponent], following[exponent] = 10.0 ** (DIGITS - 1 - power), 10.0 ** (power + 1)
-    return scale, following
+    return np.append(scale, scale / 10), following
 
 
 _SCALE, _NEXT_POWER = _scales()
