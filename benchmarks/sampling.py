@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from connectome.loaders.adjacency import adjacency_of
-from connectome.loaders.neighbours import ANY, Neighbours
-from connectome.loaders.stored_graph import open_graph
+from connectome.loaders.graphs import open_graph
+from connectome.loaders.graphs.adjacency import adjacency_of
+from connectome.loaders.graphs.neighbours import ANY, Neighbours
 
 from .brain import BRAIN_EDGES, BRAIN_NODES, write_generated_brain
 from .corpus import _peak_bytes, _timed

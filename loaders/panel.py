@@ -12,7 +12,7 @@ import numpy as np
 from connectome.errors import MissingExtraError, NotFoundError, UsageError
 
 from .alignment import Policy, join_report
-from .graphs import FINAL, EdgeIndex, EdgeTypes, load_graph
+from .graphs.whole import FINAL, EdgeIndex, EdgeTypes, load_graph
 from .resampling import Method, Recording, read_recording, resample, why_unusable
 from .specs import as_version, record_file
 

@@ -42,6 +42,7 @@ MODULES = {
     "connectome.loaders.resampling": "recordings on a regular clock",
     "connectome.loaders.smoothing": "smoothing in seconds",
     "connectome.loaders.panel": "whole recordings and their connectome on one list of neurons",
+    "connectome.loaders.graphs": "graphs in memory, and graphs read where they lie",
     "connectome.loaders.torch": "PyTorch (extra `torch`)",
     "connectome.loaders.pyg": "PyTorch Geometric (extra `pyg`)",
     "connectome.loaders.huggingface": "Hugging Face datasets (extra `hf`)",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import sampling
-from connectome.loaders.neighbours import ANY, Neighbours
+from connectome.loaders.graphs.neighbours import ANY, Neighbours
 
 if TYPE_CHECKING:
     from pathlib import Path

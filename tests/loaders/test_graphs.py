@@ -16,7 +16,7 @@ from connectome.loaders.specs import parse_record_spec
 from connectome.schema import category, column
 
 with warnings.catch_warnings():
-    # As in loaders/pyg_import.py.
+    # As in loaders/pyg/requirement.py.
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
     from torch_geometric.loader import DataLoader
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectome.errors import UsageError
-from connectome.loaders import neighbours as module
-from connectome.loaders.adjacency import adjacency_of
-from connectome.loaders.budgets import sample_by_budget
-from connectome.loaders.neighbours import ANY, Neighbours, Times, choose
+from connectome.loaders.graphs import neighbours as module
+from connectome.loaders.graphs.adjacency import adjacency_of
+from connectome.loaders.graphs.budgets import sample_by_budget
+from connectome.loaders.graphs.neighbours import ANY, Neighbours, Times, choose
 
 DIRECTIONS = ["in", "out", "both"]
 CHI_SQUARE_ONE_IN_A_MILLION = {2: 27.6, 5: 36.0, 9: 45.1, 14: 54.2, 19: 62.8}

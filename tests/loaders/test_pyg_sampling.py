@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from connectome.errors import NotFoundError, UsageError
+from connectome.loaders.graphs import open_graph
 from connectome.loaders.pyg import (
     BlockDataset,
     EdgeAttributes,
@@ -20,11 +21,10 @@ from connectome.loaders.pyg import (
     NeighborSampler,
     subgraph_to_data,
 )
-from connectome.loaders.stored_graph import open_graph
 from support.stored_graphs import typed_record, vessel_record
 
 with warnings.catch_warnings():
-    # As in loaders/pyg_import.py.
+    # As in loaders/pyg/requirement.py.
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
     import torch_geometric.typing
     from torch_geometric.data import Data, HeteroData, TensorAttr

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from connectome import schema
-from connectome.loaders.neighbours import ANY, Neighbours
-from connectome.loaders.stored_graph import open_graph
+from connectome.loaders.graphs import open_graph
+from connectome.loaders.graphs.neighbours import ANY, Neighbours
 from support.spatial_graphs import voreen_example
 
 

@@ -19,12 +19,11 @@ from hypothesis import strategies as st
 
 from connectome import schema, store
 from connectome.errors import DamagedError, NotFoundError, UsageError
-from connectome.loaders import mapped_cache, stored_adjacency
-from connectome.loaders.adjacency import adjacency_of
-from connectome.loaders.blocks import Blocks
-from connectome.loaders.mapped_cache import MappedCache, default_cache
-from connectome.loaders.stored_adjacency import EdgeTable, build, is_mirrored
-from connectome.loaders.stored_graph import open_graph
+from connectome.loaders.graphs import mapped_cache, open_graph, stored_adjacency
+from connectome.loaders.graphs.adjacency import adjacency_of
+from connectome.loaders.graphs.blocks import Blocks
+from connectome.loaders.graphs.mapped_cache import MappedCache, default_cache
+from connectome.loaders.graphs.stored_adjacency import EdgeTable, build, is_mirrored
 from connectome.pipelines.homogenise.spatial_graph import spatial_graph
 from connectome.schema.graph import compressed_rows
 from support.stored_graphs import typed_record, vessel_record

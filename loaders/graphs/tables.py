@@ -11,11 +11,11 @@ import numpy as np
 
 from connectome.errors import NotFoundError
 
+from ..reading import ArrayReader, RecordReader, Shelf
 from .mapped_cache import MappedCache
-from .reading import ArrayReader, RecordReader, Shelf
 
 if TYPE_CHECKING:
-    from .specs import RecordFile
+    from ..specs import RecordFile
 
 __all__ = ["ENDS", "StoredTables"]
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from connectome.errors import UsageError
 
-from .graphs import FINAL, EdgeIndex, EdgeTypes, load_graph, node_features
-from .pyg_import import Data, HeteroData, torch
+from ..graphs.whole import FINAL, EdgeIndex, EdgeTypes, load_graph, node_features
+from .requirement import Data, HeteroData, torch
 
 if TYPE_CHECKING:
     from connectome.store import Version
 
-    from .graph_queries import Subgraph
+    from ..graphs.queries import Subgraph
 
 __all__ = ["edge_attributes", "subgraph_to_data", "to_data", "to_hetero"]
 
@@ -185,10 +185,10 @@ def subgraph_to_data(
     -------
     torch_geometric.data.Data
         ``edge_index`` (2, edge) int64: every edge once for each direction in which its type is walked, see
-        :meth:`~connectome.loaders.stored_graph.StoredGraph.direction_of`; ``n_id`` (node,) and ``e_id`` (edge,) int64,
+        :meth:`~connectome.loaders.graphs.StoredGraph.direction_of`; ``n_id`` (node,) and ``e_id`` (edge,) int64,
         rows of the two tables; ``hop`` (node,) where it is known.
     """
-    from .pyg_stores import column_tensors
+    from .stores import column_tensors
 
     graph = part.graph
     both = np.isin(graph.edge_column("edge_type", part.edge), graph.codes_of("both"))

@@ -2,7 +2,7 @@
 
 Plain NumPy. Every edge row of the chosen types is kept, parallel edges and loops included; a derived type (gap
 junctions written in both directions, say) is a type of its own, so nothing is symmetrised here. Graphs of millions are
-read in parts by :mod:`~connectome.loaders.stored_graph`.
+read in parts by :mod:`~connectome.loaders.graphs.stored`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 from connectome.errors import NotFoundError, UsageError
 from connectome.schema import decode, is_category
 
-from .specs import as_version, parse_record_spec
+from ..specs import as_version, parse_record_spec
 
 if TYPE_CHECKING:
     import xarray as xr

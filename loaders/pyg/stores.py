@@ -11,13 +11,13 @@ import numpy as np
 from connectome.errors import NotFoundError, UsageError
 from connectome.schema.graph import compressed_rows
 
-from .pyg_import import data as pyg
-from .pyg_import import torch
+from .requirement import data as pyg
+from .requirement import torch
 
 if TYPE_CHECKING:
-    from .adjacency import Adjacency, Array, Direction
-    from .neighbours import Relation
-    from .stored_graph import StoredGraph
+    from ..graphs.adjacency import Adjacency, Array, Direction
+    from ..graphs.neighbours import Relation
+    from ..graphs.stored import StoredGraph
 
 __all__ = ["EdgeAttributes", "FeatureStore", "GraphStore", "as_tensor", "column_tensors"]
 
@@ -46,7 +46,7 @@ class GraphStore(pyg.GraphStore):  # type: ignore[misc]
         The graph.
     direction : {"in", "out", "both"}, optional
         Along which edges messages come; default what
-        :meth:`~connectome.loaders.stored_graph.StoredGraph.direction_of` says of each type: undirected edges both ways.
+        :meth:`~connectome.loaders.graphs.StoredGraph.direction_of` says of each type: undirected edges both ways.
     edge_types : sequence of str, optional
         Types of edges; default all.
     hetero : bool

@@ -14,7 +14,7 @@ from .adjacency import Adjacency, Array, edge_slots
 from .neighbours import ANY, Neighbours
 
 if TYPE_CHECKING:
-    from .stored_graph import StoredGraph
+    from .stored import StoredGraph
 
 __all__ = ["Subgraph", "among", "around", "nodes_in_box"]
 

@@ -33,10 +33,10 @@ from connectome.tasks.link_plan import TRAIN
 from connectome.tasks.link_task import TASK
 from connectome.tasks.pairs import positions_of
 
-from .pyg_import import data as pyg
-from .pyg_import import torch
-from .pyg_sampling import NeighborSampler
-from .specs import as_version, parse_record_spec
+from ..specs import as_version, parse_record_spec
+from .requirement import data as pyg
+from .requirement import torch
+from .sampling import NeighborSampler
 
 if TYPE_CHECKING:
     from connectome.store import Version

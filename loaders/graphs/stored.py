@@ -2,7 +2,7 @@
 
 End points, pointers and positions are memory-mapped from the record's file; columns of the tables are read by rows.
 Compressed columns that are read again and again, and tables of neighbours that the record does not hold, are made
-once and memory-mapped from a cache (:mod:`~connectome.loaders.mapped_cache`). Plain NumPy.
+once and memory-mapped from a cache (:mod:`~connectome.loaders.graphs.mapped_cache`). Plain NumPy.
 
 Nothing is shared between processes: an opened graph is a few names, and opens its file anew wherever it is sent.
 """
@@ -18,20 +18,20 @@ import numpy as np
 from connectome.display.html import table_html, wrap
 from connectome.errors import NotFoundError, UsageError
 
+from ..specs import RecordFile, as_version, parse_record_spec, record_file
 from .adjacency import Adjacency, Array, Direction, check_direction
-from .graph_queries import Subgraph, among, around, nodes_in_box
-from .graphs import only_graph
 from .mapped_cache import default_cache
-from .specs import RecordFile, as_version, parse_record_spec, record_file
+from .queries import Subgraph, among, around, nodes_in_box
 from .stored_adjacency import EdgeTable, build, is_mirrored
-from .stored_tables import ENDS, StoredTables
+from .tables import ENDS, StoredTables
+from .whole import only_graph
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from connectome.store import Version
 
-    from .graphs import NodeFeatures
+    from .whole import NodeFeatures
 
 __all__ = ["StoredGraph", "Subgraph", "open_graph"]
 
@@ -59,7 +59,7 @@ def open_graph(
         The store, for a text.
     cache : path, optional
         Where arrays that the record does not hold ready are kept; default
-        :func:`~connectome.loaders.mapped_cache.default_cache`.
+        :func:`~connectome.loaders.graphs.mapped_cache.default_cache`.
     verify : bool
         Whether every mapped array is checked against its CRC-32 when a process first uses it, which reads all of it.
         Otherwise only its length is; ``connectome verify`` checks everything.
@@ -104,7 +104,7 @@ class StoredGraph(StoredTables):
     Parameters
     ----------
     file, group, content, cache, verify
-        As for :class:`~connectome.loaders.stored_tables.StoredTables`; :func:`open_graph` finds them.
+        As for :class:`~connectome.loaders.graphs.tables.StoredTables`; :func:`open_graph` finds them.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ class StoredGraph(StoredTables):
         """
         import xarray as xr
 
-        from .graphs import as_features
+        from .whole import as_features
 
         n_rows = len(rows) if rows is not None else (self.n_nodes if dim == "node" else self.n_edges)
         columns: dict[str, xr.Variable] = {}

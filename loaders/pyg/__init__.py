@@ -7,12 +7,12 @@ PyG's own ``NeighborLoader`` needs compiled extras; :class:`NeighborSampler` doe
 
 from __future__ import annotations
 
+from .blocks import BlockDataset
+from .data import subgraph_to_data, to_data, to_hetero
 from .link_split import LinkSplit
-from .pyg_blocks import BlockDataset
-from .pyg_data import subgraph_to_data, to_data, to_hetero
-from .pyg_sampling import HGTSampler, NeighborSampler
-from .pyg_stores import EdgeAttributes, FeatureStore, GraphStore
-from .pyg_temporal import TemporalGraphDataset
+from .sampling import HGTSampler, NeighborSampler
+from .stores import EdgeAttributes, FeatureStore, GraphStore
+from .temporal import TemporalGraphDataset
 
 __all__ = [
     "BlockDataset",

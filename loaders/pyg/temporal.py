@@ -10,13 +10,13 @@ import numpy as np
 
 from connectome.errors import UsageError
 
-from .alignment import Policy, join_report
-from .graphs import FINAL, EdgeIndex, EdgeTypes, load_graph
-from .pyg_data import edge_attributes
-from .pyg_import import Data, torch
-from .specs import as_version
-from .transforms import BindableTransform, Transform, bind
-from .windows import WindowSource
+from ..alignment import Policy, join_report
+from ..graphs.whole import FINAL, EdgeIndex, EdgeTypes, load_graph
+from ..specs import as_version
+from ..transforms import BindableTransform, Transform, bind
+from ..windows import WindowSource
+from .data import edge_attributes
+from .requirement import Data, torch
 
 if TYPE_CHECKING:
     import pandas as pd

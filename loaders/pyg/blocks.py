@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .blocks import Blocks
-from .neighbours import Neighbours
-from .pyg_import import Data, torch
-from .pyg_stores import column_tensors
+from ..graphs.blocks import Blocks
+from ..graphs.neighbours import Neighbours
+from .requirement import Data, torch
+from .stores import column_tensors
 
 if TYPE_CHECKING:
-    from .stored_graph import StoredGraph
+    from ..graphs.stored import StoredGraph
 
 __all__ = ["BlockDataset"]
 
@@ -28,7 +28,7 @@ class BlockDataset(torch.utils.data.Dataset[Data]):  # type: ignore[misc]
     nodes, edges : mapping of str to column or columns, optional
         Attributes of nodes and edges, as for :class:`~connectome.loaders.pyg.FeatureStore`.
     block_nodes, halo
-        As for :class:`~connectome.loaders.blocks.Blocks`.
+        As for :class:`~connectome.loaders.graphs.blocks.Blocks`.
 
     Notes
     -----

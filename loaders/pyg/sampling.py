@@ -10,13 +10,13 @@ import numpy as np
 
 from connectome.errors import UsageError
 
-from .adjacency import Adjacency, Array, Direction, adjacency_of, check_direction
-from .budgets import sample_by_budget
-from .neighbours import ANY, Neighbours, Relation, SampledGraph, Times
-from .pyg_import import data as pyg
-from .pyg_import import neighbor_sampler, torch
-from .pyg_import import sampler as pyg_sampler
-from .pyg_stores import GraphStore, as_tensor
+from ..graphs.adjacency import Adjacency, Array, Direction, adjacency_of, check_direction
+from ..graphs.budgets import sample_by_budget
+from ..graphs.neighbours import ANY, Neighbours, Relation, SampledGraph, Times
+from .requirement import data as pyg
+from .requirement import neighbor_sampler, torch
+from .requirement import sampler as pyg_sampler
+from .stores import GraphStore, as_tensor
 
 __all__ = ["HGTSampler", "NeighborSampler"]
 
@@ -323,7 +323,7 @@ class HGTSampler(_Sampler):
 
     See Also
     --------
-    connectome.loaders.budgets.sample_by_budget : what is drawn, and from which paper.
+    connectome.loaders.graphs.budgets.sample_by_budget : what is drawn, and from which paper.
     """
 
     def __init__(self, data: Any, num_samples: Sequence[int] | Mapping[str, Sequence[int]], *, seed: int = 0) -> None:

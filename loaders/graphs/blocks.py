@@ -13,7 +13,7 @@ from .neighbours import ANY, Neighbours
 
 if TYPE_CHECKING:
     from .adjacency import Array
-    from .stored_graph import StoredGraph
+    from .stored import StoredGraph
 
 __all__ = ["Block", "Blocks"]
 
