@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["graph_html", "record_html"]
 
-HIDDEN = {"encoding-type", "encoding-version", "warnings", "edge_types"}
+HIDDEN = {"encoding-type", "encoding-version", "warnings", "edge_types", "provenance", "digests"}
 MOST_LISTED = 12
 """Degrees or components that are listed one by one."""
 HEADINGS = ("", "n", "not known", "mean", "sd", "5%", "median", "95%", "largest", "sum", "unit")
@@ -41,6 +41,17 @@ def record_html(tree: xr.DataTree, *, title: str = "", by: str | None = None) ->
     """
     parts = [Html(f'<header><span class="name">{escape(title or tree.attrs.get("title", "record"))}</span></header>')]
     parts.append(_pairs({str(name): value for name, value in tree.attrs.items() if name not in HIDDEN}))
+    provenance = tree.attrs.get("provenance", {})
+    inputs = [(raw["path"], raw.get("bytes", ""), raw["sha256"]) for raw in provenance.get("inputs", ())]
+    if inputs:
+        made = f"made from {len(inputs):,} file{'' if len(inputs) == 1 else 's'} by {provenance['source']}"
+        version = f"version {provenance['source_version']}"
+        parts.append(details(f"{made}, {version}", table_html(("file", "bytes", "SHA-256"), inputs)))
+    digests = tree.attrs.get("digests", {})
+    if digests:
+        parts.append(
+            details(f"{len(digests):,} arrays", table_html(("array", "content SHA-256"), sorted(digests.items())))
+        )
     warnings = [(item["code"], item["place"], item["message"]) for item in tree.attrs.get("warnings", ())]
     if warnings:
         parts.append(
