@@ -78,7 +78,15 @@ def _corners(graph: StoredGraph, box: Any) -> tuple[Array, Array]:
             expected=f"two corners of {graph.n_axes} numbers",
             found=f"an array of shape {corners.shape}",
         )
-    return corners[0], corners[1]
+    low, high = corners
+    if not (low <= high).all():
+        raise UsageError(
+            "not a box",
+            subject=graph.record,
+            expected="the lower corner, then the upper one",
+            found=str(corners.tolist()),
+        )
+    return low, high
 
 
 def around(graph: StoredGraph, adjacency: Adjacency, node: int, k: int) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ import numpy as np
 from connectome.display.html import table_html, wrap
 from connectome.errors import NotFoundError, UsageError
 
-from ..specs import RecordFile, as_version, parse_record_spec, record_file
+from ..specs import RecordFile, as_version, chosen_record, parse_record_spec, record_file
 from .adjacency import Adjacency, Array, Direction, check_direction
 from .mapped_cache import default_cache
 from .queries import Subgraph, among, around, nodes_in_box
@@ -52,7 +52,7 @@ def open_graph(
     data : str or Version
         ``"name@1.2.0/record"``, or a version and ``record``.
     record : str, optional
-        Where ``data`` does not name it.
+        Where ``data`` does not name it; by default the version's only one.
     group : str, optional
         Path of the graph; by default the record's only one.
     root : path or URL, optional
@@ -81,13 +81,7 @@ def open_graph(
         data, named = parse_record_spec(data)
         record = named if record is None else record
     version = as_version(data, root=root)
-    if record is None:
-        raise UsageError(
-            "which record's graph is meant",
-            subject=version.spec,
-            expected=", ".join(list(version.manifest.records)[:20]),
-            hint=f"write {version.spec}/RECORD",
-        )
+    record = chosen_record(version, record)
     file = record_file(version, record)
     receipt = version.manifest.records[record]
     if group is None:

@@ -18,7 +18,7 @@ import pandas as pd
 from connectome.errors import NotFoundError, UsageError
 from connectome.schema import decode, is_category
 
-from ..specs import as_version, parse_record_spec
+from ..specs import as_version, chosen_record, parse_record_spec
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -136,7 +136,7 @@ def load_graph(
     data : str, Version or EdgeIndex
         ``"name@1.2.0/record"``, or a version and ``record``. A graph that is loaded already is given back.
     record : str, optional
-        Where ``data`` does not name it.
+        Where ``data`` does not name it; by default the version's only one.
     group : str, optional
         Path of the graph; default the record's one graph.
     edge_types : sequence of str, "final" or None
@@ -169,13 +169,7 @@ def load_graph(
         data, named = parse_record_spec(data)
         record = named if record is None else record
     version = as_version(data, root=root)
-    if record is None:
-        raise UsageError(
-            "which record's graph is meant",
-            subject=version.spec,
-            expected=", ".join(list(version.manifest.records)[:20]),
-            hint=f"write {version.spec}/RECORD",
-        )
+    record = chosen_record(version, record)
     tree = version.open(record)
     if group is None:
         group = only_graph(version, record)

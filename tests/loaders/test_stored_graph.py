@@ -397,6 +397,7 @@ def test_a_box_holds_the_nodes_that_lie_in_it(version, data, record):
     if at is not None:
         # A corner on a node, which is inside.
         box[1] = graph.position[at]
+    box.sort(axis=0)
     position = np.asarray(graph.position)
     expected = np.flatnonzero(((position >= box[0]) & (position <= box[1])).all(axis=1))
     assert np.array_equal(graph.nodes_within(box), expected)
@@ -420,7 +421,8 @@ def test_a_graph_without_cells_is_searched_whole(typed):
 
 
 def test_what_is_no_box_is_refused(graph, version, commit_records, tmp_path):
-    for box in ([0, 1], [[0, 0], [1, 1]], [[0, 0, 0]] * 3):
+    inverted, unknown = [[0, 5, 0], [1, 4, 1]], [[np.nan, 0, 0], [1, 1, 1]]
+    for box in ([0, 1], [[0, 0], [1, 1]], [[0, 0, 0]] * 3, inverted, unknown):
         with pytest.raises(UsageError, match="not a box"):
             graph.nodes_within(box)
 
