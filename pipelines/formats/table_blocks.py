@@ -327,7 +327,7 @@ def _blaming(table: TableBlocks) -> Iterator[None]:
             subject=str(table.path),
             place=place,
             expected=f"{len(table.names)} cells, as in the first row" if cells else table.form,
-            found=told[:200],
+            found=told.rpartition(", got ")[2][:200] if cells else told[:200],
         ) from error
 
 

@@ -345,6 +345,9 @@ def test_the_pair_of_tables_is_checked(tmp_path) -> None:
         return [nodes, edges]
 
     assert by_row(load(write())["vessels"], "length").tolist() == [1]
+    assert "warnings" not in load(write()).attrs
+    cut = load(write(lines="start_node,end_node,length\n0,1,1."))
+    assert [(note["code"], note["place"]) for note in cut.attrs["warnings"]] == [("no-final-newline", "e.csv")]
     for change, message, place in (
         ({"rows": "0,0,0,1\n1,0,0\n"}, "number of cells", "line 3"),
         ({"rows": "0,0,0,1\n1,0,nan,2\n"}, "not a finite number", "line 3"),
