@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,17 @@ def ingest(root: Path) -> Callable[[], dict[str, Any]]:
 
 
 def reopen(root: Path) -> Callable[[], dict[str, Any]]:
-    """Open the version and the record."""
+    """Open the version and the record, and do it again when everything has been imported."""
     from connectome.store import open_version
 
     def work() -> dict[str, Any]:
-        graph = open_version(DATASET, root=root / "store").open(RECORD)["vessels"]
-        return {"nodes": graph.sizes["node"], "edges": graph.sizes["edge"]}
+        times = [time.perf_counter()]
+        for _ in range(2):
+            graph = open_version(DATASET, root=root / "store").open(RECORD)["vessels"]
+            times.append(time.perf_counter())
+        first_s, again_s = (round(stop - start, 4) for start, stop in pairwise(times))
+        counts = {"nodes": graph.sizes["node"], "edges": graph.sizes["edge"]}
+        return {**counts, "first_s": first_s, "again_s": again_s}
 
     return work
 
@@ -201,7 +207,7 @@ def run(scale: float | None = None, *, names: Sequence[str] = tuple(STEPS)) -> d
     seconds = {name: found["seconds"] for name, found in steps.items() if "seconds" in found}
     ratios = {f"ingest_over_{name}": seconds["ingest"] / seconds[name] for name in PACKAGES if name in seconds}
     if {"pyg_reopen", "reopen"} <= set(seconds):
-        ratios["reopen_over_pyg"] = seconds["reopen"] / seconds["pyg_reopen"]
+        ratios["reopen_over_pyg"] = steps["reopen"]["first_s"] / seconds["pyg_reopen"]
         ratios["memory_over_pyg"] = steps["ingest"]["peak_bytes"] / steps["pyg"]["peak_bytes"]
     return {
         "generated": {"nodes": n_nodes, "edges": n_edges, "seconds": round(generate_s, 1)},
