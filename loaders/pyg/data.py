@@ -37,7 +37,11 @@ def to_data(
     weight: str | None = None,
     root: str | Path | None = None,
 ) -> Data:
-    """Make one graph of a record's connectome.
+    """Make one graph of a record.
+
+    Every row of the edge table is one column of ``edge_index``, from its source to its target: an undirected edge is
+    listed once, and ``torch_geometric.transforms.ToUndirected`` lists it both ways. The stores and samplers of this
+    package walk undirected types both ways by themselves.
 
     Parameters
     ----------
@@ -81,7 +85,7 @@ def to_hetero(
     weight: str | None = None,
     root: str | Path | None = None,
 ) -> HeteroData:
-    """Make one graph with a relation per edge type.
+    """Make one graph with a relation per edge type; edges are listed as by :func:`to_data`.
 
     Parameters
     ----------
