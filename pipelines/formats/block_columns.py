@@ -29,6 +29,8 @@ STAGES = ("int64", "float64", "bool", "text")
 _PLAIN = r"^(0|-?[1-9][0-9]{0,18})$"
 _NOT_FLOAT = r"^[+-]?(0[0-9].*|[0-9]{16,})$|_|[xX]"
 """Codes with leading zeros, whole numbers beyond 2**53, and what only some parsers take for a number."""
+_PRINTED_FLOAT = r"^[+-]?[0-9]+(\.0*|(\.[0-9]*)?[eE][+-]?[0-9]+)$"
+"""A whole number as programs print it that hold it in a float."""
 _TRUTH = r"^([Tt]rue|[Ff]alse|TRUE|FALSE)$"
 
 
@@ -70,10 +72,12 @@ class Ids:
         Whether ids are whole numbers.
     words : Words
         Shared by all columns of ids of one graph.
+    floats : bool
+        Whether words may look like numbers that were held in floats (``7.2e+17``, ``12.0``).
     """
 
-    def __init__(self, table: TableBlocks, name: str, *, whole: bool, words: Words) -> None:
-        self.table, self.name, self.whole, self.words = table, name, whole, words
+    def __init__(self, table: TableBlocks, name: str, *, whole: bool, words: Words, floats: bool = True) -> None:
+        self.table, self.name, self.whole, self.words, self.floats = table, name, whole, words, floats
         self.parts: list[Array] = []
         self.n_rows = 0
 
@@ -96,6 +100,9 @@ class Ids:
         elif pa.types.is_string(cells.type):
             texts = pc.fill_null(pc.utf8_trim_whitespace(cells), "")
             self._require(pc.not_equal(texts, ""), cells, "an id is missing")
+            if not self.floats:
+                printed = pc.match_substring_regex(texts, _PRINTED_FLOAT)
+                self._require(pc.invert(printed), cells, "an id was held in a float, which changes long ids")
             self.parts.append(self._whole(texts) if self.whole else self.words.encode(texts))
         else:
             raise FormatError(
@@ -134,7 +141,7 @@ class Ids:
                 place=self.table.place(self.n_rows + int(bad[0]), self.name),
                 expected="a whole number such as 648518346349539437" if self.whole else "an id",
                 found=repr(cells[int(bad[0])].as_py())[:80],
-                hint="ids that are words: --option ids=text" if self.whole else None,
+                hint="ids that are words: --option ids=text" if self.whole or not self.floats else None,
             )
 
 

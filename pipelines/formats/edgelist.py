@@ -147,7 +147,8 @@ def read(
     weight_units, weight_meaning, lineage : str
         What the weights count and which preparation they come from; recorded as not stated if left out.
     ids : str
-        ``"int"``, ``"text"``, or ``"auto"``: whole numbers if both ids of the first row are.
+        ``"int"``, ``"text"``, or ``"auto"``: whole numbers if both ids of the first row are, else words, of which
+        none may look like a number that was held in a float.
     id_column : str
         Column of ids in the table of nodes; by default its first.
     position : str
@@ -304,8 +305,8 @@ def _start(table: TableBlocks, chosen: _Columns, ids: str, batch: Any, stages: M
     left = [name for name in table.names if name not in {chosen.source, chosen.target, chosen.kind}]
     return _Rows(
         ends=(
-            Ids(table, chosen.source, whole=whole, words=words),
-            Ids(table, chosen.target, whole=whole, words=words),
+            Ids(table, chosen.source, whole=whole, words=words, floats=ids == "text"),
+            Ids(table, chosen.target, whole=whole, words=words, floats=ids == "text"),
         ),
         values={
             name: ValueColumn(table, name, stage=stages.get(name, 0), numbers=name == chosen.weight) for name in left

@@ -431,6 +431,18 @@ def test_options_that_do_not_suffice_or_contradict_are_refused(tmp_path, text, o
         read(save(tmp_path, text), "edgelist", **options)
 
 
+@pytest.mark.parametrize("id_", ["7.20575940600000e+17", "7e17", "12.0", "12.", "-3.0"])
+def test_whole_numbers_that_went_through_floats_are_no_ids_unless_they_are_said_to_be_words(tmp_path, id_) -> None:
+    for rows, line in ((f"{id_},2\n1,2\n", 2), (f"a,2\nb,{id_}\n", 3)):
+        path = save(tmp_path, "source,target\n" + rows)
+        with pytest.raises(FormatError, match="held in a float") as caught:
+            read(path, "edgelist")
+        assert caught.value.place.startswith(f"line {line}, column ")
+        assert id_ in read(path, "edgelist", ids="text")["connectome"]["node"].values.tolist()
+    kept = read(save(tmp_path, "source,target\nv1.0,1.5\nx,2e\n"), "edgelist")
+    assert set(kept["connectome"]["node"].values.tolist()) == {"v1.0", "1.5", "x", "2e"}
+
+
 @pytest.mark.parametrize(
     ("nodes", "options", "error", "message", "place"),
     [
