@@ -216,6 +216,4 @@ def test_a_folder_and_a_missing_file_are_refused(format_name, tmp_path, capsys) 
 
 
 def test_every_format_is_tried() -> None:
-    assert set(FORMATS) == {*SAMPLES, *LAYOUTS, *SEVERAL}, (
-        "add files of the new format here, or a generated layout"
-    )
+    assert set(FORMATS) == {*SAMPLES, *LAYOUTS, *SEVERAL}, "add files of the new format here, or a generated layout"
