@@ -1,7 +1,8 @@
 """Tables of numbers as delimited text, block by block: exact, every row checked, in bounded memory.
 
 A block is parsed by pandas, several at a time. What pandas refuses, or might take for something else, is parsed again
-line by line in Python, which either agrees or names the line. So the fast way never decides what is valid.
+line by line in Python, which either agrees or names the line. So the fast way never decides what is valid. A field may
+stand in double quotes, as pandas writes one that holds the separator (RFC 4180, but never over the end of a line).
 """
 
 from __future__ import annotations
@@ -185,7 +186,11 @@ def _parse_fast(header: Header, kinds: Mapping[str, Kind], text: bytes) -> tuple
     if not _rounds_once() and re.search(rb"[0-9]{8}", text):
         # Up to 15 digits, of which eight never follow one another, every version of pandas is exact.
         raise _UnsureError
-    n_lines, n_separators = _count(text, ord(header.separator))
+    quoted = b'"' in text
+    bare = _without_quoted(header.separator.encode(), text) if quoted else text
+    if b'"' in bare:
+        raise _UnsureError
+    n_lines, n_separators = _count(bare, ord(header.separator))
     n_lines += not text.endswith(b"\n")
     if n_separators != n_lines * (len(header.names) - 1):
         raise _UnsureError
@@ -199,7 +204,7 @@ def _parse_fast(header: Header, kinds: Mapping[str, Kind], text: bytes) -> tuple
             # All columns, also those that are not wanted: with fewer, pandas lets rows have too many fields.
             dtype={name: types[kinds.get(name, "text")] for name in header.names},
             engine="c",
-            quoting=csv.QUOTE_NONE,
+            quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
             keep_default_na=False,
             na_values={name: list(NOT_NUMBERS) for name, kind in kinds.items() if kind == "number"},
             skip_blank_lines=False,
@@ -215,6 +220,12 @@ def _parse_fast(header: Header, kinds: Mapping[str, Kind], text: bytes) -> tuple
         if kind == "whole" and n_lines and max(-int(columns[name].min()), int(columns[name].max())) >= EXACT:
             raise _UnsureError
     return n_lines, columns
+
+
+def _without_quoted(separator: bytes, text: bytes) -> bytes:
+    """Take out the fields in quotes that pandas and Python read alike: on one line, without a quote in them."""
+    at = re.escape(separator)
+    return re.sub(rb'(?<![^\n%b])"[^"\n]*"(?=[\r\n%b]|\Z)' % (at, at), b"", text)
 
 
 @cache
@@ -244,7 +255,7 @@ def _parse_lines(
     columns: dict[str, list[Any]] = {name: [] for name in kinds}
     lines = text.removesuffix(b"\n").split(b"\n")
     for row, line in enumerate(lines, first):
-        fields = line.removesuffix(b"\r").split(separator)
+        fields = _fields(path, row, line.removesuffix(b"\r"), separator)
         if len(fields) != n_fields:
             other = next((item for item in SEPARATORS if item != header.separator and item.encode() in line), None)
             _refuse(
@@ -255,12 +266,23 @@ def _parse_lines(
                 f"{len(fields)}" + (f", and {other!r} in the line" if other else "") + f": {_shown(line)}",
             )
         for name, at, kind in wanted:
-            columns[name].append(_field(path, row, name, kind, fields[at].strip()))
+            columns[name].append(_field(path, row, name, kind, fields[at] if kind == "text" else fields[at].strip()))
     dtypes = {"whole": np.int64, "number": np.float64}
     return len(lines), {
         name: pd.Categorical(columns[name]) if kind == "text" else np.array(columns[name], dtype=dtypes[kind])
         for name, kind in kinds.items()
     }
+
+
+def _fields(path: Path, row: int, line: bytes, separator: bytes) -> list[bytes]:
+    if b'"' not in line:
+        return line.split(separator)
+    try:
+        # Latin-1 gives every byte a character and takes it back.
+        found = next(csv.reader([line.decode("latin-1")], delimiter=separator.decode(), strict=True))
+    except (csv.Error, StopIteration) as error:
+        _refuse(path, row, "a quoted field does not end at a separator", "quotes in pairs", f"{_shown(line)} ({error})")
+    return [field.encode("latin-1") for field in found]
 
 
 def _field(path: Path, row: int, name: str, kind: Kind, text: bytes) -> Any:
