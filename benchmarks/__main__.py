@@ -2,7 +2,8 @@
 
 Each figure is a ratio against a named peer in the same run, or a size that does not depend on the machine. Absolute
 times stand beside the ratios for orientation only. ``--write`` keeps them in ``benchmarks/results.json``. ``--full``
-makes the corpus of all 912 worms instead of a twentieth, and is kept beside it as ``corpus-full``.
+makes the corpus of all 912 worms and the whole brain instead of a twentieth; its figures are kept beside the others, as
+``corpus-full`` and ``sampling-full``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("startup", "ingest", "windows", "corpus", "spikes")
+NAMES = ("startup", "ingest", "windows", "corpus", "vessels", "sampling", "links", "spikes")
+SCALED = {"corpus", "links", "sampling", "vessels"}
+"""Those that take a part of the whole, by default."""
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -24,14 +27,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="default: all")
     parser.add_argument("--write", action="store_true", help=f"keep the figures in {RESULTS.name}")
-    parser.add_argument("--full", action="store_true", help="all 912 worms of the corpus (minutes)")
+    parser.add_argument("--full", action="store_true", help="all 912 worms, and the whole brain (minutes)")
     args = parser.parse_args()
     figures = {}
     for name in args.names or NAMES:
         sys.stderr.write(f"benchmark {name}\n")
         run = import_module(f"benchmarks.{name}").run
-        if name == "corpus" and args.full:
-            figures["corpus-full"] = run(1.0)
+        if name in SCALED and args.full:
+            figures[f"{name}-full"] = run(1.0)
         else:
             figures[name] = run()
     machine = {"python": platform.python_version(), "processor": platform.machine(), "cores": os.cpu_count()}

@@ -310,7 +310,10 @@ def _write(path: Path, columns: Mapping[str, Any], separator: str) -> None:
     import pyarrow as pa
     from pyarrow import csv
 
-    options = csv.WriteOptions(include_header=False, delimiter=separator, quoting_style="none")
+    # Where one text needs quotes pyarrow puts all in them; where none does, pandas writes none either.
+    words = [text for item in columns.values() if isinstance(item, pa.Array) for text in item.unique().to_pylist()]
+    style = "needed" if any(mark in text for text in words for mark in (separator, '"', "\r", "\n")) else "none"
+    options = csv.WriteOptions(include_header=False, delimiter=separator, quoting_style=style)
     with path.open("wb") as file:
         file.write(separator.join(columns).encode() + b"\n")
         for rows in _blocks(len(columns["id"])):

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from connectome import schema, store
-from connectome.loaders.event_source import EventSource
+from connectome.loaders.events.source import EventSource
 from connectome.spikes import SpikeTrains, aligned_counts, bin_counts, bin_edges
 
 Array = np.ndarray[Any, Any]

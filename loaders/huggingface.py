@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connectome.atomic import publish, temporary
 from connectome.errors import MissingExtraError
 from connectome.rows import (
     DEFAULT_SPLIT,
@@ -29,7 +30,6 @@ from connectome.rows import (
     tables,
 )
 from connectome.store import Version, open_version
-from connectome.store.atomic import publish, temporary
 from connectome.store.canonical import json_digest
 
 from .huggingface_events import to_spike_dataset, to_spike_iterable

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
 
-    from .event_source import EventSource
+    from .events.source import EventSource
 
 __all__ = ["to_spike_dataset", "to_spike_iterable"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from connectome.errors import MissingExtraError, NotFoundError, UsageError
 
 from .alignment import Policy, join_report
-from .graphs import DEFAULT_EDGE_TYPES, EdgeIndex, load_graph
+from .graphs.whole import FINAL, EdgeIndex, EdgeTypes, load_graph
 from .resampling import Method, Recording, read_recording, resample, why_unusable
 from .specs import as_version, record_file
 
@@ -107,7 +107,7 @@ def load_panel(
     max_gap_s: float | None = None,
     method: Method = "linear",
     group: str = "activity",
-    edge_types: Sequence[str] | None = DEFAULT_EDGE_TYPES,
+    edge_types: EdgeTypes = FINAL,
     node_kinds: Sequence[str] | None = None,
     weight: str | None = None,
     policy: Policy = "exact+normalised",

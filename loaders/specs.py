@@ -13,7 +13,7 @@ from connectome.store.roots import open_root
 if TYPE_CHECKING:
     from connectome.store.archive import ByteSource
 
-__all__ = ["RecordFile", "as_version", "parse_record_spec", "record_file"]
+__all__ = ["RecordFile", "as_version", "chosen_record", "parse_record_spec", "record_file"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def as_version(spec: str | Version, *, root: str | Path | None = None) -> Versio
     Raises
     ------
     UsageError
-        When the text names a record too, or a root is given beside an opened version.
+        When the text names a record too, a root is given beside an opened version, or it is neither.
     """
     if isinstance(spec, str):
         if "/" in spec:
@@ -50,6 +50,13 @@ def as_version(spec: str | Version, *, root: str | Path | None = None) -> Versio
                 hint="name records with records=[...]",
             )
         return open_version(spec, root=root)
+    if not isinstance(spec, Version):
+        raise UsageError(
+            "not a version of a dataset",
+            subject="data",
+            expected="NAME@VERSION, or what connectome.open gives",
+            found=type(spec).__name__,
+        )
     if root is not None:
         raise UsageError("an opened version has its root already", subject=spec.spec, hint="leave out root")
     return spec
@@ -69,6 +76,27 @@ def parse_record_spec(spec: str) -> tuple[str, str | None]:
     if not dataset or (slash and not record) or "/" in record:
         raise UsageError("not a record's name", subject=spec, expected="NAME@VERSION/RECORD")
     return dataset, record or None
+
+
+def chosen_record(version: Version, record: str | None) -> str:
+    """Return the record that was asked for, or a version's one record.
+
+    Raises
+    ------
+    UsageError
+        When none was asked for, and there is not just one.
+    """
+    if record is not None:
+        return record
+    records = list(version.manifest.records)
+    if len(records) == 1:
+        return records[0]
+    raise UsageError(
+        "which record is meant",
+        subject=version.spec,
+        expected=", ".join(records[:20]) or None,
+        hint=f"write {version.spec}/RECORD",
+    )
 
 
 def record_file(version: Version, record: str) -> RecordFile:

@@ -28,8 +28,8 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 
 from connectome.errors import UsageError
 
-from .event_source import EventBins, EventSource, EventTokens
-from .trials import EventTrials, TrialSource
+from .events.source import EventBins, EventSource, EventTokens
+from .events.trials import EventTrials, TrialSource
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,10 +82,10 @@ class EventDataset(Dataset[dict[str, "Tensor"]]):  # type: ignore[misc]
     mode : {"bins", "trials", "tokens"}
         Windows as counts, trials as counts with labels, or windows spike by spike.
     transform : callable, optional
-        Takes and returns a batch of NumPy arrays (:class:`~connectome.loaders.event_source.EventBins`, ...).
+        Takes and returns a batch of NumPy arrays (:class:`~connectome.loaders.events.source.EventBins`, ...).
     **options
-        Of :class:`~connectome.loaders.event_source.EventSource` (``window_s``, ``stride_s``, ``bin_s``, ...), for
-        trials of :class:`~connectome.loaders.trials.TrialSource` (``trials``, ``before_s``, ``after_s``, ``bin_s``,
+        Of :class:`~connectome.loaders.events.EventSource` (``window_s``, ``stride_s``, ``bin_s``, ...), for
+        trials of :class:`~connectome.loaders.events.TrialSource` (``trials``, ``before_s``, ``after_s``, ``bin_s``,
         ``labels``, ...); of both ``records``, ``split``, ``units``, ``behaviour``, ``observed``, ``root``.
 
     Attributes

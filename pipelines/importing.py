@@ -104,11 +104,19 @@ def import_files(
     given = dict(options or {})
     name = record if record is not None else _default_record(files[0])
     check_record_id(name)
+    inputs = chosen.inputs(files, given)
+    check_readable(inputs)
+    # An option that names a file says what it is, not where it lies on this machine.
+    named = {str(path): path.name for path in inputs}
+    params = {
+        name: named.get(str(value), str(value)) if isinstance(value, (str, Path)) else value
+        for name, value in given.items()
+    }
     recipe = Recipe(
         source=f"import:{chosen.name}",
         source_version=chosen.version,
-        inputs=_inputs(chosen.inputs(files, given)),
-        params=plain({name: str(value) if isinstance(value, Path) else value for name, value in given.items()}),
+        inputs=_inputs(inputs),
+        params=plain(params),
     )
     receipt = repository.recipes(dataset).get(recipe.digest)
     if receipt is not None and receipt.record == name:

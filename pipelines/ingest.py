@@ -206,9 +206,9 @@ def check_complete(sources: Sequence[Source], outcomes: Sequence[Outcome], *, se
     for source in sources:
         expected = source.expected()
         n_made = sum(item.receipt is not None and item.receipt.recipe["source"] == source.id for item in outcomes)
-        lost = [name for name in expected.records if name in failed]
+        lost = sorted(expected.promised & set(failed))
         if select is None:
-            lost = sorted(set(expected.records) - made)
+            lost = sorted(expected.promised - made)
         if lost:
             reasons = [f"{name}: {failed[name][0].reason}" if name in failed else name for name in lost]
             raise FactsError(

@@ -130,6 +130,13 @@ class Expected:
 
     records: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     n_records: int | None = None
+    optional: frozenset[str] = frozenset()
+    """Records that need not be made, because few have their files; those that are must meet their facts."""
+
+    @property
+    def promised(self) -> set[str]:
+        """Records that an ingest must make."""
+        return set(self.records) - self.optional
 
     def as_json(self) -> str:
         """Return a canonical text of the expectation."""

@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from connectome.atomic import publish
 from connectome.errors import ConflictError, DamagedError, FetchError, NotFoundError
 from connectome.store import Repository
-from connectome.store.atomic import publish
 from connectome.store.canonical import file_sha256
 from connectome.store.record import record_file
 

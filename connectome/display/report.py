@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import struct
 import unicodedata
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..atomic import write_replace
 from .html import STYLE, Html, escape, table_html
 from .plots.figure import data_uri, png_bytes
 
@@ -165,11 +165,5 @@ def _anchors(titles: list[str]) -> list[str]:
 def write_report(path: str | Path, text: str) -> Path:
     """Write a page whole or not at all; folders are made as needed."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_replace(target, text.encode())
     return target

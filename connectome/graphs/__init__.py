@@ -31,6 +31,7 @@ from .summary import (
     edge_regions,
     region_columns,
     summarise_graph,
+    summarise_regions,
 )
 
 __all__ = [
@@ -55,4 +56,5 @@ __all__ = [
     "simple_degrees",
     "straight_lengths",
     "summarise_graph",
+    "summarise_regions",
 ]

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
-THICKNESS = ("radius_avg", "radius", "avg_radius", "radius_mean", "thickness", "diameter")
+THICKNESS = ("radius_avg", "radius", "radius_mean", "vessel_radius", "node_radius", "thickness", "diameter")
 """Columns that say how thick an edge is, the one to prefer first; what each is called is what it is."""
 BLOCK_ITEMS = 1 << 20
 
@@ -51,11 +51,25 @@ def has_positions(dataset: xr.Dataset) -> bool:
     return "position" in dataset.variables and dataset["position"].dims == ("node", "axis")
 
 
-def bounding_box(position: Array) -> Array | None:
-    """Return the lowest and highest corner, shape (2, axis), float64, of the finite rows; None where there is none."""
-    position = np.asarray(position, dtype=np.float64)
-    finite = position if np.isfinite(position).all() else position[np.isfinite(position).all(axis=1)]
-    return np.stack([finite.min(axis=0), finite.max(axis=0)]) if len(finite) else None
+def bounding_box(dataset: xr.Dataset) -> Array | None:
+    """Return the lowest and highest corner of a graph group: of its nodes, and of the points of its polylines.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        Shape (2, axis), float64, over the finite positions; None where there is none.
+    """
+    if not has_positions(dataset):
+        return None
+    corners = []
+    for name in ("position", "point_position"):
+        positions = dataset[name].values if name in dataset.variables else np.zeros((0, 0))
+        for first in range(0, len(positions), BLOCK_ITEMS):
+            block = positions[first : first + BLOCK_ITEMS]
+            finite = block[np.isfinite(block).all(axis=1)]
+            if len(finite):
+                corners += [finite.min(axis=0), finite.max(axis=0)]
+    return np.stack([np.min(corners, axis=0), np.max(corners, axis=0)]).astype(np.float64) if corners else None
 
 
 def straight_lengths(position: Array, source: Array, target: Array) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,14 +38,25 @@ __all__ = [
     "edge_regions",
     "region_columns",
     "summarise_graph",
+    "summarise_regions",
 ]
 
 Array = np.ndarray[Any, Any]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-REGION_COLUMNS = ("region", "structure", "brain_region", "vessel_class", "vessel_type", "type", "role", "node_kind")
+REGION_COLUMNS = (
+    "region",
+    "region_group",
+    "structure",
+    "brain_region",
+    "vessel_class",
+    "vessel_type",
+    "type",
+    "role",
+    "node_kind",
+)
 """Categories by which parts are told apart unless another is asked for, the most telling first."""
 BETWEEN, UNNAMED = "between regions", "no region given"
-STRUCTURE = frozenset({"source", "target", "edge_type", "out_edge", "in_edge", "edge_row", "node_row"})
+STRUCTURE = frozenset({"node", "source", "target", "edge_type", "out_edge", "in_edge"})
 """Columns that say how the graph hangs together, not what was measured."""
 MOST_COMPONENTS = 20
 """Sizes of components that are listed, the largest."""
@@ -99,12 +110,13 @@ class GraphSummary:
     n_independent_cycles: int
     """Edges minus nodes plus components: a self loop and a parallel edge count as one each. 0 for a tree."""
     parallel: ParallelEdges
+    """Within each type of edges, summed over the types. Of a directed type, edges there and back are two pairs."""
     degree_histogram: tuple[int, ...]
     """Nodes with 0, 1, 2, ... edge ends; a self loop has two."""
     simple_degree_histogram: tuple[int, ...]
     """Nodes with 0, 1, 2, ... neighbours."""
     bounding_box: tuple[tuple[float, ...], tuple[float, ...]] | None
-    """Lowest and highest corner of the nodes, in ``position_units``."""
+    """Lowest and highest corner of nodes and polylines, in ``position_units``."""
     position_units: str | None
     length: Distribution | None
     """See :func:`~connectome.graphs.geometry.edge_lengths`."""
@@ -150,14 +162,16 @@ def distribution(values: Array, *, units: str = "", origin: str = "") -> Distrib
         return Distribution(0, n_missing, None, None, None, None, {}, None, units, origin)
     whole = known.dtype.kind in "iub"
     numbers = known.astype(np.float64)
-    total = int(known.sum(dtype=np.int64)) if whole else float(numbers.sum())
-    mean = total / len(known)
+    # Sums of numbers near the largest float have no float.
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = int(known.sum(dtype=np.int64)) if whole else float(numbers.sum())
+        mean, sd = total / len(known), float(numbers.std())
     return Distribution(
         n=len(known),
         n_missing=n_missing,
-        total=total if whole or math.isfinite(total) else None,
-        mean=mean,
-        sd=float(numbers.std()),
+        total=total if math.isfinite(total) else None,
+        mean=mean if math.isfinite(mean) else None,
+        sd=sd if math.isfinite(sd) else None,
         minimum=float(numbers.min()),
         quantiles={
             f"{share:.0%}": float(value)
@@ -241,7 +255,7 @@ def summarise_graph(dataset: xr.Dataset, *, by: str | None = None) -> GraphSumma
     labels = connected_components(source, target, n_nodes)
     sizes = component_sizes(labels)
     simple = simple_degrees(source, target, n_nodes)
-    box = bounding_box(dataset["position"].values) if has_positions(dataset) else None
+    box = bounding_box(dataset)
     length, thickness = edge_lengths(dataset), edge_thickness(dataset)
     column = by if by is not None else next(iter(region_columns(dataset)), None)
     return GraphSummary(
@@ -252,7 +266,7 @@ def summarise_graph(dataset: xr.Dataset, *, by: str | None = None) -> GraphSumma
         n_isolated=int((simple == 0).sum()),
         n_self_loops=int((source == target).sum()),
         n_independent_cycles=n_edges - n_nodes + len(sizes),
-        parallel=parallel_edges(source, target, n_nodes),
+        parallel=_parallel(dataset, source, target),
         degree_histogram=tuple(np.bincount(node_degrees(source, target, n_nodes)).tolist()),
         simple_degree_histogram=tuple(np.bincount(simple).tolist()),
         bounding_box=None if box is None else (tuple(box[0].tolist()), tuple(box[1].tolist())),
@@ -264,6 +278,43 @@ def summarise_graph(dataset: xr.Dataset, *, by: str | None = None) -> GraphSumma
         region_column=column,
         regions={} if column is None else _regions(dataset, column, length, thickness),
     )
+
+
+def _parallel(dataset: xr.Dataset, source: Array, target: Array) -> ParallelEdges:
+    about = dataset.attrs["edge_types"]
+    column = dataset["edge_type"]
+    codes = dict(zip(column.attrs["flag_labels"], column.attrs["flag_values"], strict=True))
+    n_nodes = int(dataset.sizes["node"])
+    found = []
+    for name, said in about.items():
+        own = column.values == codes[name] if len(about) > 1 else slice(None)
+        found.append(parallel_edges(source[own], target[own], n_nodes, directed=said["directed"]))
+    counts = [field.name for field in fields(ParallelEdges) if field.name != "largest"]
+    summed = {name: sum(getattr(part, name) for part in found) for name in counts}
+    return ParallelEdges(**summed, largest=max((part.largest for part in found), default=0))
+
+
+def summarise_regions(dataset: xr.Dataset, column: str) -> dict[str, Region]:
+    """Describe length and thickness of the edges of every region.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        A graph group.
+    column : str
+        Category of nodes or edges; see :func:`edge_regions`.
+
+    Returns
+    -------
+    dict of str to Region
+        Those with most edges first; edges without a region and those between regions last.
+
+    Raises
+    ------
+    UsageError
+        When there is no such category.
+    """
+    return _regions(dataset, column, edge_lengths(dataset), edge_thickness(dataset))
 
 
 def _of(measure: EdgeMeasure | None, chosen: Array | None = None) -> Distribution | None:
@@ -281,7 +332,7 @@ def _measured(dataset: xr.Dataset) -> list[tuple[str, str]]:
         and variable.dtype.kind in "biuf"
         and not is_category(variable)
         and name not in STRUCTURE
-        and name != "node"
+        and not str(name).endswith(("_id", "_row"))
     ]
 
 

@@ -225,6 +225,9 @@ def _check_codes(variable: xr.Variable, place: str) -> list[Problem]:
         return [Problem(place, "flag values from 0 up, one different flag label each", f"{flags}, {labels}")]
     if attrs.get("missing_code", MISSING_CODE) != MISSING_CODE:
         return [Problem(place, f"the missing code {MISSING_CODE}", str(attrs["missing_code"]))]
+    codes = variable.values
+    if not codes.size or (codes.min() >= MISSING_CODE and codes.max() < len(flags)):
+        return []
     allowed = [MISSING_CODE, *flags]
-    unknown = np.setdiff1d(np.unique(variable.values), np.asarray(allowed))
+    unknown = np.setdiff1d(np.unique(codes), np.asarray(allowed))
     return [Problem(place, f"codes among {allowed}", str(unknown.tolist()))] if unknown.size else []

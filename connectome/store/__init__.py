@@ -2,7 +2,7 @@
 
 ``record`` writes and opens one file; ``manifest`` computes a version; ``repository`` commits and finds versions;
 ``opened`` is what a user holds; ``diff``, ``verify`` and ``collect`` compare, prove and clean. Below them ``archive``
-(a ZIP as a Zarr store), ``encode`` (layout on disk), ``digest``, ``canonical``, ``atomic`` and ``roots``.
+(a ZIP as a Zarr store), ``encode`` (layout on disk), ``digest``, ``canonical`` and ``roots``.
 """
 
 from __future__ import annotations

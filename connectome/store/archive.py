@@ -28,7 +28,7 @@ from connectome.errors import DamagedError
 
 from .canonical import canonical_json
 
-__all__ = ["ByteSource", "LocalBytes", "RecordStore", "pack"]
+__all__ = ["ByteSource", "LocalBytes", "RecordStore", "complete", "pack"]
 
 LOCAL_HEADER_BYTES = 30
 """Fixed part of a ZIP local file header (APPNOTE 6.3.10, section 4.3.7)."""
@@ -54,6 +54,20 @@ class ByteSource(Protocol):
     def read(self, start: int, length: int) -> bytes:
         """Return ``length`` bytes from ``start``."""
         ...
+
+
+def complete(data: bytes, length: int, *, name: str, start: int, hint: str) -> bytes:
+    """Return bytes that were read at a place, or raise DamagedError if there are fewer than there should be."""
+    if len(data) != length:
+        raise DamagedError(
+            "the record's file ends too early",
+            subject=name,
+            place=f"byte {start}",
+            expected=f"{length} bytes",
+            found=f"{len(data)} bytes",
+            hint=hint,
+        )
+    return data
 
 
 class LocalBytes:
@@ -94,16 +108,7 @@ class LocalBytes:
     def read(self, start: int, length: int) -> bytes:
         """Return ``length`` bytes from ``start``."""
         data = os.pread(self.descriptor(), length, start)
-        if len(data) != length:
-            raise DamagedError(
-                "the record's file ends too early",
-                subject=self.name,
-                place=f"byte {start}",
-                expected=f"{length} bytes",
-                found=f"{len(data)} bytes",
-                hint="connectome verify names every damaged record",
-            )
-        return data
+        return complete(data, length, name=self.name, start=start, hint="connectome verify names every damaged record")
 
 
 class _Tail:

@@ -18,23 +18,24 @@ import numpy as np
 from connectome import schema
 
 from .canonical import canonical_json, json_digest, plain
-from .encode import RESERVED, layout_of, regions
+from .grid import for_each_array, layout_of, regions
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["array_digests", "combine"]
+    from connectome.schema import Layout
+
+__all__ = ["RESERVED", "ArrayDigest", "array_digests", "combine"]
+
+RESERVED = ("provenance", "digests")
+"""Root attributes that the store adds: where the record comes from, and the digest of every array."""
 
 TEXT = "string"
 
 
 def array_digests(tree: xr.DataTree) -> dict[str, str]:
     """Return the digest of every array of a record by its path (``/activity/signal``)."""
-    return {
-        f"{path}/{name}": _array_digest(dataset, dataset.variables[name])
-        for path, dataset in schema.groups(tree)
-        for name in sorted(map(str, dataset.variables))
-    }
+    return for_each_array(tree, _array_digest)
 
 
 def combine(tree: xr.DataTree, arrays: Mapping[str, str]) -> str:
@@ -49,25 +50,41 @@ def group_attrs(dataset: xr.Dataset) -> dict[str, Any]:
     return {str(name): value for name, value in dataset.attrs.items() if name != "coordinates"}
 
 
-def _array_digest(dataset: xr.Dataset, variable: xr.Variable) -> str:
-    text = variable.dtype.kind in "OTU"
-    layout = layout_of(dataset, variable)
-    header = {
-        "dtype": TEXT if text else variable.dtype.newbyteorder("<").str,
-        "shape": list(variable.shape),
-        "dims": [str(dim) for dim in variable.dims],
-        "chunks": list(layout.chunks),
-        "attributes": plain(variable.attrs),
-    }
-    digest = hashlib.sha256(canonical_json(header).encode())
-    for region in regions(variable.shape, layout.chunks):
-        values = np.asarray(variable[region].values)
-        if text:
+class ArrayDigest:
+    """The digest of one array while its values come along, chunk by chunk in grid order."""
+
+    def __init__(self, variable: xr.Variable, layout: Layout) -> None:
+        self._text = variable.dtype.kind in "OTU"
+        header = {
+            "dtype": TEXT if self._text else variable.dtype.newbyteorder("<").str,
+            "shape": list(variable.shape),
+            "dims": [str(dim) for dim in variable.dims],
+            "chunks": list(layout.chunks),
+            "attributes": plain(variable.attrs),
+        }
+        self._sha256 = hashlib.sha256(canonical_json(header).encode())
+
+    def update(self, values: np.ndarray[Any, Any]) -> None:
+        """Take in the values of the next chunk."""
+        if self._text:
             for value in values.ravel():
                 encoded = str(value).encode()
-                digest.update(struct.pack("<I", len(encoded)))
-                digest.update(encoded)
+                self._sha256.update(struct.pack("<I", len(encoded)))
+                self._sha256.update(encoded)
         else:
             little = values.astype(values.dtype.newbyteorder("<"), copy=False)
-            digest.update(np.ascontiguousarray(little).data)
+            self._sha256.update(np.ascontiguousarray(little).data)
+
+    def hexdigest(self) -> str:
+        """Return the digest of what was taken in."""
+        return self._sha256.hexdigest()
+
+
+def _array_digest(path: str, dataset: xr.Dataset, name: str) -> str:
+    del path
+    variable = dataset.variables[name]
+    layout = layout_of(dataset, variable)
+    digest = ArrayDigest(variable, layout)
+    for region in regions(variable.shape, layout.chunks):
+        digest.update(np.asarray(variable[region].values))
     return digest.hexdigest()

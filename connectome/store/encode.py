@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from itertools import product
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,25 +16,26 @@ from zarr.codecs import BloscCodec, ZstdCodec
 from connectome import schema
 
 from .canonical import plain
+from .digest import RESERVED, ArrayDigest
+from .grid import for_each_array, layout_of, regions
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from connectome.schema import Layout
 
-__all__ = ["RESERVED", "layout_of", "regions", "write_folder"]
-
-RESERVED = ("provenance", "digests")
-"""Root attributes that the store adds: where the record comes from, and the digest of every array."""
+__all__ = ["RESERVED", "single_threaded_blosc", "write_folder"]
 
 ZSTD_LEVEL = 3
 BLOSC_LEVEL = 5
 
 
-def write_folder(tree: xr.DataTree, folder: Path, *, reserved: Mapping[str, Any]) -> None:
+def write_folder(
+    tree: xr.DataTree, folder: Path, *, reserved: Mapping[str, Any], with_digests: bool = False
+) -> dict[str, str]:
     """Write a valid record as a Zarr v3 folder.
 
-    Arrays are written chunk by chunk, so a lazily read source needs the memory of one chunk.
+    Arrays are written chunk by chunk, so a lazily read source needs the memory of one chunk, and is read once.
 
     Parameters
     ----------
@@ -44,6 +45,13 @@ def write_folder(tree: xr.DataTree, folder: Path, *, reserved: Mapping[str, Any]
         A folder that does not exist yet.
     reserved : mapping
         Values of the root attributes in ``RESERVED``.
+    with_digests : bool
+        Add the digest of every array to the root attributes.
+
+    Returns
+    -------
+    dict of str to str
+        The digest of every array, taken from the values as they were written.
     """
     with single_threaded_blosc():
         root = zarr.create_group(store=str(folder), zarr_format=3, attributes=plain({**tree.attrs, **reserved}))
@@ -54,22 +62,10 @@ def write_folder(tree: xr.DataTree, folder: Path, *, reserved: Mapping[str, Any]
             # The CF attribute by which xarray tells coordinates from data when it opens the group.
             coordinates = sorted(str(name) for name in dataset.coords if name not in dataset.dims)
             group.attrs.update({**attrs, **({"coordinates": " ".join(coordinates)} if coordinates else {})})
-            for name in sorted(map(str, dataset.variables)):
-                variable = dataset.variables[name]
-                _write_array(group, name, variable, layout_of(dataset, variable))
-
-
-def layout_of(dataset: xr.Dataset, variable: xr.Variable) -> Layout:
-    """Return how a variable of a group lies on disk."""
-    layout: Layout = schema.KINDS[schema.kind_of(dataset)].layout(variable)
-    return layout
-
-
-def regions(shape: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    """Yield the region of every chunk in grid order."""
-    steps = [range(0, size, step) for size, step in zip(shape, chunks, strict=True)]
-    for start in product(*steps):
-        yield tuple(slice(at, min(at + step, size)) for at, step, size in zip(start, chunks, shape, strict=True))
+        arrays = for_each_array(tree, partial(_write_array, root))
+        if with_digests:
+            root.attrs.update({"digests": arrays})
+    return arrays
 
 
 def _ensure_parents(root: zarr.Group, path: str) -> None:
@@ -78,10 +74,12 @@ def _ensure_parents(root: zarr.Group, path: str) -> None:
         root.require_group("/".join(parts[:depth]))
 
 
-def _write_array(group: zarr.Group, name: str, variable: xr.Variable, layout: Layout) -> None:
-    text = variable.dtype.kind in "OTU"
-    array = group.create_array(
-        name,
+def _write_array(root: zarr.Group, path: str, dataset: xr.Dataset, name: str) -> str:
+    """Write one array and return its digest."""
+    variable = dataset.variables[name]
+    layout, text = layout_of(dataset, variable), variable.dtype.kind in "OTU"
+    array = root.create_array(
+        f"{path.strip('/')}/{name}",
         shape=variable.shape,
         dtype="string" if text else variable.dtype.newbyteorder("<"),
         chunks=layout.chunks,
@@ -93,9 +91,12 @@ def _write_array(group: zarr.Group, name: str, variable: xr.Variable, layout: La
         # A chunk that is not there would read back as the fill value without a word.
         config={"write_empty_chunks": True},
     )
+    digest = ArrayDigest(variable, layout)
     for region in regions(variable.shape, layout.chunks):
         values = np.asarray(variable[region].values)
         array[region] = values.astype(object) if text else values
+        digest.update(values)
+    return digest.hexdigest()
 
 
 def _compressors(layout: Layout, dtype: np.dtype[Any]) -> Any:

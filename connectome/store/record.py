@@ -6,6 +6,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import xarray as xr
 from connectome import schema
 from connectome.errors import DamagedError, UsageError
 
-from . import atomic
+from .. import atomic
 from .archive import ByteSource, LocalBytes, RecordStore, pack
 from .canonical import file_sha256, json_digest, plain
 from .digest import array_digests, combine
@@ -149,17 +150,19 @@ def write_record(tree: xr.DataTree, folder: Path, *, record: str, recipe: Recipe
     """
     check_record_id(record)
     schema.validate(tree, subject=record)
-    arrays = array_digests(tree)
-    content = combine(tree, arrays)
     work = staging / f"{record}.{uuid.uuid4().hex}"
     packed = work / f"record{SUFFIX}"
     try:
-        write_folder(
-            tree, work / "zarr", reserved={"provenance": {"record": record, **recipe.as_dict()}, "digests": arrays}
-        )
-        pack(work / "zarr", packed)
-        written = open_record(packed)
-        if combine(written, array_digests(written)) != content:
+        provenance = {"provenance": {"record": record, **recipe.as_dict()}}
+        content = combine(tree, write_folder(tree, work / "zarr", reserved=provenance, with_digests=True))
+        with ThreadPoolExecutor(1) as beside:
+            # Counting and hashing do not wait for one another.
+            facts = beside.submit(schema.measure, tree)
+            pack(work / "zarr", packed)
+            sha256 = beside.submit(file_sha256, packed)
+            written = open_record(packed)
+            found = combine(written, array_digests(written))
+        if found != content:
             raise DamagedError(
                 "the record reads back differently from what was written",
                 subject=record,
@@ -168,11 +171,11 @@ def write_record(tree: xr.DataTree, folder: Path, *, record: str, recipe: Recipe
             )
         receipt = Receipt(
             record=record,
-            file_sha256=file_sha256(packed),
+            file_sha256=sha256.result(),
             size_bytes=packed.stat().st_size,
             content=content,
             recipe=recipe.as_dict(),
-            facts=plain(schema.measure(tree)),
+            facts=plain(facts.result()),
             warnings=tuple(plain(tree.attrs.get("warnings", []))),
             attributes=_plain_attributes(tree),
         )

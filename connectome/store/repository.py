@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectome.errors import ConflictError, DamagedError, NotFoundError, UsageError
 
-from . import atomic
+from .. import atomic
 from .canonical import plain
 from .diff import Diff, compare_records, compare_versions
 from .index import index_of

@@ -10,13 +10,14 @@ from urllib.parse import quote
 
 from connectome.errors import DamagedError, FetchError, MissingExtraError, NotFoundError, UsageError
 
-from .archive import ByteSource, LocalBytes
+from .archive import ByteSource, LocalBytes, complete
 
 __all__ = ["LocalRoot", "ObjectRoot", "Root", "WebRoot", "open_root"]
 
 HUB = "https://huggingface.co"
 PARTIAL, RANGE_BEYOND_END = 206, 416
 """HTTP status codes (RFC 9110, sections 15.3.7 and 15.5.17)."""
+ELSEWHERE = "tell its publisher, or read the version from another place"
 PLAIN = {"Accept-Encoding": "identity"}
 """Ranges and lengths are to be those of the file, not of a form compressed for the way."""
 
@@ -99,22 +100,13 @@ class RemoteBytes:
             data = self._root.read_range(self._path, start, length)
         except NotFoundError:
             raise self._missing() from None
-        if len(data) != length:
-            raise DamagedError(
-                "the record's file ends too early",
-                subject=self.name,
-                place=f"byte {start}",
-                expected=f"{length} bytes",
-                found=f"{len(data)} bytes",
-                hint="tell its publisher, or read the version from another place",
-            )
-        return data
+        return complete(data, length, name=self.name, start=start, hint=ELSEWHERE)
 
     def _missing(self) -> DamagedError:
         return DamagedError(
             "the record's file is missing",
             subject=self.name,
-            hint="tell its publisher, or read the version from another place",
+            hint=ELSEWHERE,
         )
 
 

@@ -77,18 +77,20 @@ def baselines(task: LinkTask, graph: xr.Dataset) -> tuple[Score, ...]:
     found: list[Score] = []
     for kind, negatives in task.negatives.items():
         model = None
-        if position is not None:
+        if position is not None and TRAIN in negatives:
             both = [_spaced(pairs) for pairs in (training, negatives[TRAIN])]
             label = np.repeat([True, False], [len(pairs) for pairs in both])
             model = fit_logistic(pair_geometry(position, np.concatenate(both)), label)
         for part in task.parts:
-            if part == TRAIN:
+            if part == TRAIN or part not in negatives:
                 continue
             pair = np.concatenate([task.positives[part], negatives[part]])
             scores: dict[str, Array] = {}
-            if position is not None and model is not None:
+            if position is not None:
                 geometry = pair_geometry(position, pair)
-                scores |= {"distance": -geometry[:, 0], "logistic": model.scores(geometry)}
+                scores["distance"] = -geometry[:, 0]
+                if model is not None:
+                    scores["logistic"] = model.scores(geometry)
             first, second = pair.T
             scores |= {
                 "degree_sum": known[first] + known[second],

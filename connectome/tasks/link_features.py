@@ -14,14 +14,14 @@ import numpy as np
 
 from ..errors import LeakError, NotFoundError, UsageError
 from .pairs import distance_of
+from .sorted_keys import distinct
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["GEOMETRY", "check_features", "common_neighbours", "degree_of", "node_columns", "pair_geometry"]
+__all__ = ["check_features", "common_neighbours", "degree_of", "node_columns", "pair_geometry"]
 
 Array = np.ndarray[Any, Any]
-GEOMETRY = ("distance", "dx", "dy", "dz")
 NAMED_DEGREES = ("degree", "in_degree", "out_degree", "node1_degree", "node2_degree", "n_neighbours", "n_edges")
 BATCH = 1 << 20
 
@@ -125,7 +125,7 @@ def _full_degrees(graph: xr.Dataset) -> list[Array]:
     out, into = (np.bincount(end, minlength=n_nodes) for end in (source, target))
     loops = np.bincount(source[source == target], minlength=n_nodes)
     low, high = np.minimum(source, target), np.maximum(source, target)
-    keys = np.unique((low * n_nodes + high)[low != high])
+    keys = distinct((low * n_nodes + high)[low != high])
     simple = degree_of(np.stack([keys // max(1, n_nodes), keys % max(1, n_nodes)], axis=1), n_nodes)
     return [out + into, out + into - loops, out, into, simple]
 

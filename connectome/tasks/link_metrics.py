@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
+from .sorted_keys import distinct
 
 __all__ = ["OgbLinkEvaluator", "average_precision", "hits_at", "roc_auc"]
 
@@ -59,7 +60,7 @@ def roc_auc(positive: Any, negative: Any) -> float:
 def average_precision(positive: Any, negative: Any) -> float:
     """Return the average precision: precision summed over the steps of recall, equal scores being one step."""
     above, below = _scores(positive, negative)
-    steps = np.unique(above)[::-1]
+    steps = distinct(above)[::-1]
     n_above = len(above) - np.searchsorted(np.sort(above), steps, "left")
     n_below = len(below) - np.searchsorted(np.sort(below), steps, "left")
     gained = np.diff(n_above, prepend=0) / len(above)

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import UsageError
 from ..splits.quota import Fractions
 from .keyed import keyed, part_of
-from .link_plan import TRAIN
+from .link_plan import PUBLISHED, TRAIN
 
 if TYPE_CHECKING:
     from .link_plan import LinkPlan
@@ -59,6 +59,8 @@ def place_links(links: Links, plan: LinkPlan, *, subject: str) -> Placed:
     UsageError
         When a part stays empty, or blocks are asked for without positions.
     """
+    if plan.kind == PUBLISHED:
+        raise UsageError("published parts are read, not made", subject=subject, place="kind", found=PUBLISHED)
     shares = list(Fractions(plan.fractions).shares.values())
     if plan.kind == "random":
         part, node_part = part_of(links.hashes(plan.seed), shares), None
@@ -80,7 +82,12 @@ def place_links(links: Links, plan: LinkPlan, *, subject: str) -> Placed:
 
 def _by_blocks(links: Links, plan: LinkPlan, subject: str) -> tuple[Array, Array, dict[str, Any]]:
     if links.position is None or plan.block is None:
-        raise UsageError("blocks need positions", subject=subject, hint="split this graph with kind random")
+        raise UsageError(
+            "blocks need positions",
+            subject=subject,
+            expected="a finite position for every node",
+            hint="split this graph with kind random",
+        )
     position, block = links.position, plan.block
     cube = np.floor(position / block).astype(np.int64)
     shares = list(Fractions(plan.fractions).shares.values())

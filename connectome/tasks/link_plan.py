@@ -12,9 +12,9 @@ from ..errors import UsageError
 from ..splits.plan import check_choice, check_seed
 from ..splits.quota import Fractions
 
-__all__ = ["NEGATIVES", "TRAIN", "LinkPlan"]
+__all__ = ["NEGATIVES", "PUBLISHED", "TRAIN", "LinkPlan"]
 
-TRAIN = "train"
+TRAIN, PUBLISHED = "train", "published"
 NEGATIVES = ("random", "spatial", "distance-matched")
 USUAL = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -25,10 +25,11 @@ class LinkPlan:
 
     Parameters
     ----------
-    kind : {"random", "blocks"}
+    kind : {"random", "blocks", "published"}
         ``"random"``: a keyed hash of the seed and the pair's ids places every pair. ``"blocks"``: the hash places
         cubes of space; a pair belongs to a part when both its ends lie in cubes of that part, and pairs that cross
-        from one part to another are left out of all of them.
+        from one part to another are left out of all of them. ``"published"`` is said of a task that came with its
+        graph, of which only parts and kinds of negatives are known.
     fractions : mapping of str to float
         Part to the share of the pairs, or of the cubes. There is a part ``train``.
     seed : int
@@ -54,7 +55,7 @@ class LinkPlan:
         When a value is out of its range, or values do not go together.
     """
 
-    kind: Literal["random", "blocks"] = "random"
+    kind: Literal["random", "blocks", "published"] = "random"
     fractions: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(USUAL))
     seed: int = 0
     negatives: Sequence[str] = ("spatial",)
@@ -65,7 +66,7 @@ class LinkPlan:
     edge_types: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        check_choice(self.kind, what="kind", choices=("random", "blocks"))
+        check_choice(self.kind, what="kind", choices=("random", "blocks", PUBLISHED))
         check_seed(self.seed)
         fractions = Fractions(self.fractions)
         if TRAIN not in fractions.shares or len(fractions.shares) < 2:
@@ -73,7 +74,7 @@ class LinkPlan:
                 "links are split into train and at least one other part", subject="fractions", found=str(fractions)
             )
         names = (self.negatives,) if isinstance(self.negatives, str) else tuple(self.negatives)
-        for name in names:
+        for name in names if self.kind != PUBLISHED else ():
             check_choice(name, what="negatives", choices=NEGATIVES)
         if not names or len(set(names)) != len(names):
             raise UsageError("each kind of negatives is named once", subject="negatives", found=repr(names))
@@ -93,7 +94,7 @@ class LinkPlan:
             number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
             if value is not None and not (number and (value or name == "guard")):
                 raise UsageError("not a distance", subject=name, expected="a positive number", found=repr(value))
-        if (self.kind == "blocks") is (self.block is None) or (self.kind == "random" and self.guard):
+        if (self.kind == "blocks") is (self.block is None) or (self.kind != "blocks" and self.guard):
             raise UsageError(
                 "blocks have a size, and only they",
                 subject="block",

@@ -1,8 +1,8 @@
 """The proof that a link prediction task does not leak.
 
 :func:`prove_links` looks at the pairs, the graph and the plan only. It counts with pairs of node numbers as the graph
-stores them and shares no step with the code that made the task, so one that was edited, or made elsewhere, is held to
-the same rules.
+stores them and shares no step with the code that made the task but the look-up of sorted numbers, so a task that was
+edited, or made elsewhere, is held to the same rules.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import numpy as np
 
 from ..errors import LeakError
 from ..schema import decode
-from .link_plan import TRAIN
+from .link_plan import PUBLISHED, TRAIN
 from .pairs import positions_of
 from .point_grid import PointGrid
+from .sorted_keys import among, distinct
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,23 +33,30 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class LinkProof:
-    """What was proved of a task."""
+    """What was proved of a task, and what was not."""
 
     sizes: Mapping[str, Mapping[str, int]]
     """Part to ``positive`` and every kind of negatives to the number of pairs."""
     proved: tuple[str, ...]
     """What holds, in sentences."""
+    unproved: tuple[str, ...] = ()
+    """What does not hold of a published task; ours would not be made."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the proof as JSON values."""
-        return {"sizes": {part: dict(sizes) for part, sizes in self.sizes.items()}, "proved": list(self.proved)}
+        return {
+            "sizes": {part: dict(sizes) for part, sizes in self.sizes.items()},
+            "proved": list(self.proved),
+            "unproved": list(self.unproved),
+        }
 
     def __str__(self) -> str:
         lines = [
             f"  {part}: " + ", ".join(f"{count:,} {name}" for name, count in sizes.items())
             for part, sizes in self.sizes.items()
         ]
-        return "\n".join([*lines, *(f"  proved: {line}" for line in self.proved)])
+        lines += [f"  proved: {line}" for line in self.proved]
+        return "\n".join([*lines, *(f"  does not hold: {line}" for line in self.unproved)])
 
 
 def prove_links(task: LinkTask, graph: xr.Dataset) -> LinkProof:
@@ -64,60 +72,104 @@ def prove_links(task: LinkTask, graph: xr.Dataset) -> LinkProof:
     Returns
     -------
     LinkProof
+        Of a published task also what does not hold.
 
     Raises
     ------
     LeakError
-        When something does not hold: pairs of a node with itself, a pair twice or in two parts, a positive that is no
-        edge, a negative that is one, fewer negatives than the ratio asks for, an edge that was lost, or, with blocks, a
-        node that is in two parts or too near to another one. All that was found is listed.
+        When something does not hold of a task that was made here: pairs of a node with itself, a pair twice or in two
+        parts, a positive that is no edge, a negative that is one, fewer negatives than the ratio asks for, an edge that
+        was lost, or, with blocks, a node that is in two parts or too near to another one. All that was found is listed.
     """
-    n_nodes = int(graph.sizes["node"])
-    edges, chosen = _edges(graph, task)
-    positives = {part: _numbers(pair, n_nodes) for part, pair in task.positives.items()}
-    problems = []
-    named = {f"positives of {part}": pair for part, pair in task.positives.items()}
-    named |= {
-        f"{kind} negatives of {part}": pair for kind, parts in task.negatives.items() for part, pair in parts.items()
-    }
-    for name, pair in named.items():
-        loops = int((pair[:, 0] == pair[:, 1]).sum())
-        if loops:
-            problems.append(f"{loops} of the {name} join a node with itself")
-        if len(pair) and (pair.min() < 0 or pair.max() >= n_nodes):
-            problems.append(f"{name} name nodes that the graph does not have")
-    problems += _repeated(positives, "positives")
-    strange = {part: int((~np.isin(keys, chosen)).sum()) for part, keys in positives.items()}
-    problems += [f"{count} positives of {part} are no edges" for part, count in strange.items() if count]
-    n_left_out = int(task.facts.get("n_crossing", 0)) + int(task.facts.get("n_guarded", 0))
-    n_placed = sum(map(len, positives.values()))
-    if n_placed + n_left_out != len(chosen):
-        problems.append(f"{len(chosen)} pairs are joined, {n_placed} are placed and {n_left_out} left out")
-    for kind, parts in task.negatives.items():
-        keys = {part: _numbers(pair, n_nodes) for part, pair in parts.items()}
-        problems += _repeated(keys, f"{kind} negatives")
-        for part, own in keys.items():
-            joined = int(np.isin(own, edges).sum())
-            if joined:
-                problems.append(f"{joined} {kind} negatives of {part} are edges")
-            if len(own) != task.plan.ratio * len(positives.get(part, ())):
-                problems.append(f"{len(own)} {kind} negatives of {part} for {len(positives.get(part, ()))} positives")
-    if task.plan.kind == "blocks":
-        problems += _apart(task, graph)
-    if problems:
+    claims = _claims(task, graph)
+    problems = [problem for _, found in claims for problem in found]
+    if problems and task.plan.kind != PUBLISHED:
         raise LeakError(
             f"the task does not hold: {len(problems)} problem{'s' if len(problems) > 1 else ''}",
             subject="links",
             found="; ".join(problems[:20]),
             hint="make the task anew from its plan",
         )
-    return LinkProof(
-        {
-            part: {"positive": len(positives[part]), **{kind: len(own[part]) for kind, own in task.negatives.items()}}
-            for part in task.parts
-        },
-        tuple(_sentences(task, len(chosen), n_left_out)),
-    )
+    sizes = {
+        part: {
+            "positive": len(task.positives[part]),
+            **{kind: len(own[part]) for kind, own in task.negatives.items() if part in own},
+        }
+        for part in task.parts
+    }
+    return LinkProof(sizes, tuple(claim for claim, found in claims if not found), tuple(problems))
+
+
+def _claims(task: LinkTask, graph: xr.Dataset) -> list[tuple[str, list[str]]]:
+    """Return what should hold, each with what speaks against it."""
+    n_nodes = int(graph.sizes["node"])
+    published = task.plan.kind == PUBLISHED
+    edges, chosen = _edges(graph, task)
+    positives = {part: _numbers(pair, n_nodes) for part, pair in task.positives.items()}
+    negatives = {
+        kind: {part: _numbers(pair, n_nodes) for part, pair in parts.items()} for kind, parts in task.negatives.items()
+    }
+    named = {f"positives of {part}": pair for part, pair in task.positives.items()}
+    named |= {
+        f"{kind} negatives of {part}": pair for kind, parts in task.negatives.items() for part, pair in parts.items()
+    }
+    loops = {name: int((pair[:, 0] == pair[:, 1]).sum()) for name, pair in named.items()}
+    strange = {name: int(((pair < 0) | (pair >= n_nodes)).any(axis=1).sum()) for name, pair in named.items()}
+    # What is published may keep its held-out edges apart from the graph.
+    known = {part: keys for part, keys in positives.items() if not published or part == TRAIN}
+    absent = {part: int((~among(keys, chosen)).sum()) for part, keys in known.items()}
+    forbidden = distinct(np.concatenate([edges, *positives.values()]))
+    joined = {
+        f"{kind} negatives of {part}": int(among(keys, forbidden).sum())
+        for kind, parts in negatives.items()
+        for part, keys in parts.items()
+    }
+    kinds = ", ".join(task.negatives)
+    claims = [
+        (
+            "no pair joins a node with itself",
+            [f"{n} of the {name} join a node with itself" for name, n in loops.items() if n],
+        ),
+        ("all pairs are of nodes of the graph", [f"{n} of the {name} are not" for name, n in strange.items() if n]),
+        (f"no link is there twice, in one part or in two ({', '.join(positives)})", _repeated(positives, "positives")),
+        (
+            f"all links of {', '.join(known)} are edges",
+            [f"{n} positives of {part} are no edges" for part, n in absent.items() if n],
+        ),
+        (
+            f"no negative ({kinds}) is an edge, of any part or of none",
+            [f"{n} {name} are edges" for name, n in joined.items() if n],
+        ),
+        (
+            f"no negative ({kinds}) is there twice, in one part or in two",
+            [line for kind, parts in negatives.items() for line in _repeated(parts, f"{kind} negatives")],
+        ),
+    ]
+    if published:
+        return claims
+    n_left_out = int(task.facts.get("n_crossing", 0)) + int(task.facts.get("n_guarded", 0))
+    n_placed = sum(map(len, positives.values()))
+    left = f", {n_left_out:,} left out of all parts" if n_left_out else ""
+    ratio = task.plan.ratio
+    uneven = [
+        f"{len(keys)} {kind} negatives of {part} for {len(positives.get(part, ()))} positives"
+        for kind, parts in negatives.items()
+        for part, keys in parts.items()
+        if len(keys) != ratio * len(positives.get(part, ()))
+    ]
+    claims += [
+        (
+            f"all {len(chosen):,} pairs that edges join are in one part each{left}",
+            [f"{len(chosen)} pairs are joined, {n_placed} are placed and {n_left_out} left out"]
+            if n_placed + n_left_out != len(chosen)
+            else [],
+        ),
+        (f"there {'is one negative' if ratio == 1 else f'are {ratio} negatives'} per positive in every part", uneven),
+    ]
+    if task.plan.kind == "blocks":
+        claim = f"no node is in two parts, and those of two parts are at least {task.plan.guard!r} apart"
+        claims.append((claim, _apart(task, graph)))
+    return claims
 
 
 def _edges(graph: xr.Dataset, task: LinkTask) -> tuple[Array, Array]:
@@ -125,10 +177,10 @@ def _edges(graph: xr.Dataset, task: LinkTask) -> tuple[Array, Array]:
     ends = np.stack([np.asarray(graph[end].values) for end in ("source", "target")], axis=1).astype(np.int64)
     numbers = _numbers(ends, int(graph.sizes["node"]))
     joined = ends[:, 0] != ends[:, 1]
-    every = np.unique(numbers[joined])
+    every = distinct(numbers[joined])
     if task.plan.edge_types is None:
         return every, every
-    return every, np.unique(numbers[joined & np.isin(decode(graph["edge_type"]), list(task.plan.edge_types))])
+    return every, distinct(numbers[joined & np.isin(decode(graph["edge_type"]), list(task.plan.edge_types))])
 
 
 def _numbers(pair: Array, n_nodes: int) -> Array:
@@ -139,11 +191,11 @@ def _numbers(pair: Array, n_nodes: int) -> Array:
 def _repeated(keys: Mapping[str, Array], what: str) -> list[str]:
     problems = []
     for part, own in keys.items():
-        twice = len(own) - len(np.unique(own))
+        twice = len(own) - len(distinct(own))
         if twice:
             problems.append(f"{twice} {what} of {part} are there twice")
     for one, other in combinations(keys, 2):
-        shared = len(np.intersect1d(keys[one], keys[other]))
+        shared = int(among(keys[one], np.sort(keys[other])).sum())
         if shared:
             problems.append(f"{shared} {what} are in {one} and in {other}")
     return problems
@@ -151,12 +203,12 @@ def _repeated(keys: Mapping[str, Array], what: str) -> list[str]:
 
 def _apart(task: LinkTask, graph: xr.Dataset) -> list[str]:
     """List nodes of two parts, and nodes to be predicted from that are too near to those of another part."""
-    used = {part: np.unique(pair) for part, pair in task.positives.items()}
+    used = {part: distinct(pair.ravel()) for part, pair in task.positives.items()}
     for parts in task.negatives.values():
-        used = {part: np.union1d(nodes, parts[part]) for part, nodes in used.items()}
+        used = {part: distinct(np.append(nodes, parts[part])) for part, nodes in used.items()}
     problems = []
     for one, other in combinations(used, 2):
-        shared = len(np.intersect1d(used[one], used[other]))
+        shared = int(among(used[one], used[other]).sum())
         if shared:
             problems.append(f"{shared} nodes are in {one} and in {other}")
     position, _ = positions_of(graph)
@@ -171,20 +223,3 @@ def _apart(task: LinkTask, graph: xr.Dataset) -> list[str]:
         if near:
             problems.append(f"{near} pairs of nodes of two parts are nearer than the guard of {task.plan.guard!r}")
     return problems
-
-
-def _sentences(task: LinkTask, n_pairs: int, n_left_out: int) -> list[str]:
-    left = f", {n_left_out:,} left out of all parts" if n_left_out else ""
-    kinds = ", ".join(task.negatives)
-    told = [
-        f"all {n_pairs:,} pairs that edges join are in one part each{left}",
-        f"no negative ({kinds}) is an edge, of any part or of none",
-        f"no negative ({kinds}) is there twice, in one part or in two",
-        "no pair joins a node with itself",
-        f"there are {task.plan.ratio} negatives per positive in every part",
-    ]
-    if task.plan.kind == "blocks":
-        told.append(f"no node is in two parts, and those of two parts are at least {task.plan.guard!r} apart")
-    else:
-        told.append(f"the training graph has the edges of {TRAIN} only")
-    return told

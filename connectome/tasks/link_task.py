@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import NotFoundError, SchemaError, UsageError
-from ..schema import column, record, table
+from ..schema import column, decode, record, table
 from .baselines import Score, baselines
 from .link_parts import place_links
 from .link_plan import LinkPlan
@@ -27,7 +27,15 @@ from .pairs import Links, distance_of, links_of
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["TASK", "LinkReport", "LinkTask", "make_links", "report_links", "task_from_record", "task_record"]
+__all__ = [
+    "TASK",
+    "LinkReport",
+    "LinkTask",
+    "make_links",
+    "report_links",
+    "task_from_record",
+    "task_record",
+]
 
 Array = np.ndarray[Any, Any]
 TASK = "link-prediction"
@@ -77,9 +85,10 @@ class LinkTask:
             raise NotFoundError(
                 "the task has no such negatives", subject=negatives, expected=" or ".join(self.negatives)
             )
-        if part not in self.positives:
-            raise NotFoundError("the task has no such part", subject=part, expected=" or ".join(self.parts))
-        return self.positives[part] if negatives is None else self.negatives[negatives][part]
+        known = self.positives if negatives is None else self.negatives[negatives]
+        if part not in known:
+            raise NotFoundError("the task has no such part", subject=part, place=negatives, expected=" or ".join(known))
+        return known[part]
 
 
 def make_links(graph: xr.Dataset, plan: LinkPlan, *, subject: str = "graph") -> LinkTask:
@@ -188,7 +197,12 @@ def _as_stored(links: Links, keys: Array) -> Array:
 
 
 def _without_positions(kind: str, subject: str) -> UsageError:
-    return UsageError(f"{kind} negatives need positions", subject=subject, hint="use random ones for this graph")
+    return UsageError(
+        f"{kind} negatives need positions",
+        subject=subject,
+        expected="a finite position for every node",
+        hint="use random ones for this graph",
+    )
 
 
 @dataclass(frozen=True)
@@ -211,7 +225,8 @@ class LinkReport:
     @classmethod
     def from_dict(cls, plan: Mapping[str, Any], value: Mapping[str, Any]) -> LinkReport:
         """Read what :meth:`as_dict` wrote."""
-        proof = LinkProof(value["proof"]["sizes"], tuple(value["proof"]["proved"]))
+        told = value["proof"]
+        proof = LinkProof(told["sizes"], tuple(told["proved"]), tuple(told["unproved"]))
         return cls(plan, value["facts"], proof, tuple(Score(**score) for score in value["metrics"]))
 
     def __str__(self) -> str:
@@ -265,6 +280,20 @@ def task_record(task: LinkTask, report: LinkReport, *, parent: str, group: str, 
     **attrs
         Further attributes of the record.
     """
+    return record(
+        _tables(task),
+        task=TASK,
+        plan=task.plan.as_dict(),
+        report=report.as_dict(),
+        parent=parent,
+        parent_group=group,
+        n_nodes=task.n_nodes,
+        **attrs,
+    )
+
+
+def _tables(task: LinkTask) -> dict[str, xr.Dataset]:
+    """Return the tables of a task by their paths."""
     groups: dict[str, xr.Dataset] = {}
     for part in task.parts:
         groups[f"{part}/positive"] = table(
@@ -280,16 +309,7 @@ def task_record(task: LinkTask, report: LinkReport, *, parent: str, group: str, 
         for kind, parts in task.negatives.items():
             title = f"{kind} negatives of {part}"
             groups[f"{part}/negative/{kind}"] = table(_columns(task, parts[part]), title=title)
-    return record(
-        groups,
-        task=TASK,
-        plan=task.plan.as_dict(),
-        report=report.as_dict(),
-        parent=parent,
-        parent_group=group,
-        n_nodes=task.n_nodes,
-        **attrs,
-    )
+    return groups
 
 
 def _columns(task: LinkTask, pair: Array) -> dict[str, xr.Variable]:
@@ -325,13 +345,14 @@ def task_from_record(tree: xr.DataTree, ids: Array) -> tuple[LinkTask, LinkRepor
     """
     if tree.attrs.get("task") != TASK:
         raise SchemaError("the record is no link prediction task", subject="task", found=repr(tree.attrs.get("task")))
+    ids = ids.astype(object) if ids.dtype.kind in "OTU" else ids
     plan = LinkPlan.from_dict(tree.attrs["plan"])
     report = LinkReport.from_dict(plan.as_dict(), tree.attrs["report"])
 
     def pairs(path: str) -> Array:
         columns = tree[path].to_dataset()
         pair = np.stack([columns[end].values.astype(np.int64) for end in ("source", "target")], axis=1)
-        told = np.stack([columns[f"{end}_id"].values for end in ("source", "target")], axis=1)
+        told = np.stack([decode(columns[f"{end}_id"]) for end in ("source", "target")], axis=1)
         if len(ids) != tree.attrs["n_nodes"] or not np.array_equal(ids[pair], told):
             raise SchemaError("the task is that of another graph", subject=path, hint="open the parent that it names")
         return pair

@@ -18,17 +18,21 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
-from .negatives import among, too_few
+from .negatives import too_few
 from .pairs import distance_of
 from .point_grid import PointGrid
+from .sorted_keys import among
 
 __all__ = ["BIN_POSITIVES", "MOST_BINS", "draw_matched"]
 
 Array = np.ndarray[Any, Any]
 BIN_POSITIVES, MOST_BINS = 20, 1000
-MOST_TRIED = 1 << 27
-"""Pairs of neighbouring cells up to which a ring is listed: seconds."""
+LISTED, LEAST_LISTED = 32, 1 << 22
+"""Pairs of points in neighbouring cells, per wanted negative and at least, up to which a ring is listed: of these about
+one in twelve lies within the ring, so that there are more pairs than are wanted, and far more in the next ring."""
 LEAST_DRAWS, MOST_DRAWS = 1 << 14, 1 << 20
+FULL = 0.9
+"""Share of a bin's pairs, as estimated from a first round of draws, that is drawn; to find the last ones takes long."""
 POOR, POOR_ROUNDS = 0.001, 8
 """A ring of drawn pairs is given up, its wants going to longer bins, after so many rounds in a row in which a smaller
 share of the draws was of use."""
@@ -83,7 +87,7 @@ def draw_matched(
     step = max(BIN_POSITIVES, -(-len(every) // MOST_BINS))
     extent = position[nodes].max(axis=0) - position[nodes].min(axis=0)
     farthest = math.sqrt(math.fsum((extent * extent).tolist())) * (1 + 1e-9)
-    radii = _radii(position[nodes], longest, farthest)
+    radii = _radii(position[nodes], longest, farthest, max(LEAST_LISTED, LISTED * wanted))
     edges = np.unique(np.concatenate([[0.0], every[step::step], radii[radii < longest], [longest]]))
     # An edge belongs to the bin below it at the far end only.
     edges[-1] = np.nextafter(longest, np.inf)
@@ -116,12 +120,12 @@ def draw_matched(
     return {part: np.concatenate([*pieces, np.zeros(0, dtype=np.int64)]) for part, pieces in found.items()}, n_longer
 
 
-def _radii(position: Array, longest: float, farthest: float) -> Array:
+def _radii(position: Array, longest: float, farthest: float, most_tried: int) -> Array:
     """Return the outer radii of the rings, rising: the first is listed, each further one is twice as wide."""
     radius = longest
     while True:
         grid = PointGrid(position, radius)
-        if int((np.diff(grid.pointer) * grid.n_around()).sum()) <= MOST_TRIED:
+        if int((np.diff(grid.pointer) * grid.n_around()).sum()) <= most_tried:
             break
         radius /= 2
     radii = [radius]
@@ -179,7 +183,7 @@ def _draw_ring(
     n_around = grid.n_around()
     keys, own = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     seen = keys
-    poor = 0
+    poor, first_round = 0, True
     while True:
         missing = need - np.bincount(own - bins[0], minlength=len(bins))
         open_ = int(np.maximum(missing, 0).sum())
@@ -192,6 +196,10 @@ def _draw_ring(
         other = grid.draw_around(one, rng)
         apart = one != other
         new, bin_ = _ring(position, nodes, grid, one[apart], other[apart], edges, bins)
+        if first_round:
+            hits = np.bincount(bin_[~among(new, taken)] - bins[0], minlength=len(bins))
+            need = _spread(need, (FULL * bound[-1] / 2 / count * hits).astype(np.int64))
+            missing, first_round = need, False
         shuffled = rng.permutation(len(new))
         new, bin_ = new[shuffled], bin_[shuffled]
         _, first = np.unique(new, return_index=True)
@@ -203,6 +211,15 @@ def _draw_ring(
         keys, own = np.concatenate([keys, new[useful]]), np.concatenate([own, bin_[useful]])
         # Two sorted runs, which a stable sort merges.
         seen = np.sort(np.concatenate([seen, np.sort(new[useful])]), kind="stable")
+
+
+def _spread(need: Array, room: Array) -> Array:
+    """Return what to draw of every bin when bins have room for so many only and hand the rest on to longer ones."""
+    spread, carried = np.zeros_like(need), 0
+    for at, (wanted, most) in enumerate(zip(need.tolist(), room.tolist(), strict=True)):
+        spread[at] = min(wanted + carried, most)
+        carried += wanted - int(spread[at])
+    return spread
 
 
 def _share_out(

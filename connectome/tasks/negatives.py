@@ -20,8 +20,9 @@ import numpy as np
 
 from ..errors import UsageError
 from .point_grid import PointGrid
+from .sorted_keys import among
 
-__all__ = ["PairPool", "RandomPool", "SpatialPool", "among", "draw_pairs", "spatial_delta", "too_few"]
+__all__ = ["PairPool", "RandomPool", "SpatialPool", "draw_pairs", "spatial_delta", "too_few"]
 
 Array = np.ndarray[Any, Any]
 LEAST_DRAWS, MOST_DRAWS = 1 << 10, 1 << 20
@@ -236,11 +237,3 @@ def spatial_delta(length: Array) -> float:
         raise UsageError("too few edges have a distance", subject="delta", found=str(len(known)), hint="give delta")
     mean = math.fsum(known) / len(known)
     return mean + 2 * math.sqrt(math.fsum((value - mean) ** 2 for value in known) / (len(known) - 1))
-
-
-def among(keys: Array, sorted_keys: Array) -> Array:
-    """Tell which numbers are among sorted ones."""
-    if not len(sorted_keys):
-        return np.zeros(len(keys), dtype=bool)
-    place = np.searchsorted(sorted_keys, keys)
-    return np.asarray(sorted_keys[np.minimum(place, len(sorted_keys) - 1)] == keys)

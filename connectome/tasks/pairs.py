@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import NotFoundError, UsageError
 from ..schema import decode, groups
 from .keyed import keyed, names_of
+from .sorted_keys import distinct
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,7 +46,7 @@ class Links:
     n_loops: int
     """Rows that join a node with itself."""
     position: Array | None
-    """Shape (node, axis), float64, by rank; None where the graph has none."""
+    """Shape (node, axis), float64, by rank; None unless every node has one."""
     length: Array | None
     """Shape (edge,), float64: the edge column ``distance``, or the straight distance of the ends; all rows."""
     length_from: str
@@ -81,12 +82,15 @@ def distance_of(position: Array, pair: Array) -> Array:
 
 
 def positions_of(graph: xr.Dataset) -> tuple[Array | None, str]:
-    """Return positions (node, axis) as they are stored with their unit; None where a graph has none."""
+    """Return positions (node, axis) as they are stored with their unit; None unless every node has one."""
     if "position" in graph:
-        return np.asarray(graph["position"].values), str(graph["position"].attrs.get("units", "1"))
-    if all(axis in graph for axis in "xyz"):
-        return np.stack([np.asarray(graph[axis].values) for axis in "xyz"], axis=1), str(graph["x"].attrs["units"])
-    return None, "1"
+        found, units = np.asarray(graph["position"].values), str(graph["position"].attrs.get("units", "1"))
+    elif all(axis in graph for axis in "xyz"):
+        found = np.stack([np.asarray(graph[axis].values) for axis in "xyz"], axis=1)
+        units = str(graph["x"].attrs.get("units", "1"))
+    else:
+        return None, "1"
+    return (found, units) if np.isfinite(found).all() else (None, units)
 
 
 def graph_group(tree: xr.DataTree, group: str | None, *, subject: str) -> str:
@@ -133,18 +137,18 @@ def links_of(graph: xr.Dataset, *, edge_types: Sequence[str] | None = None, subj
     Raises
     ------
     UsageError
-        When the group is no graph, or some positions are not finite.
+        When the group is no graph.
     NotFoundError
         When there is no such edge type.
     """
     if graph.attrs.get("encoding-type") != "graph":
         found = str(graph.attrs.get("encoding-type"))
         raise UsageError("links are those of a graph", subject=subject, expected="a group of kind graph", found=found)
-    ids = np.asarray(graph["node"].values)
+    ids = decode(graph["node"])
     n_nodes = len(ids)
     if n_nodes > MOST_NODES:
         raise UsageError("too many nodes to number their pairs", subject=subject, expected=f"{MOST_NODES} at most")
-    node = np.argsort(ids.astype(str) if ids.dtype.kind in "OTU" else ids, kind="stable")
+    node = np.argsort(ids, kind="stable")
     rank = np.empty(n_nodes, dtype=np.int64)
     rank[node] = np.arange(n_nodes)
     ends = np.stack([rank[np.asarray(graph[end].values)] for end in ("source", "target")], axis=1)
@@ -157,9 +161,6 @@ def links_of(graph: xr.Dataset, *, edge_types: Sequence[str] | None = None, subj
     position, units = positions_of(graph)
     if position is not None:
         position = position[node].astype(np.float64)
-        if not np.isfinite(position).all():
-            bad = int((~np.isfinite(position)).any(axis=1).sum())
-            raise UsageError("some nodes have no position", subject=subject, found=f"{bad} of {n_nodes} nodes")
     length, told = None, ""
     if "distance" in graph and graph["distance"].dims == ("edge",):
         length, told = graph["distance"].values.astype(np.float64), "the edge column distance"
@@ -171,7 +172,7 @@ def links_of(graph: xr.Dataset, *, edge_types: Sequence[str] | None = None, subj
         pair=np.stack([unique // max(1, n_nodes), unique % max(1, n_nodes)], axis=1),
         edge=rows[first],
         n_rows=count,
-        taken=unique if edge_types is None else np.unique(keys[joined]),
+        taken=unique if edge_types is None else distinct(keys[joined]),
         n_loops=int((~joined).sum()),
         position=position,
         length=length,

@@ -17,7 +17,7 @@ from ..errors import NotFoundError, UsageError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["BOUNDARIES_UM", "BOUNDARIES_VOXEL", "NO_CLASS", "vessel_class", "vessel_classes"]
+__all__ = ["BOUNDARIES_UM", "BOUNDARIES_VOXEL", "NO_CLASS", "boundaries_of", "vessel_class", "vessel_classes"]
 
 Array = np.ndarray[Any, Any]
 BOUNDARIES_UM = (15.0, 40.0)
@@ -57,6 +57,34 @@ def vessel_class(radius: Array, boundaries: Sequence[float]) -> Array:
     return np.where(known, classes, NO_CLASS).astype(np.int8)
 
 
+def boundaries_of(graph: xr.Dataset, column: str) -> tuple[float, ...]:
+    """Return the published boundaries in the unit of a column of radii.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such column.
+    UsageError
+        When its unit is neither ``um`` nor ``voxel``, or voxels have no size or are no cubes.
+    """
+    if column not in graph or graph[column].dims != ("edge",):
+        known = ", ".join(str(name) for name, item in graph.variables.items() if item.dims == ("edge",))
+        raise NotFoundError("the edges have no such column", subject=column, expected=known)
+    units = graph[column].attrs.get("units")
+    if units == "um":
+        return BOUNDARIES_UM
+    sizes = sorted({float(size) for size in graph.attrs.get("voxel_size_um", ())})
+    if units != "voxel" or len(sizes) != 1:
+        raise UsageError(
+            "the boundaries of the classes are lengths",
+            subject=column,
+            expected="um, or voxels that are cubes of a known size (voxel_size_um)",
+            found=f"{units}, voxel_size_um {graph.attrs.get('voxel_size_um')}",
+            hint="give the boundaries; BOUNDARIES_VOXEL has the published ones for voxels of 3 um",
+        )
+    return BOUNDARIES_VOXEL if sizes[0] == PUBLISHED_VOXEL_UM else tuple(bound / sizes[0] for bound in BOUNDARIES_UM)
+
+
 def vessel_classes(graph: xr.Dataset, *, column: str = "radius_min") -> Array:
     """Return the class of every edge of a vessel graph by the published boundaries.
 
@@ -74,25 +102,8 @@ def vessel_classes(graph: xr.Dataset, *, column: str = "radius_min") -> Array:
 
     Raises
     ------
-    NotFoundError
-        When there is no such column.
-    UsageError
-        When its unit is another one, or voxels have no size or are no cubes.
+    NotFoundError, UsageError
+        As :func:`boundaries_of`.
     """
-    if column not in graph or graph[column].dims != ("edge",):
-        known = ", ".join(str(name) for name, item in graph.variables.items() if item.dims == ("edge",))
-        raise NotFoundError("the edges have no such column", subject=column, expected=known)
-    units = graph[column].attrs.get("units")
-    if units == "um":
-        return vessel_class(graph[column].values, BOUNDARIES_UM)
-    sizes = sorted({float(size) for size in graph.attrs.get("voxel_size_um", ())})
-    if units != "voxel" or len(sizes) != 1:
-        raise UsageError(
-            "the boundaries of the classes are lengths",
-            subject=column,
-            expected="um, or voxels that are cubes of a known size (voxel_size_um)",
-            found=f"{units}, voxel_size_um {graph.attrs.get('voxel_size_um')}",
-        )
-    if sizes[0] == PUBLISHED_VOXEL_UM:
-        return vessel_class(graph[column].values, BOUNDARIES_VOXEL)
-    return vessel_class(graph[column].values, [bound / sizes[0] for bound in BOUNDARIES_UM])
+    boundaries = boundaries_of(graph, column)
+    return vessel_class(graph[column].values, boundaries)

@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "ingest": ("ingest", "bring a dataset of the catalogue into the store"),
     "import": ("import_", "bring your own files into the store"),
     "facts": ("facts", "print the measured facts of records"),
+    "report": ("report", "write a page with facts and pictures of a dataset"),
     "verify": ("verify", "hash every byte and check every schema and fact again"),
     "log": ("log", "list the versions of a dataset"),
     "diff": ("diff", "say what differs between two versions, and why"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from connectome.display.text import table_text
 from connectome.errors import UsageError
 
-from . import split_links
+from . import split_task
 
 if TYPE_CHECKING:
     from .output import Output
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument("spec", metavar="DATASET", help="the new version follows its latest one")
-    parser.add_argument("--by", metavar="COLUMNS", help="columns of groups (subject, or source,subject); time; links")
+    parser.add_argument(
+        "--by", metavar="COLUMNS", help="columns of groups (subject, ...); or time, links, vessel-classes"
+    )
     parser.add_argument("--fractions", metavar="P=F,...", help="for example train=0.8,val=0.1,test=0.1")
     parser.add_argument("--seed", type=int, default=0, help="of the order in which groups are placed (default: 0)")
     parser.add_argument("--name", default="default", help="name of the split in the version")
@@ -34,14 +36,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--linked", action="append", default=[], metavar="A=B", help="two groups that are one animal")
     parser.add_argument("--published", metavar="COLUMN", help="take the parts that the source publishes")
     parser.add_argument("--dry-run", action="store_true", help="make and prove it, but store nothing")
-    split_links.configure(parser)
+    split_task.configure(parser)
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Make a split, prove it, and store it in a new version."""
-    split_links.refuse_others(args)
-    if args.by == split_links.LINKS:
-        return split_links.run(args, output)
+    split_task.refuse_others(args)
+    if args.by in split_task.TASKS:
+        return split_task.run(args, output)
     from connectome.splits import Split, plan_from_options, prove
     from connectome.store import Repository
     from connectome.store.index import index_of

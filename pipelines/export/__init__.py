@@ -70,8 +70,8 @@ def export(
     to : str
         A name from ``EXPORTS``.
     destination : Path
-        ``zarr``, ``ogb``: a folder. ``nifti``: a ``.nii``, ``.nii.gz`` or ``.hdr`` file. ``csv``, ``parquet``: a folder for
-        one file per table, or a file of that suffix when there is only one.
+        ``zarr``, ``ogb``: a folder. ``nifti``: a ``.nii``, ``.nii.gz`` or ``.hdr`` file. ``csv``, ``parquet``: a folder
+        for one file per table, or a file of that suffix when there is only one.
     group : str, optional
         Path of the group, such as ``"labels/t1w"``; needed for ``nifti`` when the record has several volumes.
     overwrite : bool

@@ -3,9 +3,9 @@
 ``<destination>/raw/data.npz`` holds what ``ogb.io.read_graph_raw.read_binary_graph_raw`` reads: nodes and edges in the
 order of the source, undirected edges in both directions, ``node_feat`` the positions, every other column of numbers as
 ``node_<name>`` or ``edge_<name>``. Where the record holds links (``links/PART/positive``, ``links/PART/negative/KIND``)
-the edges are those for training, and ``split/<KIND>/split_dict.pt`` holds the pairs as tensors, ``split_dict.npz`` the
-same as arrays. ``mapping`` says which node is which. Texts and categories have no place in the layout; the mapping's
-README lists what was left out.
+the edges are those of the pairs for training, columns that are a degree in the whole graph are left out, and
+``split/<KIND>/split_dict.pt`` holds the pairs as tensors, ``split_dict.npz`` the same as arrays. ``mapping`` says which
+node is which. Texts and categories have no place in the layout; the mapping's README lists what was left out.
 """
 
 from __future__ import annotations
@@ -19,21 +19,53 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome import schema
-from connectome.errors import UsageError
+from connectome.errors import LeakError, UsageError
+from connectome.tasks.link_features import NAMED_DEGREES, check_features
 
-from ..formats.ogb import PARTS
+from ..formats.ogb import PARTS, both_directions
 from ..formats.torch_file import write_torch_file
 
 if TYPE_CHECKING:
     import xarray as xr
 
+__all__ = ["with_links", "write"]
+
 Array = np.ndarray[Any, Any]
 
+_OWN_ATTRS = {"encoding-type", "encoding-version"}
 LINKS = "links"
 OWN = {"val": "valid"}
 """Names of parts here to those that OGB wants."""
 BUILT = {"node_row", "edge_row", "source", "target", "out_edge", "in_edge", "edge_type", "position"}
 """What the layout has in its own form, or what was made for the store."""
+
+
+def with_links(tree: xr.DataTree, task: xr.DataTree) -> xr.DataTree:
+    """Return the record of a graph with the links of a task on it, to be written as one archive.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        The record that the task was made from.
+    task : xarray.DataTree
+        A record of :func:`connectome.tasks.task_record`.
+
+    Raises
+    ------
+    UsageError
+        When the task is of a graph with other nodes.
+    """
+    _, dataset = _graph(tree, str(task.attrs.get("parent_group", "")) or None)
+    joined = {path.strip("/"): data for path, data in schema.groups(tree)}
+    ids = schema.decode(dataset["node"])
+    for path, data in schema.groups(task):
+        for end in ("source", "target"):
+            rows = data[end].values
+            known = (rows >= 0) & (rows < len(ids))
+            if not known.all() or not np.array_equal(ids[rows], schema.decode(data[f"{end}_id"])):
+                raise UsageError("the task is of another graph", subject=path, place=end, expected="its own nodes' ids")
+        joined[f"{LINKS}/{path.strip('/')}"] = data
+    return schema.record(joined, **{str(key): value for key, value in tree.attrs.items() if key not in _OWN_ATTRS})
 
 
 def write(tree: xr.DataTree, destination: Path, *, group: str | None, to: str) -> list[Path]:  # noqa: ARG001 - one signature for all
@@ -44,11 +76,12 @@ def write(tree: xr.DataTree, destination: Path, *, group: str | None, to: str) -
     place[rows] = np.arange(len(rows))
     splits = _splits(tree, place)
     edges = _training_edges(tree, dataset)
-    arrays, left = _arrays(dataset, rows, place, edges)
+    leaking = _leaking(dataset) if splits else []
+    arrays, left = _arrays(dataset.drop_vars(leaking), rows, place, edges)
     files = {
         "raw/data.npz": _npz(arrays),
         "mapping/nodeidx2id.csv": _mapping(dataset, rows),
-        "mapping/README.md": _readme(path, dataset, arrays, left, splits).encode(),
+        "mapping/README.md": _readme(path, dataset, arrays, left, leaking, splits).encode(),
         "RELEASE_v1.txt": b"",
     }
     for kind, parts in splits.items():
@@ -60,6 +93,8 @@ def write(tree: xr.DataTree, destination: Path, *, group: str | None, to: str) -
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
         made.append(target)
+    # The package writes its own copy there and does not make the folder.
+    (destination / "processed").mkdir()
     for kind, parts in splits.items():
         made.append(destination / "split" / kind / "split_dict.pt")
         write_torch_file(made[-1], parts)
@@ -117,11 +152,38 @@ def _training_edges(tree: xr.DataTree, dataset: xr.Dataset) -> Array:
     return np.asarray(chosen[np.argsort(order, kind="stable")])
 
 
+def _leaking(dataset: xr.Dataset) -> list[str]:
+    """Return the columns that count the edges of the whole graph, and so tell which ones are held out."""
+    found: list[str] = []
+    source, target = (dataset[end].values for end in ("source", "target"))
+    degree = np.bincount(np.concatenate([source, target]), minlength=dataset.sizes["node"])
+    ends = np.stack([degree[source], degree[target]])
+    for name in sorted(map(str, dataset.variables)):
+        variable = dataset.variables[name]
+        if name in BUILT or variable.dims not in {("node",), ("edge",)}:
+            continue
+        if variable.dims == ("node",):
+            try:
+                check_features(dataset, [name])
+            except LeakError:
+                found.append(name)
+        elif name in NAMED_DEGREES or (
+            variable.dtype.kind in "iuf"
+            and any(np.array_equal(variable.values, told) for told in (*ends, ends.min(axis=0), ends.max(axis=0)))
+        ):
+            found.append(name)
+    return found
+
+
 def _arrays(dataset: xr.Dataset, rows: Array, place: Array, edges: Array) -> tuple[dict[str, Array], list[str]]:
-    described = dataset.attrs["edge_types"]
-    words = schema.decode(dataset["edge_type"])[edges]
-    both = np.array([not described[word]["directed"] for word in words], dtype=bool)
     ends = np.stack([place[dataset[end].values[edges]] for end in ("source", "target")])
+    types = dataset["edge_type"]
+    both = np.zeros(len(edges), dtype=bool)
+    for code, word in enumerate(types.attrs["flag_labels"]):
+        rows_of, about = np.flatnonzero(types.values[edges] == code), dataset.attrs["edge_types"][word]
+        # A type that was derived by listing both directions must not be listed twice.
+        listed = "derived_from" in about and both_directions(ends[:, rows_of], len(rows))
+        both[rows_of] = not about["directed"] and not listed
     both &= ends[0] != ends[1]
     index = np.concatenate([ends, ends[::-1][:, both]], axis=1)
     which = np.concatenate([edges, edges[both]])
@@ -130,6 +192,8 @@ def _arrays(dataset: xr.Dataset, rows: Array, place: Array, edges: Array) -> tup
         "num_nodes_list": np.array([len(rows)], dtype=np.int64),
         "num_edges_list": np.array([index.shape[1]], dtype=np.int64),
     }
+    if len(types.attrs["flag_labels"]) > 1:
+        arrays["edge_type"] = types.values[which].astype(np.int64)
     if "position" in dataset:
         arrays["node_feat"] = dataset["position"].values[rows]
     left: list[str] = []
@@ -166,7 +230,12 @@ def _mapping(dataset: xr.Dataset, rows: Array) -> bytes:
 
 
 def _readme(
-    path: str, dataset: xr.Dataset, arrays: Mapping[str, Array], left: list[str], splits: Mapping[str, Any]
+    path: str,
+    dataset: xr.Dataset,
+    arrays: Mapping[str, Array],
+    left: list[str],
+    leaking: list[str],
+    splits: Mapping[str, Any],
 ) -> str:
     units = {
         str(name): variable.attrs["units"] for name, variable in dataset.variables.items() if "units" in variable.attrs
@@ -185,8 +254,13 @@ def _readme(
         lines.append(f"| {name} | {values.shape} | {values.dtype} | {units.get(source, '')} |")
     if "voxel_size_um" in dataset.attrs:
         lines += ["", f"Voxels of {dataset.attrs['voxel_size_um']} um."]
+    if "edge_type" in arrays:
+        words = enumerate(dataset["edge_type"].attrs["flag_labels"])
+        lines += ["", f"Types of edges: {', '.join(f'{code} {word}' for code, word in words)}."]
     if left:
         lines += ["", f"Left out, for they are no numbers: {', '.join(left)}."]
+    if leaking:
+        lines += ["", f"Left out, for they tell which edges are held out: {', '.join(leaking)}."]
     if splits:
         lines += ["", "The edges are those for training. `split/*/split_dict.npz` holds the arrays of `split_dict.pt`."]
     return "\n".join([*lines, ""])

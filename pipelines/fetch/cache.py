@@ -24,6 +24,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
+from connectome.atomic import publish, write_replace
+
 from ..jobs import RawFile
 from .checks import Digester, Measured, check_measured, measure_file, read_blocks, redacted
 from .locks import exclusive
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from ..jobs import RemoteFile
     from .progress import Progress
 
-__all__ = ["Cache", "Meter", "Partial", "write_atomically"]
+__all__ = ["Cache", "Meter", "Partial"]
 
 
 @dataclass
@@ -96,7 +98,7 @@ class Partial:
         self._digester = Digester(md5=self._remote.md5 is not None)
         self.meter.begin(self._remote.size_bytes if total is None else total)
         if validators:
-            write_atomically(self._note, json.dumps(validators, sort_keys=True).encode())
+            write_replace(self._note, json.dumps(validators, sort_keys=True).encode())
         else:
             self._note.unlink(missing_ok=True)
 
@@ -216,9 +218,7 @@ class Cache:
         measured = partial.finish()
         partial.close()
         local = self._place(measured.sha256, remote.path)
-        local.parent.mkdir(parents=True, exist_ok=True)
-        partial.path.replace(local)
-        _sync_folder(local.parent)
+        publish(partial.path, local)
         partial.discard()
         if remote.sha256 is None:
             entry = {
@@ -227,7 +227,7 @@ class Cache:
                 "sha256": measured.sha256,
                 "size": measured.size_bytes,
             }
-            write_atomically(self._entry(remote), json.dumps(entry, sort_keys=True, indent=1).encode())
+            write_replace(self._entry(remote), json.dumps(entry, sort_keys=True, indent=1).encode())
         return _raw_file(remote, local, measured)
 
     def _place(self, sha256: str, path: str) -> Path:
@@ -264,25 +264,3 @@ def _raw_file(remote: RemoteFile, local: Path, measured: Measured) -> RawFile:
 def _key(*parts: str) -> str:
     """Name something by what it is made from."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a small file so that it exists whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
-    with draft.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; Windows has no such call and needs none."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -23,8 +23,9 @@ from connectome.errors import FormatError, UsageError
 from connectome.schema import column
 
 from ..homogenise.spatial_graph import UNDIRECTED, spatial_graph
+from .array_columns import RESERVED, column_names, describe, warning
 from .number_stream import NumberStream
-from .polylines import GROUPS, RESERVED, column_names, describe, warning
+from .polylines import GROUPS
 from .position_units import VoxelSize, stated_units
 from .vtk_legacy import one_file
 
@@ -132,7 +133,7 @@ def read(
         own = column_names(said.values(), taken, PREFIXES[domain], always=domain == "POINT")
         for name, values in held.items():
             stored = own[said[name]]
-            table[stored] = describe(DIMS[domain], name, values, stored, unit, {})
+            table[stored] = describe(DIMS[domain], name, values, stored, unit)
     if thickness and not any(name.lower() == THICKNESS for held in arrays.values() for name in held):
         raise UsageError("the file has no thickness", subject=str(path), place="option thickness", found=thickness)
     point = arrays["POINT"]["EdgePointCoordinates"]

@@ -25,7 +25,7 @@ from .bbp_hdf5 import is_layout, read_hdf5
 from .bbp_tables import CSV_NODES, is_json, read_csv_pair, read_json
 from .hdf5_file import is_hdf5, open_hdf5
 from .polylines import Tolerance, line_graph
-from .text_rows import first_line
+from .text_rows import Note, first_line, unfinished
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -75,12 +75,14 @@ def read(
         When the file is not as described; ``TruncatedError`` when it ends early.
     """
     path = paths[0]
+    doubts: list[Note] = []
     if is_hdf5(path):
         _only(paths, 1)
         found = read_hdf5(path, merge_points)
     elif path.name.lower().endswith(".csv"):
         _only(paths, 2)
         found = read_csv_pair(path, paths[1])
+        doubts = [note for table in paths for note in unfinished(table)]
     else:
         _only(paths, 1)
         found = read_json(path)
@@ -96,6 +98,7 @@ def read(
         subject=str(path),
         tables=found.tables,
         layout=found.layout,
+        warnings=doubts,
     )
 
 

@@ -29,6 +29,8 @@ STAGES = ("int64", "float64", "bool", "text")
 _PLAIN = r"^(0|-?[1-9][0-9]{0,18})$"
 _NOT_FLOAT = r"^[+-]?(0[0-9].*|[0-9]{16,})$|_|[xX]"
 """Codes with leading zeros, whole numbers beyond 2**53, and what only some parsers take for a number."""
+_PRINTED_FLOAT = r"^[+-]?[0-9]+(\.0*|(\.[0-9]*)?[eE][+-]?[0-9]+)$"
+"""A whole number as programs print it that hold it in a float."""
 _TRUTH = r"^([Tt]rue|[Ff]alse|TRUE|FALSE)$"
 
 
@@ -43,13 +45,13 @@ class Words:
     code: dict[str, int] = field(default_factory=dict)
 
     def encode(self, texts: Any) -> Array:
-        """Return the codes of a block of texts, int64."""
+        """Return the codes of a block of texts, int32."""
         encoded = texts.dictionary_encode()
         own = np.array(
             [self.code.setdefault(str(word), len(self.code)) for word in encoded.dictionary.to_pylist()] or [0],
-            dtype=np.int64,
+            dtype=np.int32,
         )
-        return own[encoded.indices.to_numpy(zero_copy_only=False)] if len(texts) else np.empty(0, dtype=np.int64)
+        return own[encoded.indices.to_numpy(zero_copy_only=False)] if len(texts) else np.empty(0, dtype=np.int32)
 
     @property
     def words(self) -> Array:
@@ -70,10 +72,12 @@ class Ids:
         Whether ids are whole numbers.
     words : Words
         Shared by all columns of ids of one graph.
+    floats : bool
+        Whether words may look like numbers that were held in floats (``7.2e+17``, ``12.0``).
     """
 
-    def __init__(self, table: TableBlocks, name: str, *, whole: bool, words: Words) -> None:
-        self.table, self.name, self.whole, self.words = table, name, whole, words
+    def __init__(self, table: TableBlocks, name: str, *, whole: bool, words: Words, floats: bool = True) -> None:
+        self.table, self.name, self.whole, self.words, self.floats = table, name, whole, words, floats
         self.parts: list[Array] = []
         self.n_rows = 0
 
@@ -96,6 +100,9 @@ class Ids:
         elif pa.types.is_string(cells.type):
             texts = pc.fill_null(pc.utf8_trim_whitespace(cells), "")
             self._require(pc.not_equal(texts, ""), cells, "an id is missing")
+            if not self.floats:
+                printed = pc.match_substring_regex(texts, _PRINTED_FLOAT)
+                self._require(pc.invert(printed), cells, "an id was held in a float, which changes long ids")
             self.parts.append(self._whole(texts) if self.whole else self.words.encode(texts))
         else:
             raise FormatError(
@@ -109,7 +116,9 @@ class Ids:
 
     def values(self) -> Array:
         """Return all ids: int64, or codes of the words."""
-        return np.concatenate(self.parts) if self.parts else np.empty(0, dtype=np.int64)
+        # One copy: the blocks are let go.
+        self.parts = [np.concatenate(self.parts) if self.parts else np.empty(0, dtype=np.int64)]
+        return self.parts[0]
 
     def _whole(self, texts: Any) -> Array:
         import pyarrow as pa
@@ -132,7 +141,7 @@ class Ids:
                 place=self.table.place(self.n_rows + int(bad[0]), self.name),
                 expected="a whole number such as 648518346349539437" if self.whole else "an id",
                 found=repr(cells[int(bad[0])].as_py())[:80],
-                hint="ids that are words: --option ids=text" if self.whole else None,
+                hint="ids that are words: --option ids=text" if self.whole or not self.floats else None,
             )
 
 
@@ -180,9 +189,10 @@ class ValueColumn:
         """Return the values (int64, float64, bool, or codes of ``words``) and which are missing."""
         if not self.parts:
             return np.empty(0, dtype=np.float64), None
-        missing = np.concatenate(self.missing)
-        kind = {"int64": np.int64, "float64": np.float64, "bool": np.bool_, "text": np.int64}[STAGES[self.stage]]
-        return np.concatenate(self.parts).astype(kind, copy=False), missing if missing.any() else None
+        kind = {"int64": np.int64, "float64": np.float64, "bool": np.bool_, "text": np.int32}[STAGES[self.stage]]
+        self.parts = [np.concatenate(self.parts).astype(kind, copy=False)]
+        self.missing = [np.concatenate(self.missing)]
+        return self.parts[0], self.missing[0] if self.missing[0].any() else None
 
     @property
     def textual(self) -> bool:
@@ -209,7 +219,7 @@ class ValueColumn:
         about = f"{self.name}, as the file lists it"
         if self.textual:
             words = self.words.words if self.words.code else np.array([""], dtype=object)
-            return _worded(dim, values.astype(np.int64), empty, words, about)
+            return _worded(dim, values, empty, words, about)
         if values.dtype.kind == "f":
             return column(dim, np.where(empty, np.nan, values), about, units)
         return listed_column(dim, self.name, values, missing=empty, units=units)
@@ -338,6 +348,6 @@ def _worded(dim: str, codes: Array, empty: Array, words: Array, about: str) -> x
     labels = sorted(set(words.tolist()) - {""})
     if dim == "edge" and labels and len(labels) <= MOST_LABELS:
         place = {word: at for at, word in enumerate(labels)}
-        own = np.array([place.get(word, -1) for word in words.tolist()], dtype=np.int64)
+        own = np.array([place.get(word, -1) for word in words.tolist()], dtype=np.int32)
         return coded_category(dim, np.where(empty, -1, own[codes]), labels, about)
     return column(dim, np.where(empty, "", words[codes]).astype(object), about)

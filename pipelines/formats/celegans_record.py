@@ -64,12 +64,13 @@ def neuron_table(
     matches : sequence of LabelMatch
         What the label of the row means.
     more : mapping of str to xarray.Variable, optional
-        Further columns along ``row``.
+        Further columns along ``row``. Without ``confidence`` among them there is one that says that nobody gives any.
     **attrs
         Attributes of the group.
     """
-    columns = {"roi": column("row", list(roi), "Channel id of the ROI"), **match_columns(matches), **(more or {})}
-    return table(columns, **attrs)
+    none = column("row", np.full(len(matches), np.nan), "Confidence of the label; the source gives none", "1")
+    columns = {"roi": column("row", list(roi), "Channel id of the ROI"), **match_columns(matches), "confidence": none}
+    return table({**columns, **(more or {})}, **attrs)
 
 
 def position_series(

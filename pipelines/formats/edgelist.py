@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from connectome.errors import FormatError, MissingExtraError, UsageError
+from connectome.errors import FormatError, UsageError
 from connectome.schema import column, graph, record
 
 from ..homogenise.spatial_graph import spatial_graph
@@ -99,7 +99,7 @@ def sniff(path: Path) -> bool:
             return True
         table = open_table(path)
         batch = next(table.blocks(), None) if not table.named and len(table.names) == 3 else None
-    except (FormatError, MissingExtraError):
+    except FormatError:
         return False
     if batch is None or batch.num_rows < 2:
         return False
@@ -147,7 +147,8 @@ def read(
     weight_units, weight_meaning, lineage : str
         What the weights count and which preparation they come from; recorded as not stated if left out.
     ids : str
-        ``"int"``, ``"text"``, or ``"auto"``: whole numbers if both ids of the first row are.
+        ``"int"``, ``"text"``, or ``"auto"``: whole numbers if both ids of the first row are, else words, of which
+        none may look like a number that was held in a float.
     id_column : str
         Column of ids in the table of nodes; by default its first.
     position : str
@@ -188,14 +189,15 @@ def read(
     table = open_table(paths[0], separator=separator, header=_HEADERS[header])
     chosen = _columns(table, source, target, weight, type_column)
     rows = _read_edges(table, chosen, ids)
-    stored = edge_column_names(rows.values, () if chosen.weight else {"weight"})
-    stored |= {chosen.weight: "weight"} if chosen.weight else {}
-    edges = {
-        stored[name]: _weight(table, values, weight_units or chosen.weight_units or "1")
-        if name == chosen.weight
-        else values.variable("edge", units="unknown")
-        for name, values in rows.values.items()
-    }
+    stored = edge_column_names([name for name in rows.values if name != chosen.weight], {"weight"})
+    edges: dict[str, xr.Variable] = {}
+    for name in list(rows.values):
+        # Taken out one by one: what a column was read into is let go.
+        values = rows.values.pop(name)
+        if name == chosen.weight:
+            edges["weight"] = _weight(table, values, weight_units or chosen.weight_units or "1")
+        else:
+            edges[stored[name]] = values.variable("edge", units="unknown")
     notes: list[Note] = [note for path in paths if open_table(path).form == "text" for note in _ends_well(path)]
     nodes = ListedNodes.of_edges(*rows.ends)
     if len(paths) == 2:
@@ -303,8 +305,8 @@ def _start(table: TableBlocks, chosen: _Columns, ids: str, batch: Any, stages: M
     left = [name for name in table.names if name not in {chosen.source, chosen.target, chosen.kind}]
     return _Rows(
         ends=(
-            Ids(table, chosen.source, whole=whole, words=words),
-            Ids(table, chosen.target, whole=whole, words=words),
+            Ids(table, chosen.source, whole=whole, words=words, floats=ids == "text"),
+            Ids(table, chosen.target, whole=whole, words=words, floats=ids == "text"),
         ),
         values={
             name: ValueColumn(table, name, stage=stages.get(name, 0), numbers=name == chosen.weight) for name in left
@@ -338,7 +340,8 @@ def _weight(table: TableBlocks, values: ValueColumn, units: str) -> xr.Variable:
 
 def _types(rows: _Rows, dataset: xr.Dataset) -> xr.Variable:
     labels = sorted(rows.kinds.code)
-    own = np.array([labels.index(word) for word in rows.kinds.code], dtype=np.int64)
+    place = {word: at for at, word in enumerate(labels)}
+    own = np.array([place[word] for word in rows.kinds.code], dtype=np.int64)
     codes = own[np.concatenate(rows.kind)]
     if "edge_row" in dataset:
         codes = codes[dataset["edge_row"].values]

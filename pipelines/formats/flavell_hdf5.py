@@ -20,7 +20,7 @@ from connectome.schema import category, column, record, series, table
 
 from ..homogenise.celegans_names import match_labels
 from .celegans_record import SPECIES, neuron_table, taken, warning
-from .flavell_layout import RAW, REVERSALS, SPLITS, STAMPS, check_file
+from .flavell_layout import RAW, REVERSALS, SPLITS, STAMPS, behaviour_series, check_file
 from .hdf5_file import dataset_paths, open_hdf5, read_array
 from .neuropal_labels import RoiLabel, label_columns
 
@@ -223,17 +223,8 @@ def _add_behaviour(
         else:
             taking.taken.discard(place)
     if floats:
-        signal = np.stack([values for _, values in floats])
         units = [UNITS.get(name, "unknown") for name, _ in floats]
-        groups["behaviour"] = series(
-            signal,
-            channel=[name for name, _ in floats],
-            units="mixed",
-            long_name="Behaviour, as given per frame of the recording; see channel_unit",
-            time_s=stamps,
-            valid=taken(signal),
-            channels={"channel_unit": column("channel", units, "Unit of the channel")},
-        )
+        groups["behaviour"] = behaviour_series(floats, units, stamps)
 
 
 def _add_reversals(frames: Array, groups: dict[str, xr.Dataset]) -> None:

@@ -6,17 +6,21 @@ reversals as ``(2, n)`` first and last frames, counted from 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from connectome.errors import FormatError
+from connectome.schema import column, series
 
+from .celegans_record import taken
 from .hdf5_file import dataset, open_hdf5, read_array
 
 if TYPE_CHECKING:
     import h5py
+    import xarray as xr
 
 __all__ = [
     "BODY_ANGLES",
@@ -25,6 +29,7 @@ __all__ = [
     "REVERSALS",
     "SPLITS",
     "STAMPS",
+    "behaviour_series",
     "check_file",
     "check_recording",
     "is_flavell",
@@ -43,6 +48,20 @@ DERIVED_PLACES = ("gcamp/trace_array", "gcamp/traces_array_F_F20")
 def is_flavell(file: h5py.File) -> bool:
     """Tell whether a file has the groups of this layout."""
     return "gcamp" in file and "timing" in file
+
+
+def behaviour_series(rows: Sequence[tuple[str, Array]], units: Sequence[str], stamps: Array) -> xr.Dataset:
+    """Return what is given once per frame, (name, values of shape (time,)), as one series."""
+    signal = np.stack([values for _, values in rows])
+    return series(
+        signal,
+        channel=[name for name, _ in rows],
+        units="mixed",
+        long_name="Behaviour, as given per frame of the recording; see channel_unit",
+        time_s=stamps,
+        valid=taken(signal),
+        channels={"channel_unit": column("channel", units, "Unit of the channel")},
+    )
 
 
 def check_recording(path: Path) -> None:

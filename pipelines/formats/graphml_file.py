@@ -144,7 +144,11 @@ class _Reader:
             self.skipped += 1
             return
         if not self.stack and (name != "graphml" or namespace not in {"", NAMESPACE}):
-            raise self.error("the root of the XML is another", expected="graphml", found=name[:80])
+            raise self.error(
+                "the root of the XML is another",
+                expected=f"graphml of {NAMESPACE}",
+                found=f"{name[:80]} of {namespace[:80] or 'no namespace'}",
+            )
         handler = getattr(self, f"start_{name}", None)
         if handler is None:
             if name not in {"graphml", "desc"}:

@@ -18,8 +18,9 @@ from connectome.errors import FormatError, UsageError
 from connectome.schema import column, table
 
 from ..homogenise.spatial_graph import UNDIRECTED, spatial_graph
+from .array_columns import RESERVED, column_names, describe, warning
 from .gt_file import COMPRESSIONS, MAGIC, GtGraph, Ragged, is_gt, read_gt
-from .polylines import GROUPS, RESERVED, column_names, describe, warning
+from .polylines import GROUPS
 from .position_units import VoxelSize, stated_units
 from .vtk_legacy import one_file
 
@@ -86,7 +87,8 @@ def read(
     found = read_gt(path, skip_objects=skip_objects)
     names = _position(found, position, str(path))
     held = found.properties["vertex"]
-    place = _numbers(held[names[0]]) if len(names) == 1 else np.stack([held[name] for name in names], axis=1)
+    parts = [_numbers(held[name]) for name in names]
+    place = parts[0] if len(parts) == 1 else np.stack(parts, axis=1)
     unit, space = stated_units(units, voxel_size_um, n_axes=place.shape[1], subject=str(path))
     doubts = [warning("pickle", what, "a pickled property is left out") for what in found.objects]
     taken = set(RESERVED)
@@ -99,14 +101,15 @@ def read(
             if isinstance(values, Ragged):
                 tables[f"{dim}_{own[name]}"] = _ragged(values, name, unit)
             else:
-                columns[key][own[name]] = describe(dim, name, values, own[name], unit, {})
-    kept = {}
+                columns[key][own[name]] = describe(dim, name, values, own[name], unit)
+    kept: dict[str, Any] = {}
     for name, values in found.properties["graph"].items():
         flat = values.value if isinstance(values, Ragged) else np.ravel(values)
         if len(flat) > MOST_GRAPH_VALUES:
             doubts.append(warning("graph-property", name, f"a property of {len(flat)} values is left out"))
         else:
             kept[name] = flat.tolist() if len(flat) != 1 else flat.tolist()[0]
+    attrs = {**space, **({"graph_properties": kept} if kept else {})}
     about = {**UNDIRECTED, "directed": found.directed, "direction": "from the vertex that lists the edge"}
     graph = spatial_graph(
         node=np.arange(found.n_vertices, dtype=np.int64),
@@ -120,8 +123,7 @@ def read(
         edges=columns["edge"],
         subject=str(path),
         comment=found.comment,
-        **({"graph_properties": kept} if kept else {}),
-        **space,
+        **attrs,
     )
     return schema.record({group: graph, **tables}, warnings=doubts)
 
@@ -130,19 +132,10 @@ def _position(found: GtGraph, stated: str, subject: str) -> list[str]:
     """Return the vertex properties that are the position."""
     held = found.properties["vertex"]
     names = [name.strip() for name in stated.split(",")] if stated else [name for name in POSITIONS if name in held]
-    fits = all(name in held for name in names)
-    if fits and len(names) == 1:
-        values = held[names[0]]
-        fits = not isinstance(values, Ragged) and values.ndim == 2 and values.shape[1] in {2, 3}
-        fits = fits and not isinstance(values, Ragged) and values.dtype.kind in "if"
-    elif fits and stated:
-        fits = len(names) in {2, 3} and all(
-            not isinstance(held[name], Ragged) and held[name].ndim == 1 and held[name].dtype.kind in "if"  # type: ignore[union-attr]
-            for name in names
-        )
-    else:
-        fits = False
-    if not fits:
+    widths = [_width(held.get(name)) for name in names]
+    one = len(names) == 1 and widths[0] in {2, 3}
+    several = bool(stated) and len(names) in {2, 3} and all(width == 1 for width in widths)
+    if not (one or several):
         raise FormatError(
             "the positions cannot be told from the other properties" if not stated else "not positions",
             subject=subject,
@@ -154,6 +147,13 @@ def _position(found: GtGraph, stated: str, subject: str) -> list[str]:
     return names
 
 
+def _width(values: Array | Ragged | None) -> int:
+    """Return how many numbers a property has per vertex; 0 if they are none, or not alike."""
+    if values is None or isinstance(values, Ragged) or values.dtype.kind not in "if":
+        return 0
+    return 1 if values.ndim == 1 else int(values.shape[1])
+
+
 def _numbers(values: Array | Ragged) -> Array:
     return values.value if isinstance(values, Ragged) else values
 
@@ -163,6 +163,6 @@ def _ragged(values: Ragged, name: str, unit: str) -> xr.Dataset:
     return table(
         {
             "owner": column("row", row, "Row of the vertex or edge in the source", "1"),
-            "value": describe("row", name, values.value, "value", unit, {}),
+            "value": describe("row", name, values.value, "value", unit),
         }
     )

@@ -22,6 +22,7 @@ from connectome.schema import column, record, series, table
 from ..homogenise.celegans_names import match_labels
 from .celegans_record import SPECIES, neuron_table, taken, warning
 from .flavell_hdf5 import DERIVED, TOLERANCE
+from .flavell_layout import behaviour_series
 from .neuropal_json import roi_labels
 from .neuropal_labels import RoiLabel, label_columns
 from .pointers import refuse_pointer
@@ -37,6 +38,9 @@ _ZSCORED = "gcamp/trace_array"
 _BEHAVIOUR = ("velocity", "head_angle", "head_curvature", "angular_velocity", "pumping", "body_curvature")
 _UNITS = {"velocity": "mm s-1", "head_angle": "rad"}
 """As the HDF5 files, from which the grouped shape copies these; the units of the older shape are not known."""
+
+_STEP_UNITS = {"avg_timestep": "min", "mean_timestep": "s"}
+"""What the file says of its median step, in the older and in the newer shape."""
 
 _OLD_KEYS = {
     "timing": ("timestamp_confocal", "max_t"),
@@ -104,7 +108,8 @@ def read(paths: list[Path]) -> xr.DataTree:
         source_uid=uid,
         dataset_type=[str(kind) for kind in kinds] if isinstance(kinds, list) else [],
         source_metadata={key: value for key, value in sorted(metadata.items()) if isinstance(value, (str, int, float))},
-        **{name: timing[name] for name in ("avg_timestep", "mean_timestep") if name in timing},
+        **{name: timing[name] for name in _STEP_UNITS if name in timing},
+        **{f"{name}_units": units for name, units in _STEP_UNITS.items() if name in timing},
     )
 
 
@@ -294,17 +299,8 @@ def _add_behaviour(
         else:
             warnings.append(warning("not-stored", name, f"shape {values.shape} does not fit {len(stamps)} stamps"))
     if rows:
-        signal = np.stack([values for _, values in rows])
         units = ["unknown" if old else _UNITS.get(name, "unknown") for name, _ in rows]
-        groups["behaviour"] = series(
-            signal,
-            channel=[name for name, _ in rows],
-            units="mixed",
-            long_name="Behaviour, as given per frame of the recording; see channel_unit",
-            time_s=stamps,
-            valid=taken(signal),
-            channels={"channel_unit": column("channel", units, "Unit of the channel")},
-        )
+        groups["behaviour"] = behaviour_series(rows, units, stamps)
 
 
 def _rectangular(value: Any) -> bool:

@@ -107,7 +107,6 @@ def read(paths: list[Path]) -> xr.DataTree:
     matches = _matches(labels, used)
     more = {
         "use_flag": column("row", used, "Whether the authors use the ROI: above 0", "1"),
-        "confidence": column("row", np.full(n_rois, np.nan), "Confidence of the label; the source gives none", "1"),
     }
     neuron = neuron_table(ids, matches, more=more, channel_base=1, source="proofread_neurons")
     rest = {name: value for name, value in variables.items() if name not in NEEDED}

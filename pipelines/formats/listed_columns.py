@@ -35,9 +35,9 @@ TAKEN = frozenset({
 """Names that a graph needs for itself."""
 MOST_LABELS = 4096
 """Text of edges that has no more different values than this is stored as a category."""
-_WHOLE = re.compile(r"[+-]?[0-9]+")
-_LONG = 16
-"""Digits from which a whole number may have no float64 of its own."""
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+_NOT_FLOAT = re.compile(r"[+-]?(0[0-9].*|[0-9]{16,})|.*[_xX].*")
+"""Codes with leading zeros, whole numbers that may have no float64 of their own, and what only some parsers take."""
 _TRUTH = {"true": True, "false": False}
 _INT64 = np.iinfo(np.int64)
 NO_VALUE = -1
@@ -103,7 +103,7 @@ def _is_int64(text: str) -> bool:
 
 def _floats(texts: Sequence[str]) -> Array | None:
     """Return float64, NaN for blanks; None if a text is no number, or a whole number that float64 would change."""
-    if any(len(text) >= _LONG and _WHOLE.fullmatch(text) for text in texts) or any("_" in text for text in texts):
+    if any(map(_NOT_FLOAT.fullmatch, texts)):
         return None
     try:
         return np.array([float(text) if text else np.nan for text in texts], dtype=np.float64)

@@ -47,11 +47,13 @@ class ListedNodes:
         if not source.whole:
             words = source.words.words
             order = np.array(sorted(range(len(words)), key=words.__getitem__), dtype=np.int64)
-            rank = np.empty(len(words), dtype=np.int64)
+            rank = np.empty(len(words), dtype=np.int32)
             rank[order] = np.arange(len(words))
             return cls(words[order], rank[starts], rank[stops])
-        distinct = np.unique(np.concatenate([starts, stops]))
-        return cls(distinct, np.searchsorted(distinct, starts), np.searchsorted(distinct, stops))
+        # One end after the other: a column of ids is large.
+        distinct = np.union1d(np.unique(starts), np.unique(stops))
+        rows = [np.searchsorted(distinct, ids).astype(np.int32) for ids in (starts, stops)]
+        return cls(distinct, rows[0], rows[1])
 
     def joined(self, path: Path, id_column: str, taken: Collection[str]) -> tuple[ListedNodes, list[Note]]:
         """Return the nodes in the order of their table, with its columns, and warnings.

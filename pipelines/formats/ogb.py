@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from .text_rows import Note
 
-__all__ = ["companions", "read", "sniff"]
+__all__ = ["PARTS", "both_directions", "companions", "read", "sniff"]
 
 Array = np.ndarray[Any, Any]
 
@@ -130,7 +130,7 @@ def read(
     names = node_column_names(columns, {*stored.values(), "part", "weight"})
     nodes = {names[name]: _array("node", name, values) for name, values in columns.items()}
     groups = _split(archive, split, n_nodes, nodes, notes)
-    both = _both_directions(ends, n_nodes)
+    both = both_directions(ends, n_nodes)
     about: dict[str, Any] = {
         "directed": directed or both,
         "weight_units": "",
@@ -243,7 +243,7 @@ def _array(dim: str, name: str, values: Array) -> xr.Variable:
     return column(dims, flat, f"{dim}_{name}, as the archive gives it", units)
 
 
-def _both_directions(ends: Array, n_nodes: int) -> bool:
+def both_directions(ends: Array, n_nodes: int) -> bool:
     """Tell whether every row has its opposite: as many rows each way between any two nodes."""
     there, back = ends[0] * n_nodes + ends[1], ends[1] * n_nodes + ends[0]
     loops = bool((ends[0] == ends[1]).all())

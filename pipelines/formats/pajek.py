@@ -110,7 +110,8 @@ def read(
     row = np.empty(network.n_vertices + 1, dtype=np.int64)
     row[network.number] = np.arange(network.n_vertices)
     source, target = (row[np.array(ends, dtype=np.int64)] for ends in (network.source, network.target))
-    kinds = [f"{edge_type}_arc" if arc and not all(network.arc) else edge_type for arc in network.arc]
+    arcs_only = all(network.arc)
+    kinds = [f"{edge_type}_arc" if arc and not arcs_only else edge_type for arc in network.arc]
     types = {
         kind: {**UNDIRECTED, "weight_meaning": "not stated in the file", "directed": network.arc[kinds.index(kind)]}
         for kind in dict.fromkeys(kinds)
@@ -129,7 +130,9 @@ def read(
         if radius in attributes:
             nodes["radius"] = _radius(path, network, radius, unit)
     elif units or voxel_size_um:
-        raise UsageError("no vertex has a position", subject=str(path), place="option units", found=f"no attribute {position}")
+        raise UsageError(
+            "no vertex has a position", subject=str(path), place="option units", found=f"no attribute {position}"
+        )
     left = [name for name in _order(network.attributes) if name != position and not (name == radius and nodes)]
     renamed = {name: f"drawing_{name}" if name in _DRAWING else name for name in left}
     stored = node_column_names(renamed.values(), {*edges, *nodes, "label"})

@@ -15,9 +15,8 @@ merged: those that fall together become parallel edges, those that shrink to a p
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,37 +27,18 @@ from connectome.graphs import connected_components
 from connectome.schema import column
 
 from ..homogenise.spatial_graph import UNDIRECTED, spatial_graph
+from .array_columns import RESERVED, column_names, describe, warning
 from .position_units import VoxelSize, stated_units
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = [
-    "GROUPS",
-    "RESERVED",
-    "Polylines",
-    "Tolerance",
-    "column_names",
-    "describe",
-    "joined_rows",
-    "line_graph",
-    "merged",
-    "warning",
-]
+__all__ = ["GROUPS", "Polylines", "Tolerance", "joined_rows", "line_graph", "merged"]
 
 Array = np.ndarray[Any, Any]
 Tolerance = str | float
 GROUPS = {"vessels": "vessel", "connectome": "neurite"}
 """What a graph of lines may be called, and the type of its edges."""
-LENGTHS = re.compile(r"(^|[^a-z])(radius|radii|diameter|thickness|length)([^a-z]|$)", re.IGNORECASE)
-"""Names of arrays whose numbers are lengths, in the unit that the user states for the positions."""
-RESERVED = frozenset(
-    {
-        *("node", "position", "node_row", "cell", "cell_ptr", "source", "target", "edge_type", "edge_row", "weight"),
-        *("out_ptr", "out_edge", "in_ptr", "in_edge", "point_ptr", "point_position", "point_row", "line", "n_points"),
-    }
-)
-"""Names that the schema and this module give to columns."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +59,8 @@ class Polylines:
     """Shape (point,), int64: ids that the file gives; without it the row number."""
     units: Mapping[str, str] = field(default_factory=dict)
     """Units of arrays by name, where the file or the format says them."""
-
-
-def warning(code: str, place: str, message: str) -> dict[str, str]:
-    """Return one entry of a record's ``warnings``."""
-    return {"code": code, "place": place, "message": message}
+    sentinels: Mapping[str, float] = field(default_factory=dict)
+    """The number that means missing, by the name of a floating array; it becomes NaN."""
 
 
 def merged(position: Array, merge_points: Tolerance) -> Array:
@@ -202,13 +179,14 @@ def line_graph(
         raise FormatError("the file has no points", subject=subject, expected="points", found="0")
     units, space = stated_units(units, voxel_size_um, n_axes=drawn.position.shape[1], subject=subject)
     _check(drawn, subject)
+    drawn, missing = _without_sentinels(drawn, subject)
     n_points = len(drawn.position)
     label = merged(drawn.position, merge_points)
     if joined is not None:
         rows = np.arange(n_points, dtype=np.int64)
         label = joined_rows(n_points, np.concatenate([rows, rows]), np.concatenate([label, joined]))
     cut = _cut(drawn, label, edges)
-    doubts = [dict(item) for item in (*warnings, *cut.doubts)]
+    doubts = [dict(item) for item in (*warnings, *missing, *cut.doubts)]
     groups = dict(tables or {})
     taken = set(RESERVED)
     ids = np.arange(n_points, dtype=np.int64) if drawn.point_id is None else drawn.point_id
@@ -226,14 +204,16 @@ def line_graph(
             if values.dtype.kind != "f":
                 continue
             chosen[np.searchsorted(cut.node, np.intersect1d(differ, cut.node))] = np.nan
-        nodes[names[name]] = describe("node", name, chosen, names[name], units, drawn.units)
+        nodes[names[name]] = describe("node", name, chosen, names[name], units, drawn.units, drawn.sentinels)
     if merging:
         counts = np.bincount(label, minlength=n_points)[cut.node]
         nodes["n_points"] = column("node", counts.astype(np.int32), "Points of the file that make up the node", "1")
         groups["merged_points"] = _merged_table(drawn, np.flatnonzero(shared), label, ids, units)
     line_names = column_names(drawn.lines, taken, "edge_")
     edge_columns = {
-        line_names[name]: describe("edge", name, values[cut.line], line_names[name], units, drawn.units)
+        line_names[name]: describe(
+            "edge", name, values[cut.line], line_names[name], units, drawn.units, drawn.sentinels
+        )
         for name, values in drawn.lines.items()
     }
     if not np.array_equal(cut.line, np.arange(len(drawn.line_ptr) - 1)):
@@ -300,6 +280,29 @@ def _check(drawn: Polylines, subject: str) -> None:
         )
 
 
+def _without_sentinels(drawn: Polylines, subject: str) -> tuple[Polylines, list[dict[str, str]]]:
+    """Return the same with NaN for numbers that mean missing, and how many there were."""
+    doubts = []
+    points, lines = dict(drawn.points), dict(drawn.lines)
+    for name, sentinel in drawn.sentinels.items():
+        held = [table for table in (points, lines) if name in table]
+        if not held or any(table[name].dtype.kind != "f" for table in held):
+            raise FormatError(
+                "there is no such array of floating numbers",
+                subject=subject,
+                place=f"array {name}",
+                expected="an array whose missing values can be NaN",
+                found="another" if held else "none",
+            )
+        for table in held:
+            missing = table[name] == sentinel
+            table[name] = np.where(missing, np.array(np.nan, dtype=table[name].dtype), table[name])
+            if missing.any():
+                count = int(missing.sum())
+                doubts.append(warning("missing-values", name, f"rows of {sentinel:g}, which means missing: {count}"))
+    return replace(drawn, points=points, lines=lines), doubts
+
+
 def _cut(drawn: Polylines, label: Array, edges: str) -> _Cut:
     """Cut lines at nodes."""
     n_points, n_items = len(drawn.position), len(drawn.vertex)
@@ -350,7 +353,7 @@ def _points(drawn: Polylines, item: Array, units: str, taken: set[str]) -> dict[
         "point_row": column("point", item, "Row of the point in the source", "1"),
     }
     for name, values in drawn.points.items():
-        table[names[name]] = describe("point", name, values[item], names[name], units, drawn.units)
+        table[names[name]] = describe("point", name, values[item], names[name], units, drawn.units, drawn.sentinels)
     return table
 
 
@@ -377,55 +380,5 @@ def _merged_table(drawn: Polylines, row: Array, label: Array, ids: Array, units:
         flat = values[row].reshape(len(row), int(np.prod(values.shape[1:])))
         for at in range(flat.shape[1]):
             own = names[name] if flat.shape[1] == 1 else f"{names[name]}_{at}"
-            table[own] = describe("row", name, flat[:, at], own, units, drawn.units)
+            table[own] = describe("row", name, flat[:, at], own, units, drawn.units, drawn.sentinels)
     return schema.table(table)
-
-
-def column_names(names: Iterable[str], taken: set[str], prefix: str = "", *, always: bool = False) -> dict[str, str]:
-    """Return a name for every array that no other column has: small letters, digits and underscores.
-
-    Parameters
-    ----------
-    names : iterable of str
-        As the file writes them.
-    taken : set of str
-        Names that are not free; those given are added.
-    prefix : str
-        Put before a name that is taken.
-    always : bool
-        Put the prefix before every name.
-    """
-    given = {}
-    for name in names:
-        plain = re.sub(r"\W+", "_", name.lower()).strip("_") or "array"
-        free = f"{prefix}{plain}" if always or plain in taken else plain
-        number = 2
-        while free in taken:
-            free = f"{prefix}{plain}_{number}"
-            number += 1
-        taken.add(free)
-        given[name] = free
-    return given
-
-
-def describe(dim: str, name: str, values: Array, own: str, units: str, known: Mapping[str, str]) -> xr.Variable:
-    """Make a column of an array that the file names.
-
-    Parameters
-    ----------
-    dim : str
-        First dimension.
-    name, own : str
-        Name in the file and in the record.
-    values : numpy.ndarray
-        Shape (dim,) or (dim, component).
-    units : str
-        Of positions and lengths.
-    known : mapping
-        Units of arrays that the format states.
-    """
-    unit: str | None = known.get(name) or (units if LENGTHS.search(name) else "unknown")
-    dims: str | tuple[str, ...] = dim if values.ndim == 1 else (dim, f"{own}_component")
-    if values.dtype.kind in "bOTU":
-        unit = None
-    return column(dims, values, name, unit, source_name=name)

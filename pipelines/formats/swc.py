@@ -16,7 +16,8 @@ import numpy as np
 
 from connectome.errors import FormatError, UsageError
 
-from .polylines import Polylines, line_graph, warning
+from .array_columns import warning
+from .polylines import Polylines, line_graph
 from .text_rows import finite, read_lines, unfinished, whole
 from .vtk_legacy import one_file
 
@@ -89,15 +90,16 @@ def read(
     if edges not in {"lines", "segments"}:
         raise UsageError("unknown kind of edges", subject="edges", expected="lines or segments", found=edges)
     comments, rows = _rows(path)
-    ids, kinds, above = (
-        np.array([whole(row[at], path, f"line {line}", f"the {COLUMNS[at]}") for line, row in rows]) for at in (0, 1, 6)
-    )
-    numbers = np.array(
-        [[finite(row[at], path, f"line {line}", f"the {COLUMNS[at]}") for at in range(2, 6)] for line, row in rows]
-    )
+    ids, kinds, above = (_column(rows, at, np.int64, path) for at in (0, 1, 6))
+    numbers = np.stack([_column(rows, at, np.float64, path) for at in range(2, 6)], axis=1)
     lines = [line for line, _ in rows]
     parent = _parents(ids, above, lines, path)
-    radius, doubts = _radius(numbers[:, 3])
+    radius = numbers[:, 3]
+    doubts = unfinished(path)
+    negative = int(((radius < 0) & (radius != NO_RADIUS)).sum())
+    if negative:
+        doubts.append(warning("negative-radius", "radius", f"points with a negative radius: {negative}"))
+    attrs: dict[str, Any] = {"comments": comments} if comments else {}
     child = np.flatnonzero(parent >= 0)
     if edges == "segments":
         pointer = np.arange(0, 2 * len(child) + 1, 2)
@@ -112,6 +114,7 @@ def read(
             points={"type": kinds, "radius": radius},
             point_id=ids,
             units={"type": "1"},
+            sentinels={"radius": NO_RADIUS},
         ),
         units=units,
         voxel_size_um=voxel_size_um,
@@ -119,10 +122,9 @@ def read(
         group=group,
         direction="from the parent to the child",
         subject=str(path),
-        warnings=[*unfinished(path), *doubts],
+        warnings=doubts,
         n_roots=int((parent < 0).sum()),
-        **({"comments": comments} if comments else {}),
-        **({"radius_missing_sentinel": NO_RADIUS} if len(doubts) else {}),
+        **attrs,
     )
 
 
@@ -148,6 +150,24 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     if not rows:
         raise FormatError("the file has no points", subject=str(path), expected=" ".join(COLUMNS), found="no such line")
     return comments, rows
+
+
+def _column(rows: Sequence[tuple[int, list[str]]], at: int, dtype: type[Any], path: Path) -> Array:
+    """Return a column of numbers, exactly; raise with the line of the first that is none."""
+    words = [row[at] for _, row in rows]
+    try:
+        if "_" in (text := "".join(words)) or not text.isascii():
+            raise ValueError
+        values: Array = np.array(words).astype(dtype)
+        if np.isfinite(values).all():
+            return values
+    except (ValueError, OverflowError):
+        pass
+    # One by one only where something is wrong, to say where.
+    check = whole if dtype is np.int64 else finite
+    return np.array(
+        [check(word, path, f"line {line}", f"the {COLUMNS[at]}") for (line, _), word in zip(rows, words, strict=True)]
+    )
 
 
 def _parents(ids: Array, above: Array, lines: Sequence[int], path: Path) -> Array:
@@ -194,18 +214,6 @@ def _parents(ids: Array, above: Array, lines: Sequence[int], path: Path) -> Arra
             found=f"id {ids[row]} with the parent {above[row]}",
         )
     return parent
-
-
-def _radius(radius: Array) -> tuple[Array, list[dict[str, str]]]:
-    """Return radii with NaN for -1, and what to say about it."""
-    missing = radius == NO_RADIUS
-    doubts = []
-    if missing.any():
-        doubts.append(warning("missing-radius", "radius", f"points with the radius -1: {int(missing.sum())}; now NaN"))
-    negative = (radius < 0) & ~missing
-    if negative.any():
-        doubts.append(warning("negative-radius", "radius", f"points with a negative radius: {int(negative.sum())}"))
-    return np.where(missing, np.nan, radius), doubts
 
 
 def _sections(parent: Array) -> tuple[Array, Array]:

@@ -32,6 +32,8 @@ BLANKS = "blanks"
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".edgelist", ".edges", ".csv.gz", ".tsv.gz", ".txt.gz")
 _COMMENTS = ("#", "%")
 _SEPARATORS = ("\t", ",", ";")
+_PADDED = re.compile(r"^ | \t|\t |  ")
+"""Blanks that only fill up columns."""
 _LONGEST_LINE = 1 << 16
 _ROW = re.compile(r"Row #(\d+)")
 _MAGIC: dict[bytes, Form] = {b"PAR1": "parquet", b"ARRO": "feather"}
@@ -234,7 +236,7 @@ def first_cells(path: Path, separator: str = "") -> tuple[int, str, list[str]]:
 
 def _separator(line: str) -> str:
     best = max(_SEPARATORS, key=line.count)
-    return best if best in line else BLANKS
+    return BLANKS if best not in line or (best == "\t" and _PADDED.search(line)) else best
 
 
 def _open_arrow(path: Path, form: Form) -> TableBlocks:
@@ -325,7 +327,7 @@ def _blaming(table: TableBlocks) -> Iterator[None]:
             subject=str(table.path),
             place=place,
             expected=f"{len(table.names)} cells, as in the first row" if cells else table.form,
-            found=told[:200],
+            found=told.rpartition(", got ")[2][:200] if cells else told[:200],
         ) from error
 
 

@@ -40,6 +40,7 @@ class Field:
     name: str
     """In the file."""
     kind: Kind
+    """Of text the type that is read; numbers of Arrow files keep their width."""
     long_name: str
     units: str | None = None
     """UDUNITS text; whole numbers without a unit get ``"1"``."""
@@ -78,7 +79,7 @@ class TypedTable:
         Returns
         -------
         numpy.ndarray
-            Shape (row,): int64, float64, bool, or object (``str``).
+            Shape (row,): whole or floating numbers in the file's own width, bool, or object (``str``).
 
         Raises
         ------
@@ -164,8 +165,7 @@ class TypedTable:
             return np.asarray(held.to_numpy(), dtype=object), missing
         if missing is not None:
             held = held.fill_null({"int64": 0, "float64": float("nan"), "bool": False}[kind])
-        values = held.to_numpy()
-        return values.astype({"int64": np.int64, "float64": np.float64, "bool": np.bool_}[kind], copy=False), missing
+        return held.to_numpy(), missing
 
 
 def read_delimited(
@@ -324,6 +324,11 @@ def _cast(pa: Any, held: Any, kind: Kind) -> Any:
         )
     if kind == "int64" and pa.types.is_floating(held.type):
         raise ValueError("whole numbers above 2**53 are lost in floats")
+    if (kind == "int64" and pa.types.is_signed_integer(held.type)) or (
+        kind == "float64" and held.type in {pa.float32(), pa.float64()}
+    ):
+        # In the width that the publisher chose.
+        return held
     return held.cast(wanted)
 
 
@@ -365,7 +370,7 @@ def _known(names: Sequence[str], fields: Sequence[Field], subject: str) -> dict[
 def _refused(error: str, names: Sequence[str], described: Mapping[str, Field], subject: str) -> FormatError:
     row, at = _PLACE.search(error), _COLUMN.search(error)
     place = f"line {row['row']}" if row else "the table"
-    expected = None
+    expected: str | None = None
     # Columns are counted among those that are converted.
     if at and int(at["column"]) < len(described):
         name = list(described)[int(at["column"])]

@@ -16,7 +16,8 @@ import numpy as np
 
 from connectome.errors import FormatError, TruncatedError
 
-from .polylines import Polylines, Tolerance, line_graph, warning
+from .array_columns import warning
+from .polylines import Polylines, Tolerance, line_graph
 from .text_rows import finite, read_lines, whole
 from .vtk_legacy import one_file
 

@@ -22,9 +22,11 @@ import numpy as np
 from connectome import schema
 from connectome.errors import FormatError, UsageError
 
+from ..homogenise.allen_ccf import annotate, read_ontology, region_columns
 from ..homogenise.spatial_graph import spatial_graph
 from ..homogenise.spooled import Spool
 from .delimited import BLOCK_BYTES, FIRST_LINE, Block, Header, Kind, read_blocks, read_header
+from .label_volume import LabelVolume
 from .pointers import refuse_pointer
 from .position_units import stated_units
 from .voreen_atlas import read_companion
@@ -32,6 +34,7 @@ from .voreen_atlas import read_companion
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ..homogenise.spatial_graph import Column
     from .position_units import VoxelSize
     from .text_rows import Note
 
@@ -128,6 +131,8 @@ def read(
     *,
     voxel_size_um: VoxelSize = "",
     units: str = "",
+    labels: str | Path = "",
+    ontology: str | Path = "",
     group: str = "vessels",
     block_bytes: int = BLOCK_BYTES,
 ) -> xr.DataTree:
@@ -142,6 +147,9 @@ def read(
         Micrometres per voxel: one number or three. Must be given, unless ``units`` says that these are no voxels.
     units : str
         ``"um"`` or another unit, where the graph was exported in world coordinates.
+    labels, ontology : path
+        A NIfTI volume of Allen CCF labels on the voxels of the positions, and the Allen Institute's list of structures
+        (XML): every node gets the label of the nearest voxel (extra ``mri``).
     group : str
         Path of the group in the record.
     block_bytes : int
@@ -176,16 +184,21 @@ def read(
     for block in read_blocks(node_path, headers[0], NODES, block_bytes=block_bytes):
         _take_nodes(node_path, nodes, block)
     _refuse_twice(node_path, nodes.id, nodes.in_order)
+    columns = _node_columns(nodes)
+    if labels or ontology:
+        found_columns, notes = _regions(nodes, labels, ontology, unit)
+        columns, warnings = columns | found_columns, warnings + notes
     edges = Edges()
     degree, rows = nodes.degree.load(), None if nodes.in_order else _RowOf(nodes.id.load())
     for block in read_blocks(edge_path, headers[1], EDGES, block_bytes=block_bytes):
         _take_edges(edge_path, edges, block, degree, rows)
     _refuse_twice(edge_path, edges.id, edges.in_order)
     convention = _convention(edges.misfits)
-    columns = _node_columns(nodes)
     groups: dict[str, xr.Dataset] = {}
     for path in paths[2:]:
         found, tables, notes = read_companion(path, nodes.id, nodes.position, block_bytes=block_bytes)
+        if "region" in columns and "region" in found:
+            raise UsageError("two sources of regions", subject=str(path), hint="give labels or one companion")
         columns, groups, warnings = columns | found, groups | tables, warnings + notes
     ends = [spool.load() for spool in edges.end]
     warnings += _doubts(node_path, edge_path, nodes, edges, degree, ends, convention)
@@ -203,6 +216,36 @@ def read(
         **about,
     )
     return schema.record({group: graph, **groups}, warnings=warnings)
+
+
+def companions(paths: list[Path], *, labels: str | Path = "", ontology: str | Path = "", **_: Any) -> list[Path]:
+    """Return the tables, and what options name."""
+    return [*paths, *(Path(path) for path in (labels, ontology) if path)]
+
+
+def _regions(nodes: Nodes, labels: str | Path, ontology: str | Path, unit: str) -> tuple[dict[str, Column], list[Note]]:
+    if not labels or not ontology or unit != "voxel":
+        raise UsageError(
+            "regions need a volume of labels, a list of structures, and positions in voxels",
+            subject="labels" if not labels else "ontology",
+            hint="--option labels=LABELS.nii.gz --option ontology=ONTOLOGY.xml --option voxel_size_um=3",
+        )
+    structures, volume = read_ontology(ontology), LabelVolume(Path(labels))
+    try:
+        # The volume comes with its axes reversed.
+        found, inside = annotate(_positions(nodes)[:, ::-1], volume)
+    finally:
+        volume.close()
+    columns, counts = region_columns(structures, found, inside)
+    messages = {
+        "outside": "nodes lie outside the volume of labels: they have no region",
+        "unlisted": "nodes have a label that no structure of the list has",
+    }
+    place = Path(labels).name
+    notes = [
+        _note(f"regions-{what}", place, f"{counts[what]} {text}") for what, text in messages.items() if counts[what]
+    ]
+    return dict(columns), notes
 
 
 def _header(path: Path, columns: Mapping[str, Kind]) -> Header:
@@ -373,35 +416,33 @@ def _positions(nodes: Nodes) -> Array:
     return position
 
 
-def _node_columns(nodes: Nodes) -> dict[str, xr.Variable]:
+def _node_columns(nodes: Nodes) -> dict[str, Column]:
     return {
-        "degree": nodes.degree.variable(
+        "degree": nodes.degree.column(
             "node", "Edge rows at the node as the file lists it, a self loop twice", "1", source_column="degree"
         ),
-        "at_sample_border": nodes.border.variable(
+        "at_sample_border": nodes.border.column(
             "node", "Whether the node lies at the border of the sample", None, source_column="isAtSampleBorder"
         ),
     }
 
 
-def _edge_columns(edges: Edges, unit: str, convention: str) -> dict[str, xr.Variable]:
-    columns: dict[str, xr.Variable] = {}
+def _edge_columns(edges: Edges, unit: str, convention: str) -> dict[str, Column]:
+    columns: dict[str, Column] = {}
     for name, about in MEASURES.items():
         units = about.units.format(unit) if unit != "1" else "1"
         sentinel: dict[str, Any] = {"missing_sentinel": NO_VALUE} if about.sentinel else {}
         if name == "curveness":
             sentinel = {"missing_sentinel": "inf"}
-        columns[about.name] = edges.measure[name].variable(
-            "edge", about.long_name, units, source_column=name, **sentinel
-        )
+        columns[about.name] = edges.measure[name].column("edge", about.long_name, units, source_column=name, **sentinel)
     for name, spool in zip(DEGREES, edges.degree, strict=True):
-        columns[name] = spool.variable("edge", DEGREE_MEANING[convention], "1", source_column=name)
-    columns["n_voxels"] = edges.voxels.variable("edge", "Voxels of the centre line", "1", source_column="num_voxels")
-    columns["ends_at_sample_border"] = edges.border.variable(
+        columns[name] = spool.column("edge", DEGREE_MEANING[convention], "1", source_column=name)
+    columns["n_voxels"] = edges.voxels.column("edge", "Voxels of the centre line", "1", source_column="num_voxels")
+    columns["ends_at_sample_border"] = edges.border.column(
         "edge", "Whether an end lies at the border of the sample", None, source_column="hasNodeAtSampleBorder"
     )
     if not edges.in_order:
-        columns["edge_id"] = edges.id.variable("edge", "Id of the edge in the file", "1", source_column="id")
+        columns["edge_id"] = edges.id.column("edge", "Id of the edge in the file", "1", source_column="id")
     return columns
 
 

@@ -1,6 +1,7 @@
 """What VesselGraph writes beside a vessel graph: in which brain region every node lies.
 
-``*_nodes_Atlas.csv`` repeats the table of nodes and adds the structure's id, colour and acronym; in
+``*_nodes_Atlas.csv`` repeats the table of nodes, positions cut to whole numbers, and adds the structure's label (its
+sign may tell the hemisphere), colour and acronym, both blank where VesselGraph's tools did not find the label; in
 ``*_atlas_processed.csv`` row ``i`` has a 1 in the column of the region of node ``i`` (the file has no ids);
 ``*_AtlasGrouped.csv`` describes the groups of structures that share a colour. Layouts from GitHub jocpae/VesselGraph,
 commit d9b7e50.
@@ -26,11 +27,12 @@ from .text_rows import split_table
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ..homogenise.spatial_graph import Column
     from .text_rows import Note
 
 __all__ = ["read_companion"]
 
-Found = tuple[dict[str, "xr.Variable"], dict[str, "xr.Dataset"], "list[Note]"]
+Found = tuple[dict[str, "Column"], dict[str, "xr.Dataset"], "list[Note]"]
 
 NODES_ATLAS: dict[str, Kind] = {
     "id": "whole", "pos_x": "number", "pos_y": "number", "pos_z": "number", "Blob_NumOfVoxels": "whole",
@@ -39,6 +41,8 @@ NODES_ATLAS: dict[str, Kind] = {
 GROUPED = ("ColorGroup", "GroupName", "GroupAcronym", "GroupedAcronyms")
 ONE_HOT = "Region_Acronym_"
 GROUP = "region_groups"
+_TRUTH = {"0": 0, "1": 1, "False": 0, "True": 1, "0.0": 0, "1.0": 1}
+"""What versions of pandas write for one of a set."""
 
 
 def read_companion(path: Path, ids: Spool, position: Sequence[Spool], *, block_bytes: int) -> Found:
@@ -86,7 +90,7 @@ def read_companion(path: Path, ids: Spool, position: Sequence[Spool], *, block_b
 
 def _nodes_atlas(
     path: Path, header: Header, ids: Spool, position: Sequence[Spool], block_bytes: int
-) -> dict[str, xr.Variable]:
+) -> dict[str, Column]:
     listed = {"id": ids.load()} | dict(
         zip(("pos_x", "pos_y", "pos_z"), (item.load() for item in position), strict=True)
     )
@@ -98,16 +102,17 @@ def _nodes_atlas(
         n_rows = rows.stop
         _check_length(path, n_rows, len(ids), whole=False)
         for name, expected in listed.items():
-            # VesselGraph's tools write positions without their sign.
-            found = block.columns[name] if name == "id" else np.abs(block.columns[name]).astype(expected.dtype)
-            wrong = found != (expected[rows] if name == "id" else np.abs(expected[rows]))
+            found, known = block.columns[name], expected[rows]
+            # VesselGraph's tools write positions without their fraction, or without their sign.
+            same = found == known if name == "id" else np.abs(np.trunc(found)) == np.abs(np.trunc(known))
+            wrong = ~same
             if wrong.any():
                 at = int(np.flatnonzero(wrong)[0])
                 raise FormatError(
                     "the companion belongs to another table of nodes",
                     subject=str(path),
                     place=f"{path.name}:{block.first + at + FIRST_LINE}",
-                    expected=f"{name} {expected[rows][at]}",
+                    expected=f"{name} {known[at]}",
                     found=str(block.columns[name][at]),
                 )
         for name, spool in columns.items():
@@ -116,40 +121,42 @@ def _nodes_atlas(
             words.append(block.columns[name])
     _check_length(path, n_rows, len(ids), whole=True)
     return {
-        "region_id": columns["Blob_AtlasLabel"].variable(
-            "node", "Structure id of the atlas at the node", "1", source_column="Blob_AtlasLabel"
+        "region_id": columns["Blob_AtlasLabel"].column(
+            "node", "Label of the atlas at the node", "1", source_column="Blob_AtlasLabel"
         ),
-        "blob_n_voxels": columns["Blob_NumOfVoxels"].variable(
+        "blob_n_voxels": columns["Blob_NumOfVoxels"].column(
             "node", "Voxels of the node", "1", source_column="Blob_NumOfVoxels"
         ),
-        "region": texts["Region_Acronym"].variable("Acronym of the brain region", "Region_Acronym"),
-        "region_colour": texts["Region_ColorHex"].variable("Colour of the brain region", "Region_ColorHex"),
+        "region": texts["Region_Acronym"].column("Acronym of the brain region", "Region_Acronym"),
+        "region_colour": texts["Region_ColorHex"].column("Colour of the brain region", "Region_ColorHex"),
     }
 
 
-def _one_hot(path: Path, header: Header, n_nodes: int, block_bytes: int) -> dict[str, xr.Variable]:
+def _one_hot(path: Path, header: Header, n_nodes: int, block_bytes: int) -> dict[str, Column]:
     words = _Words([name.removeprefix(ONE_HOT) for name in header.names])
     n_rows = 0
-    for block in read_blocks(path, header, dict.fromkeys(header.names, "whole"), block_bytes=block_bytes):
+    for block in read_blocks(path, header, dict.fromkeys(header.names, "text"), block_bytes=block_bytes):
         n_rows = block.first + block.n_rows
         _check_length(path, n_rows, n_nodes, whole=False)
         number, chosen = np.zeros(block.n_rows, dtype=np.int64), np.zeros(block.n_rows, dtype=np.int64)
         other = np.zeros(block.n_rows, dtype=bool)
         for code, name in enumerate(header.names):
             values = block.columns[name]
-            other |= (values != 0) & (values != 1)
-            number += values == 1
-            chosen[values == 1] = code
+            truth = np.array([_TRUTH.get(str(text), 2) for text in values.categories], dtype=np.int64)[values.codes]
+            other |= truth == 2
+            number += truth == 1
+            chosen[truth == 1] = code
         wrong = other | (number != 1)
         if wrong.any():
             _refuse_row(path, header, block, int(np.flatnonzero(wrong)[0]))
         words.append_codes(chosen)
     _check_length(path, n_rows, n_nodes, whole=True)
-    return {"region": words.variable("Acronym of the brain region", f"{ONE_HOT}*")}
+    return {"region": words.column("Acronym of the brain region", f"{ONE_HOT}*")}
 
 
 def _refuse_row(path: Path, header: Header, block: Block, at: int) -> None:
-    found = {name: int(block.columns[name][at]) for name in header.names if block.columns[name][at] != 0}
+    texts = {name: str(block.columns[name][at]) for name in header.names}
+    found = {name: text for name, text in texts.items() if _TRUTH.get(text) != 0}
     raise FormatError(
         "a node has not exactly one region",
         subject=str(path),
@@ -191,12 +198,12 @@ class _Words:
         """Append codes of the labels that were given."""
         self._column.append(codes)
 
-    def variable(self, long_name: str, source_column: str) -> xr.Variable:
+    def column(self, long_name: str, source_column: str) -> Column:
         """Return the column as a category of nodes."""
         labels = list(self._codes)
         about = schema.category("node", [], labels, long_name, source_column=source_column)
         # Codes of a category are signed.
-        return self._column.variable("node", **about.attrs, units=None, dtype=about.dtype)
+        return self._column.column("node", **about.attrs, units=None, dtype=about.dtype)
 
 
 def _grouped(path: Path, header: Header) -> xr.Dataset:

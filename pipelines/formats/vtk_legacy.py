@@ -18,6 +18,7 @@ import numpy as np
 from connectome.errors import FormatError
 
 from .number_stream import NumberStream
+from .text_rows import unfinished
 from .vtk_mesh import CELL_SHAPES, LINE, VERTEX, Mesh, mesh_record
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def read(
     edges: str = "lines",
     merge_points: Tolerance = "none",
     group: str = "vessels",
+    missing: str = "",
 ) -> xr.DataTree:
     """Read a file of lines.
 
@@ -83,6 +85,8 @@ def read(
         ``none``, ``exact`` (equal coordinates) or a length: points that round to the same multiple of it are one node.
     group : str
         ``vessels`` or ``connectome``.
+    missing : str
+        Numbers that mean missing, as ``ARRAY=NUMBER,...``: they become NaN.
 
     Returns
     -------
@@ -106,7 +110,9 @@ def read(
         edges=edges,
         merge_points=merge_points,
         group=group,
+        missing=missing,
         subject=path,
+        warnings=[] if source.binary else unfinished(path),
         title=source.title,
     )
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from connectome.errors import FormatError
+from connectome.errors import FormatError, UsageError
 
-from .polylines import Polylines, Tolerance, line_graph, warning
+from .array_columns import warning
+from .polylines import Polylines, Tolerance, line_graph
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,11 +56,13 @@ def mesh_record(
     edges: str,
     merge_points: Tolerance,
     group: str,
+    missing: str,
     subject: Path,
+    warnings: Sequence[Mapping[str, str]] = (),
     **attrs: Any,
 ) -> xr.DataTree:
     """Make the record of the lines of a mesh; options as for :func:`~.polylines.line_graph`."""
-    doubts = []
+    doubts = [dict(item) for item in warnings]
     line = np.flatnonzero(mesh.shape == LINE)
     if len(line) < len(mesh.shape):
         doubts.append(
@@ -72,6 +76,8 @@ def mesh_record(
             doubts.append(
                 warning("field-data", name, f"an array of {values.size} values of the whole file is left out")
             )
+    if kept:
+        attrs["field_data"] = kept
     length = np.diff(mesh.cell_ptr)
     pointer = np.zeros(len(line) + 1, dtype=np.int64)
     np.cumsum(length[line], out=pointer[1:])
@@ -82,6 +88,7 @@ def mesh_record(
         vertex=mesh.vertex[chosen],
         points=mesh.points,
         lines={name: values[line] for name, values in mesh.cells.items()},
+        sentinels=_sentinels(missing),
     )
     return line_graph(
         drawn,
@@ -92,9 +99,24 @@ def mesh_record(
         group=group,
         subject=str(subject),
         warnings=doubts,
-        **({"field_data": kept} if kept else {}),
         **attrs,
     )
+
+
+def _sentinels(text: str) -> dict[str, float]:
+    """Return the number that means missing by the name of the array, from ``NAME=NUMBER,NAME=NUMBER``."""
+    found = {}
+    for part in text.split(",") if text else ():
+        name, equals, number = part.rpartition("=")
+        try:
+            found[name.strip()] = float(number) if equals else math.nan
+        except ValueError:
+            found[name.strip()] = math.nan
+        if not math.isfinite(found[name.strip()]):
+            raise UsageError(
+                "not the missing value of an array", subject="missing", expected="NAME=NUMBER,...", found=part
+            )
+    return found
 
 
 def check_rows(arrays: Mapping[str, Array], n_rows: int, what: str, subject: str) -> None:

@@ -7,10 +7,7 @@ types or entities: both are refused. Every length is checked against the bytes t
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +18,7 @@ import numpy as np
 
 from connectome.errors import FormatError, TruncatedError, UnsafeError
 
+from .vtk_blocks import short, unpack
 from .vtk_legacy import one_file
 from .vtk_mesh import CELL_SHAPES, LINE, VERTEX, Mesh, check_rows, mesh_record
 
@@ -39,8 +37,6 @@ TYPES = {
 }  # fmt: skip
 APPENDED = re.compile(rb"<AppendedData\s+encoding\s*=\s*[\"'](raw|base64)[\"']\s*>\s*_")
 DATASETS = ("PolyData", "UnstructuredGrid")
-MOST_EXPANSION = 1100
-"""zlib makes at most 1032 bytes of one (RFC 1951: 258 bytes from two bits, less the block's head)."""
 
 
 def sniff(path: Path) -> bool:
@@ -58,6 +54,7 @@ def read(
     edges: str = "lines",
     merge_points: Tolerance = "none",
     group: str = "vessels",
+    missing: str = "",
 ) -> xr.DataTree:
     """Read a file of lines.
 
@@ -65,7 +62,7 @@ def read(
     ----------
     paths : sequence of pathlib.Path
         One file.
-    units, voxel_size_um, edges, merge_points, group
+    units, voxel_size_um, edges, merge_points, group, missing
         As for :func:`connectome.pipelines.formats.vtk_legacy.read`.
 
     Returns
@@ -90,6 +87,7 @@ def read(
         edges=edges,
         merge_points=merge_points,
         group=group,
+        missing=missing,
         subject=path,
     )
 
@@ -197,7 +195,8 @@ def _piece(file: _File, piece: ET.Element, where: str) -> Mesh:
     if element is None:
         raise FormatError("the piece has no points", subject=file.subject, place=where or "Piece", expected="Points")
     position = _array(file, element, 3 * n_points, "Points").reshape(-1, 3)
-    pointers, vertices, shapes = [np.zeros(1, dtype=np.int64)], [], []
+    pointers, shapes = [np.zeros(1, dtype=np.int64)], []
+    vertices: list[Array] = []
     if file.root.get("type") == "PolyData":
         for name in ("Strips", "Polys"):
             if _count(file, piece, f"NumberOf{name}", where, 0):
@@ -208,7 +207,7 @@ def _piece(file: _File, piece: ET.Element, where: str) -> Mesh:
     for name, shape in parts:
         n_cells = _count(file, piece, f"NumberOf{name}", where, 0 if name != "Cells" else None)
         pointer, vertex, types = _cells(file, piece.find(name), n_cells, n_points, name)
-        pointers.append(pointer[1:] + sum(map(len, vertices)))
+        pointers.append(pointer[1:] + sum(len(part) for part in vertices))
         vertices.append(vertex)
         shapes.append(types if types is not None else np.full(n_cells, shape))
     shape_of = np.concatenate(shapes)
@@ -304,26 +303,32 @@ def _array(file: _File, element: ET.Element, count: int, place: str) -> Array:
     if form == "ascii":
         return _from_text(file, element.text or "", count, dtype, place)
     if form == "binary":
-        block, base64_text = "".join((element.text or "").split()).encode("ascii", "replace"), True
+        block, coded = "".join((element.text or "").split()).encode("ascii", "replace"), True
     elif form == "appended" and file.appended is not None:
         offset = _count(file, element, "offset", place)
         if offset > len(file.appended):
-            raise _short(file, place, f"appended data up to byte {offset}", f"{len(file.appended)} bytes")
-        block, base64_text = file.appended[offset:], not file.raw
+            raise short(file.subject, place, f"appended data up to byte {offset}", f"{len(file.appended)} bytes")
+        block, coded = file.appended[offset:], not file.raw
     else:
         found = f"{form}, {'no ' if file.appended is None else ''}appended data"
         expected = "ascii, binary or appended"
         raise FormatError("an array is not there", subject=file.subject, place=place, expected=expected, found=found)
-    stream = _Base64(file, block, place) if base64_text else _Raw(file, block, place)
-    return np.frombuffer(_unpack(file, stream, count * dtype.itemsize, place), dtype, count).astype(
-        dtype.newbyteorder("=")
+    raw = unpack(
+        block,
+        count * dtype.itemsize,
+        header=file.header,
+        packed=file.packed,
+        coded=coded,
+        subject=file.subject,
+        place=place,
     )
+    return np.frombuffer(raw, dtype, count).astype(dtype.newbyteorder("="))
 
 
 def _from_text(file: _File, text: str, count: int, dtype: np.dtype[Any], place: str) -> Array:
     words = text.split()
     if len(words) != count:
-        raise _short(file, place, f"{count} numbers", f"{len(words)} numbers")
+        raise short(file.subject, place, f"{count} numbers", f"{len(words)} numbers")
     native = dtype.newbyteorder("=")
     try:
         if "_" in text:
@@ -339,115 +344,3 @@ def _from_text(file: _File, text: str, count: int, dtype: np.dtype[Any], place: 
         raise FormatError(
             "not numbers of their type", subject=file.subject, place=place, expected=str(native), found="other text"
         ) from None
-
-
-def _short(file: _File, place: str, expected: str, found: str) -> FormatError:
-    return TruncatedError(
-        "an array is not as long as the file says", subject=file.subject, place=place, expected=expected, found=found
-    )
-
-
-class _Raw:
-    """Bytes one after another."""
-
-    def __init__(self, file: _File, block: bytes, place: str) -> None:
-        self.file, self.block, self.place, self.at = file, block, place, 0
-
-    def take(self, n_bytes: int) -> bytes:
-        """Return the next bytes."""
-        if n_bytes > len(self.block) - self.at:
-            raise _short(self.file, self.place, f"{n_bytes} bytes", f"{len(self.block) - self.at} bytes")
-        self.at += n_bytes
-        return self.block[self.at - n_bytes : self.at]
-
-    def head(self, n_bytes: int) -> bytes:
-        """Return the next bytes, which are a head of their own."""
-        return self.take(n_bytes)
-
-    def start(self) -> None:
-        """Begin what follows the heads."""
-
-
-class _Base64:
-    """Bytes in base64; heads may be encoded alone or together with what follows."""
-
-    def __init__(self, file: _File, block: bytes, place: str) -> None:
-        self.file, self.block, self.place = file, block, place
-        self.from_char, self.skip = 0, 0
-        self.heads = 0
-
-    def _decode(self, n_bytes: int) -> bytes:
-        n_chars = (n_bytes + 2) // 3 * 4
-        chars = self.block[self.from_char : self.from_char + n_chars]
-        if len(chars) < n_chars:
-            raise _short(self.file, self.place, f"{n_chars} characters of base64", f"{len(chars)} characters")
-        try:
-            return base64.b64decode(chars, validate=True)
-        except binascii.Error:
-            raise FormatError(
-                "not base64", subject=self.file.subject, place=self.place, found=repr(chars[:40].decode("latin-1"))
-            ) from None
-
-    def head(self, n_bytes: int) -> bytes:
-        """Return more of the head; it is read from its start again, since characters hold parts of bytes."""
-        self.heads += n_bytes
-        whole = self._decode(self.heads)
-        if len(whole) < self.heads:
-            raise _short(self.file, self.place, f"{self.heads} bytes of head", f"{len(whole)} bytes")
-        return whole[self.heads - n_bytes : self.heads]
-
-    def start(self) -> None:
-        """Begin what follows the heads: after their own padding, or within the same characters."""
-        n_chars = (self.heads + 2) // 3 * 4
-        alone = self.heads % 3 == 0 or self.block[n_chars - 1 : n_chars] == b"="
-        self.from_char, self.skip = (n_chars, 0) if alone else (0, self.heads)
-
-    def take(self, n_bytes: int) -> bytes:
-        """Return the next bytes; what was taken before is skipped."""
-        whole = self._decode(self.skip + n_bytes)
-        if len(whole) < self.skip + n_bytes:
-            raise _short(self.file, self.place, f"{n_bytes} bytes", f"{len(whole) - self.skip} bytes")
-        self.skip, start = self.skip + n_bytes, self.skip
-        return whole[start : self.skip]
-
-
-def _unpack(file: _File, stream: _Raw | _Base64, n_bytes: int, place: str) -> bytes:
-    """Return the bytes of an array; raise unless they are as many as the file says elsewhere."""
-    width = np.dtype(file.header).itemsize
-
-    def lengths(count: int) -> list[int]:
-        return [int(value) for value in np.frombuffer(stream.head(count * width), file.header)]
-
-    if not file.packed:
-        (claimed,) = lengths(1)
-        if claimed != n_bytes:
-            raise _short(file, place, f"{n_bytes} bytes", f"{claimed} bytes")
-        stream.start()
-        return stream.take(n_bytes)
-    (n_blocks,) = lengths(1)
-    if n_blocks == 0 and n_bytes == 0:
-        return b""
-    size, last = lengths(2)
-    whole = n_blocks * size if last == 0 else (n_blocks - 1) * size + last
-    if whole != n_bytes:
-        raise _short(file, place, f"{n_bytes} bytes", f"{whole} bytes in {n_blocks} blocks")
-    packed = lengths(n_blocks)
-    if n_bytes > MOST_EXPANSION * max(1, len(stream.block)):
-        raise _short(file, place, f"{n_bytes} bytes", f"{len(stream.block)} bytes to unpack them from")
-    stream.start()
-    data = stream.take(sum(packed))
-    parts, at = [], 0
-    for number, length in enumerate(packed):
-        wanted = last if last and number == n_blocks - 1 else size
-        engine = zlib.decompressobj()
-        try:
-            part = engine.decompress(data[at : at + length], wanted + 1)
-        except zlib.error as error:
-            raise FormatError(
-                "a block cannot be unpacked", subject=file.subject, place=f"{place}, block {number}", found=str(error)
-            ) from None
-        if len(part) != wanted or not engine.eof:
-            raise _short(file, f"{place}, block {number}", f"{wanted} bytes", f"{len(part)} bytes or more")
-        parts.append(part)
-        at += length
-    return b"".join(parts)

@@ -125,9 +125,6 @@ class _File:
             matches,
             more={
                 "source_side": category("row", masks, ("L", "R"), "Side that is_L gives the cell; missing where NaN"),
-                "confidence": column(
-                    "row", np.full(len(cells), np.nan), "Confidence of the label; the source gives none", "1"
-                ),
             },
             channel_base=1,
             numbering="N:M is norm_traces{N}{M}",

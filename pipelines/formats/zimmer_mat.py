@@ -365,9 +365,6 @@ class _Worm:
                     "Labels that the source gives for the ROI",
                     "1",
                 ),
-                "confidence": column(
-                    "row", np.full(n_rois, np.nan), "Confidence of the label; the source gives none", "1"
-                ),
             },
             channel_base=1,
             source=name,

@@ -1,6 +1,7 @@
 """Directed connectomes that come as tables of ids: nodes by their exact ids, edges as indices, the rows as they are.
 
-Nothing is merged or dropped: several rows of one pair stay several edges, and neurons without an edge stay nodes.
+Nothing is merged or dropped: several rows of one pair stay several edges, in the order of the source, and neurons
+without an edge stay nodes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["match_ids", "neuron_graph", "synapses"]
 
 Array = np.ndarray[Any, Any]
+BLOCK_ROWS = 1 << 20
 
 
 def synapses(*, weight_units: str, weight_meaning: str, lineage: str, **more: Any) -> dict[str, Any]:
@@ -52,8 +54,13 @@ def match_ids(ids: Array, wanted: Array) -> Array:
         return np.full(len(wanted), -1, dtype=np.int64)
     order = np.argsort(ids, kind="stable")
     ranked = ids[order]
-    place = np.minimum(np.searchsorted(ranked, wanted), len(ids) - 1)
-    return np.where(ranked[place] == wanted, order[place], -1).astype(np.int64)
+    rows = np.empty(len(wanted), dtype=np.int64)
+    # In blocks: what comes in between is several times as large as the rows.
+    for start in range(0, len(wanted), BLOCK_ROWS):
+        block = wanted[start : start + BLOCK_ROWS]
+        place = np.minimum(np.searchsorted(ranked, block), len(ids) - 1)
+        rows[start : start + BLOCK_ROWS] = np.where(ranked[place] == block, order[place], -1)
+    return rows
 
 
 def neuron_graph(

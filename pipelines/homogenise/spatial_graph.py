@@ -8,9 +8,9 @@ stay, and positions stay in the unit that the user or the source states.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,7 @@ __all__ = ["CELL_NODES", "SpatialOrder", "regroup", "spatial_graph", "spatial_or
 
 Array = np.ndarray[Any, Any]
 AXES = ("x", "y", "z")
+Column: TypeAlias = "xr.Variable | Callable[[Array], xr.Variable]"
 UNDIRECTED: Mapping[str, Any] = {
     "directed": False,
     "weight_units": "",
@@ -75,11 +76,10 @@ def spatial_order(position: Array, *, cell_nodes: int = CELL_NODES) -> SpatialOr
     cells = np.empty((n_nodes, n_axes), dtype=np.int32)
     for axis in range(n_axes):
         cells[:, axis] = (position[:, axis] - low[axis]) / size
-    bits = max(1, int(cells.max(initial=0)).bit_length())
-    index = hilbert_index(cells, bits)
-    node = np.argsort(index, kind="stable")
-    index = index[node]
-    first = np.flatnonzero(np.diff(index, prepend=-1))
+    place = _along_curve(cells)
+    node = np.argsort(place, kind="stable")
+    place = place[node]
+    first = np.flatnonzero(np.append(np.ones(min(n_nodes, 1), dtype=bool), place[1:] != place[:-1]))
     return SpatialOrder(
         node=node,
         origin=tuple(low.tolist()),
@@ -87,6 +87,21 @@ def spatial_order(position: Array, *, cell_nodes: int = CELL_NODES) -> SpatialOr
         cell=cells[node[first]],
         cell_ptr=np.append(first, n_nodes),
     )
+
+
+def _along_curve(cells: Array) -> Array:
+    """Return a number for every row of cells (row, axis) that grows along the curve."""
+    highest = cells.max(axis=0, initial=0)
+    bits = max(1, int(highest.max()).bit_length())
+    shape = tuple((highest + 1).tolist())
+    if math.prod(shape) >= max(1, len(cells)):
+        return hilbert_index(cells, bits)
+    # Fewer cells in the grid than rows: the curve once for every cell.
+    grid = np.indices(shape, dtype=np.int32).reshape(len(shape), -1).T
+    table = hilbert_index(grid, bits).argsort(kind="stable").argsort(kind="stable")
+    table = table.astype(np.uint16 if len(table) <= 1 << 16 else np.int64)
+    place: Array = table[np.ravel_multi_index(tuple(cells.T), shape)]
+    return place
 
 
 def _cell_size(extent: Array, n_cells: float) -> float:
@@ -132,10 +147,10 @@ def spatial_graph(
     target: Array,
     edge_type: str | Sequence[str] = "vessel",
     edge_types: Mapping[str, Mapping[str, Any]] | None = None,
-    nodes: Mapping[str, xr.Variable] | None = None,
-    edges: Mapping[str, xr.Variable] | None = None,
+    nodes: Mapping[str, Column] | None = None,
+    edges: Mapping[str, Column] | None = None,
     point_ptr: Array | None = None,
-    points: Mapping[str, xr.Variable] | None = None,
+    points: Mapping[str, Column] | None = None,
     subject: str,
     **attrs: Any,
 ) -> xr.Dataset:
@@ -155,7 +170,8 @@ def spatial_graph(
     edge_type, edge_types
         As for :func:`connectome.schema.graph`; by default one undirected type without a weight.
     nodes, edges, points : mapping of str to xarray.Variable, optional
-        Columns in the order of the source; their first dimension is ``node``, ``edge`` or ``point``.
+        Columns in the order of the source; their first dimension is ``node``, ``edge`` or ``point``. Instead of a
+        variable, a function from rows of the source to the variable of these rows, which may be lazy.
     point_ptr : numpy.ndarray, optional
         Shape (edge + 1,): each edge's polyline among the points.
     subject : str
@@ -190,11 +206,11 @@ def spatial_graph(
         )
     order = spatial_order(position)
     n_nodes = len(order.node)
-    place = np.empty(n_nodes, dtype=np.int64)
+    place = np.empty(n_nodes, dtype=np.int32 if n_nodes < 2**31 else np.int64)
     place[order.node] = np.arange(n_nodes)
     # An end that is not listed stays as it is, for the schema to name.
     ends = [_renumber(np.asarray(end), place) for end in (source, target)]
-    edge = np.lexsort((ends[0], ends[1]))
+    edge = _by_target(ends[0], ends[1], n_nodes)
     listed = {edge_type} if isinstance(edge_type, str) else dict.fromkeys(edge_type)
     columns: dict[str, xr.Variable] = {
         "position": column(
@@ -204,13 +220,13 @@ def spatial_graph(
         "cell": column(("cell", "axis"), order.cell, "Cell of the grid that holds nodes", "1"),
         "cell_ptr": column("cell_bound", order.cell_ptr, "Start of each cell's nodes", "1"),
     }
-    columns |= {name: variable[order.node] for name, variable in (nodes or {}).items()}
+    columns |= {name: _rows(values, order.node) for name, values in (nodes or {}).items()}
     edge_columns = {"edge_row": column("edge", edge, "Row of the edge in the source", "1")}
-    edge_columns |= {name: variable[edge] for name, variable in (edges or {}).items()}
-    moved = None
+    edge_columns |= {name: _rows(values, edge) for name, values in (edges or {}).items()}
+    moved, point_columns = None, None
     if point_ptr is not None:
         moved, item = regroup(point_ptr, edge)
-        points = {name: variable[item] for name, variable in (points or {}).items()}
+        point_columns = {name: _rows(values, item) for name, values in (points or {}).items()}
     return graph(
         node=np.asarray(node)[order.node],
         source=ends[0][edge],
@@ -220,13 +236,30 @@ def spatial_graph(
         nodes=columns,
         edges=edge_columns,
         point_ptr=moved,
-        points=points,
+        points=point_columns,
         cell_origin=list(order.origin),
         cell_size=order.cell_size,
         **attrs,
     )
 
 
+def _rows(values: Column, order: Array) -> xr.Variable:
+    return values(order) if callable(values) else values[order]
+
+
 def _renumber(ends: Array, place: Array) -> Array:
+    if not len(ends) or (ends.min() >= 0 and ends.max() < len(place)):
+        return place[ends]
     known = (ends >= 0) & (ends < len(place))
     return np.where(known, place[np.where(known, ends, 0)], ends) if len(place) else ends
+
+
+def _by_target(source: Array, target: Array, n_nodes: int) -> Array:
+    """Return the order of edges by target, then source, then row."""
+    if n_nodes >= 2**31 or not len(source) or min(source.min(), target.min()) < 0 or source.max() >= n_nodes:
+        return np.lexsort((source, target))
+    # One key of both sorts faster than two.
+    key = target.astype(np.int64)
+    key *= n_nodes
+    key += source
+    return np.argsort(key, kind="stable")

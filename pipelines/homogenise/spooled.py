@@ -8,12 +8,13 @@ FLT_DIG = 6).
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import threading
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -26,6 +27,8 @@ __all__ = ["Spool", "six_digits"]
 Array: TypeAlias = np.ndarray[Any, Any]
 SpoolKind: TypeAlias = Literal["number", "whole", "flag"]
 DIGITS = 6
+EXPONENTS = 1 << 11
+"""Of a float64 (IEEE 754)."""
 LARGEST_POWER = 22
 """Ten to at most this power is a float64, so that a quotient by it is rounded once."""
 WHOLE_TYPES = (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64)
@@ -49,25 +52,45 @@ def six_digits(values: Array) -> Array:
         float64; NaN also where the decimal's exponent is out of reach.
     """
     wide = values.astype(np.float64, copy=False)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = np.log10(np.abs(wide))
-        power = DIGITS - 1 - np.floor(size)
-        power[~np.isfinite(size)] = 0
-        power[np.abs(power) > LARGEST_POWER] = np.nan
-        scale = 10.0 ** np.abs(power)
-        down = power < 0
-        rounded: Array
-        if down.any():
-            rounded = np.where(down, np.rint(wide / scale) * scale, np.rint(wide * scale) / scale)
-            return rounded
-        rounded = np.rint(wide * scale)
+    exponent = (wide.view(np.int64) >> 52) & 0x7FF
+    size = np.abs(wide)
+    with np.errstate(invalid="ignore"):
+        # One binary exponent holds at most one power of ten.
+        scale = _SCALE[exponent + EXPONENTS * (size >= _NEXT_POWER[exponent])]
+        rounded: Array = wide * scale
+        np.rint(rounded, out=rounded)
         rounded /= scale
-        return rounded
+    large = np.flatnonzero((size >= 10.0**DIGITS) & np.isfinite(size))
+    if len(large):
+        # Here the scale would be a fraction, which no float64 holds.
+        power = np.floor(np.log10(size[large])) - (DIGITS - 1)
+        power[power > LARGEST_POWER] = np.nan
+        step = 10.0**power
+        rounded[large] = np.rint(wide[large] / step) * step
+    return rounded
+
+
+def _scales() -> tuple[Array, Array]:
+    """Return, by a float64's binary exponent, ten to the power that leaves six digits and the next power of ten.
+
+    The powers come twice: for what is below the next power of ten, then for what is not.
+    """
+    scale, following = np.full(EXPONENTS, np.nan), np.full(EXPONENTS, np.inf)
+    scale[0] = scale[-1] = 1
+    for exponent in range(1, EXPONENTS - 1):
+        power = math.floor((exponent - 1023) * math.log10(2))
+        if 0 <= DIGITS - 1 - power <= LARGEST_POWER:
+            scale[exponent], following[exponent] = 10.0 ** (DIGITS - 1 - power), 10.0 ** (power + 1)
+    return np.append(scale, scale / 10), following
+
+
+_SCALE, _NEXT_POWER = _scales()
 
 
 def is_short(values: Array) -> bool:
     """Tell whether every float64 is a decimal of six digits that its float32 gives back."""
-    narrow = values.astype(np.float32)
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
     if not np.isfinite(narrow).all():
         values, narrow = values[np.isfinite(values)], narrow[np.isfinite(values)]
     return np.array_equal(six_digits(narrow), values)
@@ -85,6 +108,7 @@ class Spool:
     def __init__(self, kind: SpoolKind = "number") -> None:
         self.kind = kind
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the column
+        weakref.finalize(self, self._file.close)
         self._parts: list[tuple[np.dtype[Any], int]] = []
         self._low, self._high = 0, 0
         self._kept: Array | None = None
@@ -165,10 +189,10 @@ class Spool:
                 raise OSError("a spooled column has become shorter")
             buffer, offset = buffer[n_read:], offset + n_read
 
-    def variable(
+    def column(
         self, dims: str | Sequence[str], long_name: str, units: str | None, *, dtype: Any = None, **attrs: Any
-    ) -> xr.Variable:
-        """Return the column as a lazy variable.
+    ) -> Callable[[Array], xr.Variable]:
+        """Return a function from row numbers to the lazy variable of these rows.
 
         Parameters
         ----------
@@ -180,21 +204,26 @@ class Spool:
             Another type that holds the numbers.
         """
         about = {"long_name": long_name, **({} if units is None else {"units": units}), **attrs}
-        return xr.Variable(dims, indexing.LazilyIndexedArray(_Spooled(self, dtype)), attrs=about)
+        stored = self.dtype if dtype is None else np.dtype(dtype)
+
+        def rows(order: Array) -> xr.Variable:
+            return xr.Variable(dims, indexing.LazilyIndexedArray(_SpooledRows(self, order, stored)), attrs=about)
+
+        return rows
 
 
-class _Spooled(BackendArray):  # type: ignore[no-untyped-call,misc]
-    """A spooled column as xarray's backends see it."""
+class _SpooledRows(BackendArray):  # type: ignore[no-untyped-call,misc]
+    """Rows of a spooled column as xarray's backends see them; the row numbers are shared by all columns of a table."""
 
-    def __init__(self, spool: Spool, dtype: Any) -> None:
-        self._spool = spool
-        self.shape, self.dtype = (len(spool),), spool.dtype if dtype is None else np.dtype(dtype)
+    def __init__(self, spool: Spool, order: Array, dtype: np.dtype[Any]) -> None:
+        self._spool, self._order = spool, order
+        self.shape, self.dtype = order.shape, dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._take)
 
     def _take(self, key: tuple[Any, ...]) -> Any:
-        return self._spool.kept()[key].astype(self.dtype, copy=False)
+        return self._spool.kept()[self._order[key]].astype(self.dtype, copy=False)
 
 
 def _spooled(kind: SpoolKind, values: Array) -> Spool:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connectome.atomic import publish as give_name
+from connectome.atomic import temporary, write_replace
 from connectome.errors import ConflictError, FetchError, MissingExtraError, UsageError
 from connectome.store import Manifest, Repository
-from connectome.store.atomic import publish as give_name
-from connectome.store.atomic import temporary, write_replace
 from connectome.store.canonical import file_sha256
 from connectome.store.manifest import Number
 

@@ -58,6 +58,9 @@ SOURCES: dict[str, str] = {
     "ibl_brainwide": "ibl_brainwide:IblBrainwide",
     "peyrache_a2929": "peyrache_a2929:PeyracheA2929",
     "svoboda_alm": "svoboda_alm:SvobodaAlm",
+    "bluebrain_vessels": "bluebrain_vessels:BlueBrainVessels",
+    "vesselgraph2021": "vesselgraph2021:Vesselgraph2021",
+    "vessmorphovis2020": "vessmorphovis2020:VessMorphoVis2020",
 }
 """Source id to ``module:Class`` below this package; imported only when asked for."""
 

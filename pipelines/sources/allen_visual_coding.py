@@ -75,7 +75,7 @@ class AllenVisualCoding(SessionSource):
         "doi": "10.1038/s41586-020-03171-x",
         "licence": _TERMS,
     }
-    # A listing of the structure of this session (AllenSDK, structure of the NWB file of 715093703).
+    # A listing of the structure of one session (AllenSDK, structure of the NWB file of 715093703).
     facts: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
         "715093703": {
             "/spikes": {"n_units": 2779, "n_events": 131_242_535},
@@ -126,7 +126,7 @@ class AllenVisualCoding(SessionSource):
         return int(not path.startswith(f"{_ID}/000021/"))
 
     def discover(self, raw: RawFiles) -> Discovery:
-        """Make a job of every session and LFP file; the tables that are here belong to each session."""
+        """Make a job of every session and LFP file; the tables that are here belong to every session."""
         tables = [path for path in raw if path.endswith(".csv")]
         found = super().discover(RawFiles([raw[path] for path in raw if path not in tables]))
         jobs = []

@@ -50,7 +50,7 @@ class Atanas2023:
     """Recordings of Atanas and Kim et al. 2023, one record per animal."""
 
     id = "atanas2023"
-    version = "1"
+    version = "2"
     dataset = "celegans-activity"
 
     def files(self) -> Sequence[RemoteFile]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import category, column, record
+from connectome.schema import category, record
 
 from ..formats.typed_table import Field, read_arrow, read_delimited
 from ..homogenise.neuron_graph import match_ids, neuron_graph, synapses
@@ -88,7 +88,7 @@ _ANNOTATION_FIELDS = (
 
 def _read_types(files: Files) -> xr.DataTree:
     table = read_delimited(files["types"], _TYPE_FIELDS, subject=files["types"].name, others=False)
-    edges: dict[str, xr.Variable] = {"edge_row": column("edge", np.arange(len(table)), "Row in the source", "1")}
+    edges: dict[str, xr.Variable] = {}
     for what in ("connections", "synapses"):
         parts = [table.values(f"{what} {part}") for part in _PARTS]
         wrong = np.flatnonzero(parts[0] != sum(parts[1:]))
@@ -133,7 +133,6 @@ def _read_brain(files: Files) -> xr.DataTree:
         notes.append({"code": "no-annotations", "place": _ANNOTATIONS, "message": message})
     nodes["node_kind"] = category("node", ["neuron"] * len(neurons), ["neuron"], "What the node is")
     but = ("pre_pt_root_id", "post_pt_root_id", "syn_count")
-    row = column("edge", np.arange(len(table)), "Row in the source", "1")
     graph = neuron_graph(
         pre=table.values("pre_pt_root_id"),
         post=table.values("post_pt_root_id"),
@@ -149,7 +148,7 @@ def _read_brain(files: Files) -> xr.DataTree:
         },
         weight=table.values("syn_count"),
         weight_units="synapses",
-        edges={**table.variables("edge", but=but), "edge_row": row},
+        edges=table.variables("edge", but=but),
         subject=files["connections"].name,
     )
     return record({"connectome": graph}, warnings=notes)
@@ -164,7 +163,7 @@ def _root_ids(path: Path) -> np.ndarray[Any, Any]:
             shape, _, dtype = reader(stream)
         if len(shape) != 1 or shape[0] > MOST_NEURONS or dtype.kind not in "iu":
             raise ValueError(f"{dtype} {shape}")
-        ids = np.load(path, allow_pickle=False)
+        ids: np.ndarray[Any, Any] = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise FormatError(
             "not a list of ids", subject=str(path), expected="one dimension of whole numbers in NumPy's format",

@@ -11,9 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from connectome.schema import category, column, record
+from connectome.schema import category, record
 
 from ..formats.tar_members import is_tar, read_members
 from ..formats.typed_table import Field, read_delimited
@@ -53,7 +51,6 @@ def _read(member: str, files: Files) -> xr.DataTree:
     table = read_delimited(held[member], fields, subject=f"{_ARCHIVE}/{member}")
     nodes = neurons.variables("node", but=("bodyId",))
     nodes["node_kind"] = category("node", ["neuron"] * len(neurons), ["neuron"], "What the node is")
-    row = column("edge", np.arange(len(table)), "Row in the source", "1")
     graph = neuron_graph(
         pre=table.values("bodyId_pre"),
         post=table.values("bodyId_post"),
@@ -69,7 +66,7 @@ def _read(member: str, files: Files) -> xr.DataTree:
         },
         weight=table.values("weight"),
         weight_units="synapses",
-        edges={**table.variables("edge", but=("bodyId_pre", "bodyId_post", "weight")), "edge_row": row},
+        edges=table.variables("edge", but=("bodyId_pre", "bodyId_post", "weight")),
         subject=f"{_ARCHIVE}/{member}",
         first_row=2,
     )

@@ -42,7 +42,7 @@ class Leifer2023:
     """Recordings of Randi et al. 2023, one record per animal."""
 
     id = "leifer2023"
-    version = "1"
+    version = "2"
     dataset = "celegans-activity"
 
     def files(self) -> Sequence[RemoteFile]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import category, column, record
+from connectome.schema import category, record
 
 from ..formats.typed_table import Field, TypedTable, is_arrow, read_arrow
 from ..homogenise.neuron_graph import match_ids, neuron_graph, synapses
@@ -75,7 +75,6 @@ def _read(files: Files) -> xr.DataTree:
         },
         weight=table.values("weight"),
         weight_units="synapses",
-        edges={"edge_row": column("edge", np.arange(len(table)), "Row in the source", "1")},
         subject=files["weights"].name,
     )
     return record({"connectome": graph}, warnings=notes)

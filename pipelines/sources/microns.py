@@ -89,7 +89,6 @@ def _layer23(files: Files) -> xr.DataTree:
     edges: dict[str, xr.Variable] = {
         "synapse_id": held.variable("id", "edge"),
         "cleft_size": held.variable("cleft_vx", "edge"),
-        "edge_row": column("edge", np.arange(len(held)), "Row in the source", "1"),
     }
     if "spine_vol_um3" in held.names:
         edges["spine_volume"] = held.variable("spine_vol_um3", "edge")
@@ -168,9 +167,9 @@ def _somata(path: Path, node: np.ndarray[Any, Any]) -> tuple[xr.Dataset, dict[st
     order = np.where(once, where[found_at], -1)
     kinds = held.variable("cell_type", "node", order)
     labels = [*kinds.attrs["flag_labels"], ""]
-    told = [labels[code] for code in kinds.values.tolist()]
+    words = [labels[code] for code in kinds.values.tolist()]
     nodes = {
-        "node_kind": category("node", told, sorted({*_CELLS, *told} - {""}), "Kind of the cell, by its soma"),
+        "node_kind": category("node", words, sorted({*_CELLS, *words} - {""}), "Kind of the cell, by its soma"),
         "soma_id": held.variable("id", "node", order),
     }
     for at, axis in enumerate("xyz"):
@@ -187,7 +186,6 @@ def _cave(files: Files) -> xr.DataTree:
         held = read_arrow(path, _CAVE_FIELDS)
     but = ("pre_pt_root_id", "post_pt_root_id", "id")
     edges = held.variables("edge", but=but)
-    edges["edge_row"] = column("edge", np.arange(len(held)), "Row in the source", "1")
     if "id" in held.names:
         edges["synapse_id"] = held.variable("id", "edge")
     pre, post = held.values("pre_pt_root_id"), held.values("post_pt_root_id")

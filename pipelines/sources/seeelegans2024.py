@@ -75,7 +75,7 @@ class SeeElegans2024:
     """The MATLAB files of See Elegans."""
 
     id = "seeelegans2024"
-    version = "1"
+    version = "2"
     dataset = "celegans-activity"
 
     def files(self) -> Sequence[RemoteFile]:

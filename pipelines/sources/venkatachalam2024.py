@@ -39,7 +39,7 @@ class Venkatachalam2024:
     """Recordings of the Venkatachalam laboratory, one record per animal."""
 
     id = "venkatachalam2024"
-    version = "1"
+    version = "2"
     dataset = "celegans-activity"
 
     def files(self) -> Sequence[RemoteFile]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import category, column, record
+from connectome.schema import category, record
 
 from ..formats.text_rows import unfinished
 from ..formats.typed_table import Field, TypedTable, read_delimited
@@ -93,7 +93,6 @@ def _read(files: Files) -> xr.DataTree:
         },
         weight=_counts(edges, files["edges"].name),
         weight_units="synapses",
-        edges={"edge_row": column("edge", np.arange(len(edges)), "Row of the edge in the source", "1")},
         subject=files["edges"].name,
     )
     return record({"connectome": graph}, warnings=[*unfinished(files["edges"]), *unfinished(files["neurons"])])

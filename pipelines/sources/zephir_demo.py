@@ -37,7 +37,7 @@ class ZephirDemo:
     """The example of ZephIR, one record."""
 
     id = "zephir_demo"
-    version = "1"
+    version = "2"
     dataset = "celegans-activity"
 
     def files(self) -> Sequence[RemoteFile]:

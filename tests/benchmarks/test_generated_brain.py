@@ -19,6 +19,8 @@ from benchmarks.brain import (
     GeneratedBrain,
     write_generated_brain,
 )
+from connectome import schema
+from connectome.pipelines.formats import read
 
 N_NODES = 30_000
 N_EDGES = round(N_NODES * BRAIN_EDGES / BRAIN_NODES)
@@ -106,6 +108,17 @@ def test_the_companion_names_a_structure_of_every_node(brain: GeneratedBrain, no
         label: (row["Region_ColorHex"].iloc[0], row["Region_Acronym"].iloc[0])
         for label, row in companion.groupby("Blob_AtlasLabel")
     } == ATLAS
+
+
+def test_acronyms_with_commas_and_quotes_are_written_and_read_back(tmp_path: Path) -> None:
+    names = {7: ("70FF71", "CUL4, 5"), 8: ("7ED04B", 'the "inner" part'), 9: ("188064", "AN")}
+    made = write_generated_brain(tmp_path, n_nodes=300, n_edges=453, atlas=names)
+    assert made.atlas is not None
+    label = pd.read_csv(made.atlas)["Blob_AtlasLabel"]
+    assert set(label) == set(names)
+    graph = read([made.nodes, made.edges, made.atlas], "voreen", voxel_size_um=3)["vessels"].to_dataset()
+    expected = [names[label[row]][1] for row in graph["node_row"].values]
+    assert schema.decode(graph["region"]).tolist() == expected
 
 
 def test_counts_unlike_a_brain_are_refused(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_search_puts_hits_in_id_or_title_first_and_then_goes_by_alphabet():
 def test_search_by_kind_wants_all_of_them_and_by_species_any(catalog: Catalog):
     graphs = ["celegans-connectomes", "celegans-consensus", "celegans-signalling"]
     flies = ["flyvis", "flywire", "hemibrain", "larva-connectome", "malecns"]
-    vessels = ["human-vessels", "simulated-retina-vessels", "vessel-samples"]
+    vessels = ["human-vessels", "simulated-retina-vessels", "vessel-samples", "vesselgraph"]
     assert list(catalog.search(kinds="graph")) == sorted([*graphs, *flies, *vessels, "microns"])
     mice = [f"mouse-{name}" for name in ("alm-delayed-response", "brainwide-map", "head-direction", "visual-behavior",
                                          "visual-coding", "visual-decisions")]  # fmt: skip
@@ -78,7 +78,7 @@ def test_search_by_kind_wants_all_of_them_and_by_species_any(catalog: Catalog):
     assert list(catalog.search(species="c. ELEGANS")) == worms
     assert list(catalog.search(species=["C. elegans", "locusta"])) == [*worms, "grasshopper-spikes"]
     assert list(catalog.search(species="melanogaster")) == flies
-    assert list(catalog.search(species="Mus musculus")) == ["microns", *mice, "vessel-samples"]
+    assert list(catalog.search(species="Mus musculus")) == ["microns", *mice, "vessel-samples", "vesselgraph"]
     assert list(catalog.search("blood vessel", species="Homo sapiens")) == ["human-vessels", "simulated-retina-vessels"]
     assert list(catalog.search(species="Danio rerio")) == []
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from connectome import atomic
 from connectome.errors import ConflictError
-from connectome.store import Repository, atomic, collect, open_version, verify
+from connectome.store import Repository, collect, open_version, verify
 from connectome.store.collect import GRACE_S
 from support.generated_records import put
 from support.writers import NAME, commit_each, commit_or_clean, make_old, pool, tag, together

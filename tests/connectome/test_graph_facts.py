@@ -18,6 +18,7 @@ from connectome import schema
 from connectome.errors import UsageError
 from connectome.graphs import (
     BETWEEN,
+    bounding_box,
     component_sizes,
     connected_components,
     distribution,
@@ -235,6 +236,20 @@ def test_a_category_of_edges_tells_regions_apart_when_it_is_asked_for():
         summarise_graph(dataset, by="length")
 
 
+def test_edges_of_two_types_and_edges_both_ways_of_a_directed_type_are_not_parallel():
+    about = {"weight_units": "1", "weight_meaning": "sections", "lineage": "generated"}
+    dataset = schema.graph(
+        node=["a", "b", "c"],
+        source=np.array([0, 1, 0, 0, 1, 2, 2]),
+        target=np.array([1, 0, 1, 1, 0, 2, 2]),
+        edge_type=["chemical", "chemical", "chemical", "gap", "gap", "gap", "gap"],
+        edge_types={"chemical": {"directed": True, **about}, "gap": {"directed": False, **about}},
+    )
+    found = summarise_graph(dataset).parallel
+    assert (found.n_pairs, found.n_groups, found.n_loop_groups) == (2 + 2, 1 + 1, 1)
+    assert (found.n_surplus, found.largest) == (1 + 2, 2)
+
+
 def test_the_summary_of_a_graph_without_positions_or_edges_is_plain():
     about = {"directed": True, "weight_units": "1", "weight_meaning": "sections", "lineage": "generated"}
     dataset = schema.graph(
@@ -257,6 +272,17 @@ def test_the_facts_of_a_graph_in_space_are_stored_with_it():
     assert facts["max_degree"] == 5
     assert facts["bounding_box"] == {"min": [0.0, 0.0, 0.0], "max": [9.0, 9.0, 9.0]}
     assert facts["length_sum"] == 18.0
+
+
+def test_the_bounding_box_holds_polylines_too_and_does_not_depend_on_the_blocks():
+    points = column(
+        ("point", "axis"), np.array([[0, 0, 0], [1, -7, 2], [3, 0, 50]], dtype=np.float32), "Position", "um"
+    )
+    dataset = generated(point_ptr=np.array([0, 3, 3, 3, 3, 3, 3, 3]), points={"point_position": points})
+    for block in (1, 2, 100):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(geometry_module, "BLOCK_ITEMS", block)
+            assert bounding_box(dataset).tolist() == [[0, -7, 0], [9, 9, 50]]
 
 
 def test_a_hub_makes_no_long_list_of_facts():
@@ -320,3 +346,45 @@ def test_every_count_of_the_real_voreen_export_comes_out(example: tuple[xr.Datas
     stored = schema.measure(schema.record({"vessels": dataset}))["/vessels"]
     assert stored["degree_histogram"] == facts["degree_histogram_multigraph"]
     assert (stored["n_components"], stored["largest_component"]) == (2, 2954)
+
+
+COUNTED = {
+    "degree_histogram": ("degree_histogram", "degree_histogram_by_index", "graph_degree_histogram"),
+    "n_components": ("components", "components_by_index", "graph_components"),
+    "length": ("cable_length", "total_length"),
+    "n_edges": ("edges", "graph_edges"),
+}
+"""Fact of ours to what the same is called in the list of what was counted on the real files."""
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "n_checked"),
+    [
+        *((f"vessmorphovis/{name}.CNG.swc", 4) for name in ("BG0002", "BG0003", "BG001", "BG04")),
+        ("vessmorphovis/sample_1.h5", 6),
+        ("bbp_formats/capillary_with_loops.h5", 6),
+        ("human_brain_mra/arteries_smooth.vtk", 3),
+        ("microvesselchaste/markelc_network.vtp", 3),
+        ("vesselgraph_example/example_graph.vtk", 3),
+        ("bbp_formats/penetrating_artery.vtk", 3),
+    ],
+)
+def test_what_was_counted_on_real_files_comes_out(data_dir: Path, name: str, n_checked: int):
+    from connectome.pipelines.formats import read
+
+    counted = json.loads((data_dir / "vessel" / "facts.json").read_text())[name]
+    dataset = read(data_dir / "vessel" / name, units="um")["vessels"].to_dataset()
+    found = summarise_graph(dataset)
+    assert found.length is not None
+    ours = {**found.as_json(), "length": found.length.total}
+    checked = 0
+    for fact, names in COUNTED.items():
+        for value in (counted[other] for other in names if other in counted):
+            assert ours[fact] == (pytest.approx(value, rel=1e-4) if fact == "length" else value), fact
+            checked += 1
+    if "bbox_min" in counted:
+        assert found.bounding_box is not None
+        np.testing.assert_allclose(found.bounding_box, [counted["bbox_min"], counted["bbox_max"]], atol=0.006)
+        checked += 2
+    assert checked == n_checked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import threading
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import ZipStore
 
 import connectome.store.encode as encode
+import connectome.store.grid as grid
 from connectome import schema
 from connectome.errors import DamagedError, SchemaError, UsageError
 from connectome.store import Receipt, open_record, write_record
@@ -49,6 +51,26 @@ def arrays(path: Path) -> Iterator[tuple[str, zarr.Array]]:
 
 def test_the_same_record_gives_the_same_bytes_in_another_folder(zoo: tuple[Receipt, Path], tmp_path: Path) -> None:
     receipt, path = write(generated_zoo(), tmp_path / "elsewhere")
+    assert receipt == zoo[0]
+    assert path.read_bytes() == zoo[1].read_bytes()
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_a_large_record_whose_arrays_are_written_some_at_a_time_gives_the_same_bytes(
+    workers: int, zoo: tuple[Receipt, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[int] = set()
+    original = encode.ArrayDigest.update
+
+    def update(digest: encode.ArrayDigest, values: np.ndarray) -> None:
+        threads.add(threading.get_ident())
+        original(digest, values)
+
+    monkeypatch.setattr(grid, "MANY_BYTES", 0)
+    monkeypatch.setattr(grid.os, "cpu_count", lambda: workers)
+    monkeypatch.setattr(encode.ArrayDigest, "update", update)
+    receipt, path = write(generated_zoo(), tmp_path)
+    assert threading.get_ident() not in threads
     assert receipt == zoo[0]
     assert path.read_bytes() == zoo[1].read_bytes()
 
@@ -227,14 +249,12 @@ def test_a_failure_while_packing_leaves_no_record(tmp_path: Path, monkeypatch: p
 
 
 def test_a_record_that_reads_back_differently_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_array = encode._write_array
+    store = zarr.Array.__setitem__
 
-    def lossy(group: zarr.Group, name: str, variable: xr.Variable, layout: schema.Layout) -> None:
-        write_array(
-            group, name, variable.astype(np.float32).astype(np.float64) if name == "signal" else variable, layout
-        )
+    def lossy(array: zarr.Array, region: object, values: np.ndarray) -> None:
+        store(array, region, values.astype(np.float32) if array.name.endswith("/signal") else values)
 
-    monkeypatch.setattr(encode, "_write_array", lossy)
+    monkeypatch.setattr(zarr.Array, "__setitem__", lossy)
     with pytest.raises(DamagedError, match="reads back differently"):
         write(generated_record(1 / 3), tmp_path)
     assert not list(tmp_path.rglob("*.zip"))

@@ -340,6 +340,17 @@ def test_a_graph_without_positions_has_random_negatives_only():
             make_links(graph, plan)
 
 
+def test_nodes_without_a_position_leave_random_negatives(graph: xr.Dataset):
+    position = graph["position"].values.copy()
+    position[4] = np.nan
+    holed = graph.assign(position=(("node", "axis"), position, graph["position"].attrs))
+    assert told(make_links(holed, LinkPlan(negatives=("random",)))) == told(
+        make_links(graph, LinkPlan(negatives=("random",)))
+    )
+    with pytest.raises(UsageError, match="finite position for every node"):
+        make_links(holed, LinkPlan())
+
+
 def test_pairs_that_another_type_joins_are_no_negatives():
     about = {"directed": True, "weight_units": "1", "weight_meaning": "generated", "lineage": "generated"}
     pairs = np.array([(a, b) for a in range(12) for b in range(a)])

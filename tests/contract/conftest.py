@@ -6,6 +6,7 @@ import pytest
 
 pytest.register_assert_rewrite(
     "contract.graph_contract",
+    "contract.derived_contract",
     "contract.layout_contract",
     "contract.source_contract",
     "support.ingesting",

@@ -91,6 +91,8 @@ class LayoutContract(SourceContract):
         for name, job in jobs.items():
             tree = adapter.read(job)
             assert set(tree["activity"]["channel"].values) == set(tree["neuron"]["roi"].values), name
+            columns = {"raw_label", "neuron", "status", "candidates", "confidence", "rule"}
+            assert columns <= set(tree["neuron"].data_vars), name
             for path, dataset in schema.groups(tree):
                 assert not [key for key, item in dataset.variables.items() if item.dtype == np.float16], (name, path)
 

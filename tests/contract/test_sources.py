@@ -319,6 +319,24 @@ class TestVascGraph2019(PartlyAtHand):
     mirror = "vessel"
 
 
+@pytest.mark.data
+class TestVesselgraph2021(PartlyAtHand):
+    source = "vesselgraph2021"
+    mirror = "vessel"
+
+
+@pytest.mark.data
+class TestVessMorphoVis2020(PartlyAtHand):
+    source = "vessmorphovis2020"
+    mirror = "vessel"
+
+
+@pytest.mark.data
+class TestBlueBrainVessels(PartlyAtHand):
+    source = "bluebrain_vessels"
+    mirror = "vessel"
+
+
 class TestHemibrainOnItsLayout(GraphLayoutContract):
     source = "hemibrain"
     records = ("hemibrain-1.2", "hemibrain-1.2-regions")

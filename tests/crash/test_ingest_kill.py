@@ -93,21 +93,14 @@ def test_killed_at_a_stage_it_is_resumed_by_the_next(
 ) -> None:
     steps = [step for step in undisturbed[1].steps if re.match(STAGES[stage], step.path)]
     assert steps, f"the stage {stage} changes nothing"
-    # Threads fetch, and write arrays: how often two of them try to make one folder differs from run to run.
-    n_steps = len(steps) * 3 // 4 if stage in {"fetch", "write"} else len(steps)
     # Clean and torn kills share the steps between them.
-    chosen = sorted({round(1 + (n_steps - 1) * at / (2 * KILLS_PER_STAGE - 1)) for at in range(2 * KILLS_PER_STAGE)})
+    n_kills = 2 * KILLS_PER_STAGE
+    chosen = sorted({round(1 + (len(steps) - 1) * at / (n_kills - 1)) for at in range(n_kills)})
     reused = 0
     for number in chosen[torn::2]:
         root = tmp_path / str(number)
         action = partial(run, root, worms)
         killed = killing.run(action, root=root, kill_at=number, torn=torn, within=STAGES[stage])
-        while not killed.killed and number > 1 and stage in {"fetch", "write"}:
-            # This run's threads took fewer steps than those of the run that was counted: kill it earlier.
-            number = number * 2 // 3
-            root = tmp_path / f"{number}-earlier"
-            action = partial(run, root, worms)
-            killed = killing.run(action, root=root, kill_at=number, torn=torn, within=STAGES[stage])
         assert killed.killed
         assert re.match(STAGES[stage], killed.steps[-1].path)
         reused += len(check_next(root, worms, undisturbed).reused)

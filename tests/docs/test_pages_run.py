@@ -21,8 +21,9 @@ FROM_FILES = {
     "celegans-activity": ("worm", None),
     "celegans-connectomes": ("worm", "cook2019-*"),
     "mouse-head-direction": ("neuropixels", None),
+    "vesselgraph": ("vessel", "example"),
 }
-"""Dataset to the folder of its real files, and the records that the pages speak of."""
+"""Dataset to the folder of its real files and the records that the pages speak of."""
 STARTS_EMPTY = {"docs/tutorial/first-steps.md"}
 """Pages whose reader has no store yet; only the downloads are at hand."""
 TIMEOUT_S = 500
@@ -47,10 +48,13 @@ def from_the_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def from_files(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a store of worms and a mouse, made of the real files."""
+    """Return a store of what is made of the real files."""
     root = tmp_path_factory.mktemp("files") / "store"
     for dataset, (folder, select) in FROM_FILES.items():
-        ingest(Repository(root), dataset, select=select, mirror=data_dir / folder)
+        # Of the vessel graphs only the example lies there.
+        ingest(
+            Repository(root), dataset, select=select, mirror=data_dir / folder, allow_missing=dataset == "vesselgraph"
+        )
     return root
 
 
@@ -113,6 +117,7 @@ def environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name.lower() not in proxies}
     return kept | {
         "CONNECTOME_ROOT": str(folder / "store"),
+        "CONNECTOME_CACHE": str(folder / "cache"),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "HF_HOME": str(folder / "hub"),
         "HF_HUB_OFFLINE": "1",

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectome.errors import NotFoundError, UsageError
-from connectome.loaders.event_source import EventSource
+from connectome.loaders.events.source import EventSource
+from connectome.loaders.events.trials import TrialSource
 from connectome.loaders.pyg import event_graphs
-from connectome.loaders.pyg_events import shared_edges
-from connectome.loaders.trials import TrialSource
+from connectome.loaders.pyg.events import shared_edges
 from support.spike_sessions import sessions
 
 

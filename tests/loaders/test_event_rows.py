@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from connectome.errors import UsageError
-from connectome.loaders.event_source import EventSource
+from connectome.loaders.events.source import EventSource
 from connectome.loaders.huggingface import to_spike_dataset, to_spike_iterable
 from support.spike_sessions import sessions
 

@@ -11,8 +11,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from connectome.errors import NotFoundError, UsageError
+from connectome.loaders.events.trials import TrialSource
 from connectome.loaders.torch import EventDataset
-from connectome.loaders.trials import TrialSource
 from connectome.schema import decode
 from connectome.schema.events import times_s
 from connectome.splits import Split

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from connectome import schema
 from connectome.errors import NotFoundError, SchemaError, UsageError
-from connectome.loaders.event_source import EventSource
+from connectome.loaders.events.source import EventSource
 from connectome.schema.events import times_s
 from connectome.spikes import exact_seconds
 from connectome.splits import Split, assert_disjoint

@@ -16,7 +16,7 @@ from connectome.loaders.specs import parse_record_spec
 from connectome.schema import category, column
 
 with warnings.catch_warnings():
-    # As in loaders/pyg_import.py.
+    # As in loaders/pyg/requirement.py.
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
     from torch_geometric.loader import DataLoader
 
@@ -43,6 +43,7 @@ def connectome_record():
         name: {"directed": name == "chemical", "weight_units": "1", "weight_meaning": "generated", "lineage": "none"}
         for name in ("chemical", "gap_junction_listed", "gap_junction")
     }
+    about["gap_junction"] |= {"derived_from": "gap_junction_listed", "rule": "written in both directions"}
     nodes = {
         "node_kind": category("node", ["neuron"] * 4 + ["muscle"], ["neuron", "muscle"], "Kind"),
         "transmitter": category("node", ["ACh", "ACh", "GABA", None, None], ["ACh", "GABA"], "Transmitter"),
@@ -129,6 +130,7 @@ def test_a_weight_is_a_column_of_numbers_of_a_graph_that_is_yet_to_be_read(versi
 
 def test_a_record_can_be_named_in_one_text(version, tmp_path):
     assert rows(load_graph("graphs@1/one", root=tmp_path / "store")) == rows(load_graph(version, record="one"))
+    assert rows(load_graph("graphs@1", root=tmp_path / "store")) == rows(load_graph(version, record="one"))
     assert parse_record_spec("a@1.2/b") == ("a@1.2", "b")
     for wrong in ("a/", "/b", "a/b/c", ""):
         with pytest.raises(UsageError, match="not a record"):
@@ -138,16 +140,21 @@ def test_a_record_can_be_named_in_one_text(version, tmp_path):
 @pytest.mark.parametrize(
     ("options", "kind"),
     [
-        ({}, UsageError),
         ({"record": "two"}, NotFoundError),
         ({"record": "one", "group": "vessels"}, NotFoundError),
         ({"record": "one", "edge_types": ["electrical"]}, NotFoundError),
+        ({"record": "one", "edge_types": "all"}, UsageError),
         ({"record": "one", "node_kinds": ["neurone"]}, NotFoundError),
     ],
 )
 def test_what_does_not_exist_is_named(version, options, kind):
     with pytest.raises(kind):
         load_graph(version, **options)
+
+
+def test_a_record_that_is_open_is_no_version(version):
+    with pytest.raises(UsageError, match="not a version"):
+        load_graph(version.open("one"))
 
 
 def test_features_are_numbers_and_one_column_per_label_with_a_mask(version):

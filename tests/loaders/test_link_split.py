@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -13,12 +14,16 @@ pytest.importorskip("torch_geometric", reason="PyG is not installed")
 import torch
 from torch_geometric.nn import SAGEConv
 
+import connectome
 from connectome import schema
 from connectome.errors import LeakError, NotFoundError, UsageError
 from connectome.loaders.pyg import LinkSplit
-from connectome.pipelines.derived.links import make_link_dataset
+from connectome.pipelines.derived.graph_tasks import make_task_dataset
+from connectome.pipelines.export import export
+from connectome.pipelines.export.ogb import with_links
+from connectome.pipelines.importing import import_files
 from connectome.store import Recipe, Repository, write_record
-from connectome.tasks import LinkPlan, degree_of
+from connectome.tasks import LinkPlan, degree_of, make_links, prove_links, report_links, task_record
 from support.spatial_graphs import generated_graph, voreen_example
 
 KINDS = ("spatial", "distance-matched")
@@ -44,8 +49,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         staging=repository.staging,
     )
     repository.commit("brains", [receipt])
-    make_link_dataset(repository, "brains", PLAN)
-    make_link_dataset(repository, "brains", LinkPlan(seed=2), name="second")
+    make_task_dataset(repository, "brains", PLAN)
+    make_task_dataset(repository, "brains", LinkPlan(seed=2), name="second")
     return root
 
 
@@ -175,6 +180,62 @@ def test_what_is_not_there_is_named(root: Path, tmp_path: Path):
 def test_a_graph_without_a_store_will_do():
     split = LinkSplit(generated_graph(100), plan=LinkPlan(kind="blocks", block=50.0, delta=80.0, seed=3))
     assert split.report().proof.sizes["test"]["positive"] > 0
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store with a task in the layout of the Open Graph Benchmark, written and read back."""
+    root = tmp_path_factory.mktemp("ogb")
+    graph = generated_graph(120)
+    task = make_links(graph, LinkPlan(seed=5, delta=60.0))
+    tree = schema.record({"vessels": graph})
+    stored = task_record(task, report_links(task, graph), parent="brains/one", group="vessels")
+    export(with_links(tree, stored), to="ogb", destination=root / "archive")
+    import_files(
+        Repository(root / "store"),
+        [root / "archive"],
+        dataset="ogb",
+        format="ogb",
+        record="one",
+        options={"units": "um"},
+    )
+    return root / "store"
+
+
+def test_a_task_in_the_layout_of_ogb_is_taken_as_it_is(archive: Path):
+    split = LinkSplit("ogb/one", root=archive)
+    task = make_links(generated_graph(120), LinkPlan(seed=5, delta=60.0))
+    assert (split.parts, split.plan.kind, split.negatives) == (("train", "valid", "test"), "published", "spatial")
+    position = generated_graph(120)["position"].values
+
+    def places(where: np.ndarray, pairs: np.ndarray) -> set[frozenset[tuple[float, ...]]]:
+        return {frozenset(map(tuple, ends)) for ends in where[pairs].astype(np.float32).tolist()}
+
+    for theirs, ours in (("train", "train"), ("valid", "val"), ("test", "test")):
+        assert places(split.data.pos.numpy(), split.task.positives[theirs]) == places(position, task.positives[ours])
+        drawn = split.task.pairs(theirs, "spatial")
+        assert places(split.data.pos.numpy(), drawn) == places(position, task.pairs(ours, "spatial"))
+    report = split.report()
+    assert report.proof.unproved == ()
+    assert "no link is there twice, in one part or in two (train, valid, test)" in report.proof.proved
+    leak = [score.roc_auc for score in report.scores if score.baseline == "degree_leak"]
+    # The archive shows training edges only, so nothing is left to be given away.
+    assert leak == [0.5, 0.5]
+    assert (split.task.edges["test"] == -1).all()
+    assert (split.task.edges["train"] >= 0).all()
+    batch = next(iter(split.loader("test", [-1, -1], batch_size=8)))
+    assert batch.edge_label.tolist() == [1.0] * 8
+
+
+def test_what_does_not_hold_of_a_published_task_is_told(archive: Path):
+    split = LinkSplit("ogb/one", root=archive)
+    shared = np.concatenate([split.task.positives["test"], split.task.positives["train"][:2]])
+    spoiled = dataclasses.replace(split.task, positives={**split.task.positives, "test": shared})
+    proof = prove_links(spoiled, connectome.open("ogb", root=archive).open("one")["vessels"].to_dataset())
+    assert proof.unproved == ("2 positives are in train and in test",)
+    assert "does not hold: 2 positives" in str(proof)
+    with pytest.raises(UsageError, match="read, not made"):
+        LinkSplit(generated_graph(60), plan=LinkPlan(kind="published"))
 
 
 class Differences(torch.nn.Module):

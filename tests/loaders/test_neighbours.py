@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectome.errors import UsageError
-from connectome.loaders import neighbours as module
-from connectome.loaders.adjacency import adjacency_of
-from connectome.loaders.budgets import sample_by_budget
-from connectome.loaders.neighbours import ANY, Neighbours, Times, choose
+from connectome.loaders.graphs import neighbours as module
+from connectome.loaders.graphs.adjacency import adjacency_of
+from connectome.loaders.graphs.budgets import sample_by_budget
+from connectome.loaders.graphs.neighbours import ANY, Neighbours, Times, choose
 
 DIRECTIONS = ["in", "out", "both"]
 CHI_SQUARE_ONE_IN_A_MILLION = {2: 27.6, 5: 36.0, 9: 45.1, 14: 54.2, 19: 62.8}
@@ -173,9 +173,9 @@ def test_what_is_sampled_is_what_a_loop_over_seeds_and_edges_allows(
                 assert got <= allowed
                 assert len(mine) == (n_allowed if limit < 0 else min(limit, n_allowed))
         assert set(col[drawn].tolist()) <= set(frontier)
-        # A node that is new was met in this hop, as a neighbour.
-        fresh = set(range(known + n_nodes_of[hop], known + n_nodes_of[hop] + n_nodes_of[hop + 1]))
-        assert fresh <= set(row[drawn].tolist())
+        # A node that is new was met in this hop, as a neighbour; they come in the order in which they were met.
+        fresh = range(known + n_nodes_of[hop], known + n_nodes_of[hop] + n_nodes_of[hop + 1])
+        assert list(dict.fromkeys(one for one in row[drawn].tolist() if one in fresh)) == list(fresh)
         known, at = known + n_nodes_of[hop], at + n_edges_of[hop]
 
 
@@ -371,14 +371,14 @@ def test_a_budget_adds_so_many_nodes_of_every_type_that_have_a_tie_and_all_edges
 
 
 def test_a_budget_draws_nodes_in_proportion_to_the_square_of_their_ties():
-    # Paper 1 is cited by both seeds, which cite two papers each: it gets 1/2 + 1/2; papers 2 and 3 get 1/2.
-    cites = np.array([[1, 0], [2, 0], [1, 4], [3, 4]])
+    # Seed 0 gives its two neighbours 1/2 each, seed 4 its three 1/3: paper 1 gets 5/6, 2 gets 3/6, 3 and 5 get 2/6.
+    cites = np.array([[1, 0], [2, 0], [1, 4], [3, 4], [5, 4]])
     sampler = typed_sampler({CITES: cites})
     generator, counts = np.random.default_rng(2), Counter()
     n_draws = 3000
     for _ in range(n_draws):
         found = sample_by_budget(sampler, {"paper": np.array([0, 4])}, {"paper": [1]}, generator)
         counts[int(found.node["paper"][2])] += 1
-    for paper, weight in ((1, 1.0), (2, 0.25), (3, 0.25)):
-        share = weight / 1.5
+    for paper, sixths in ((1, 5), (2, 3), (3, 2), (5, 2)):
+        share = sixths**2 / (25 + 9 + 4 + 4)
         assert abs(counts[paper] - n_draws * share) < 5 * np.sqrt(n_draws * share * (1 - share))

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from connectome.errors import NotFoundError, UsageError
+from connectome.loaders.graphs import open_graph
 from connectome.loaders.pyg import (
     BlockDataset,
     EdgeAttributes,
@@ -20,11 +21,10 @@ from connectome.loaders.pyg import (
     NeighborSampler,
     subgraph_to_data,
 )
-from connectome.loaders.stored_graph import open_graph
 from support.stored_graphs import typed_record, vessel_record
 
 with warnings.catch_warnings():
-    # As in loaders/pyg_import.py.
+    # As in loaders/pyg/requirement.py.
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
     import torch_geometric.typing
     from torch_geometric.data import Data, HeteroData, TensorAttr
@@ -152,10 +152,23 @@ def test_undirected_edges_are_listed_at_both_ends_with_their_numbers_as_the_perm
     assert found == sorted(zip(*whole.edge_index.tolist(), whole.e_id.tolist(), strict=True))
 
 
+@pytest.mark.parametrize("direction", ["in", "out", None])
+def test_compressed_rows_hold_the_same_messages_as_the_columns(typed, direction):
+    store = GraphStore(typed, direction=direction)
+    row, pointer, edge = store.csc()
+    column = torch.repeat_interleave(torch.arange(typed.n_nodes), pointer.diff())
+    row_pointer, other, same_edge = store.csr()
+    source = torch.repeat_interleave(torch.arange(typed.n_nodes), row_pointer.diff())
+    expected = sorted(zip(row.tolist(), column.tolist(), edge.tolist(), strict=True))
+    assert sorted(zip(source.tolist(), other.tolist(), same_edge.tolist(), strict=True)) == expected
+
+
 def test_a_store_is_read_only_and_knows_what_it_does_not_have(graph, typed):
     graphs, features = GraphStore(typed, hetero=True), FeatureStore(graph, {"pos": "position"})
     with pytest.raises(UsageError, match="does not change"):
         graphs.put_edge_index((torch.zeros(0), torch.zeros(0)), ("node", "a", "node"), "coo")
+    with pytest.raises(UsageError, match="does not change"):
+        graphs.csr(store=True)
     with pytest.raises(UsageError, match="does not change"):
         graphs.remove_edge_index(graphs.get_all_edge_attrs()[0])
     with pytest.raises(UsageError, match="does not change"):

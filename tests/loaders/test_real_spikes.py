@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from connectome.loaders.event_source import EventSource
-from connectome.loaders.trials import TrialSource
+from connectome.loaders.events.source import EventSource
+from connectome.loaders.events.trials import TrialSource
 from connectome.pipelines import read
 from connectome.spikes import SpikeTrains, bin_counts, bin_edges
 from connectome.splits import TrialSplit, prove_trials

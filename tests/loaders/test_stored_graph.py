@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import mmap
 import multiprocessing
+import os
 import pickle
 import threading
 from collections import Counter
@@ -15,14 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectome import store
+from connectome import schema, store
 from connectome.errors import DamagedError, NotFoundError, UsageError
-from connectome.loaders import mapped_cache, stored_adjacency
-from connectome.loaders.adjacency import adjacency_of
-from connectome.loaders.blocks import Blocks
-from connectome.loaders.mapped_cache import MappedCache, default_cache
-from connectome.loaders.stored_adjacency import EdgeTable, build, is_mirrored
-from connectome.loaders.stored_graph import open_graph
+from connectome.loaders.graphs import mapped_cache, open_graph, stored_adjacency
+from connectome.loaders.graphs.adjacency import adjacency_of
+from connectome.loaders.graphs.blocks import Blocks
+from connectome.loaders.graphs.mapped_cache import MappedCache, default_cache
+from connectome.loaders.graphs.stored_adjacency import EdgeTable, build, is_mirrored
+from connectome.pipelines.homogenise.spatial_graph import spatial_graph
 from connectome.schema.graph import compressed_rows
 from support.stored_graphs import typed_record, vessel_record
 
@@ -41,6 +43,14 @@ def graph(version, tmp_path):
 @pytest.fixture
 def typed(version, tmp_path):
     return open_graph(version, record="typed", cache=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory, commit_records):
+    """Return the same graph with its columns cut into chunks of 128 rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.import_module("connectome.schema.graph"), "CHUNK_ITEMS", 128)
+        return commit_records(tmp_path_factory.mktemp("cut") / "store", "graphs", {"brain": vessel_record()})
 
 
 @pytest.fixture
@@ -85,6 +95,29 @@ def test_a_graph_is_opened_by_name_and_says_what_it_holds(version, tmp_path):
     assert "length" in html
 
 
+@pytest.mark.parametrize("n_nodes", [0, 1, 5])
+def test_a_graph_without_edges_is_a_graph(tmp_path, commit_records, n_nodes):
+    group = spatial_graph(
+        node=np.arange(n_nodes),
+        position=np.zeros((n_nodes, 3)),
+        position_units="um",
+        source=np.zeros(0, dtype=int),
+        target=np.zeros(0, dtype=int),
+        subject="generated",
+    )
+    version = commit_records(tmp_path / "store", "graphs", {"bare": schema.record({"vessels": group})})
+    graph = open_graph(version, record="bare", cache=tmp_path)
+    assert (graph.n_nodes, graph.n_edges) == (n_nodes, 0)
+    for direction in (None, "in", "out", "both"):
+        assert not len(graph.adjacency(direction).neighbour)
+    assert len(graph.within([[-1] * 3, [1] * 3]).node) == n_nodes
+    assert graph.subgraph(range(n_nodes)).edge_index.shape == (2, 0)
+    blocks = Blocks(graph, block_nodes=1)
+    assert sum(blocks.block(at).n_core for at in range(len(blocks))) == n_nodes
+    if n_nodes:
+        assert graph.ego(0, 2).node.tolist() == [0]
+
+
 @pytest.mark.parametrize(
     ("options", "kind"),
     [
@@ -113,8 +146,12 @@ def test_end_points_pointers_and_positions_are_mapped_and_nothing_is_copied(vers
     assert np.shares_memory(incoming.pointer, graph.array("in_ptr"))
 
 
-def test_columns_are_the_same_by_rows_and_whole(version, graph):
+@pytest.mark.parametrize("chunks", ["one", "many"])
+def test_columns_are_the_same_by_rows_and_whole(version, cut, chunks, cached, tmp_path):
     dataset = whole(version, "brain")
+    graph = open_graph(version if chunks == "one" else cut, record="brain", cache=tmp_path)
+    n_chunks = [-(-900 // graph.reader.array(f"vessels/{name}").chunks[0]) for name in ("length", "source")]
+    assert n_chunks == ([1, 1] if chunks == "one" else [8, 1])
     rng = np.random.default_rng(0)
     for dim, names, size in (("node", graph.node_columns, 600), ("edge", graph.edge_columns, 900)):
         rows = rng.integers(0, size, 50)
@@ -159,7 +196,9 @@ def test_nodes_are_found_by_their_ids(version, graph, typed):
 
 
 def in_another_process(graph, queue):
-    queue.put((graph.array("source")[:5].tolist(), graph.incident.neighbour[:5].tolist(), is_mapped(graph.position)))
+    found = graph.array("source")[:5].tolist(), graph.incident.neighbour[:5].tolist()
+    # Nothing that the parent had opened is used here.
+    queue.put((*found, is_mapped(graph.position) and graph._pid == os.getpid()))
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
@@ -317,6 +356,9 @@ def test_what_was_made_once_is_mapped_from_the_cache_and_made_again_where_it_is_
     for file in files:
         file.write_bytes(b"not an array")
     assert listed(open_graph(version, record="brain", cache=tmp_path).incident) == expected
+    for file in files:
+        np.save(file, np.load(file)[:-1])
+    assert listed(open_graph(version, record="brain", cache=tmp_path).incident) == expected
 
 
 def test_without_a_cache_that_can_be_written_arrays_are_kept_in_memory(version, tmp_path, cached):
@@ -355,6 +397,7 @@ def test_a_box_holds_the_nodes_that_lie_in_it(version, data, record):
     if at is not None:
         # A corner on a node, which is inside.
         box[1] = graph.position[at]
+    box.sort(axis=0)
     position = np.asarray(graph.position)
     expected = np.flatnonzero(((position >= box[0]) & (position <= box[1])).all(axis=1))
     assert np.array_equal(graph.nodes_within(box), expected)
@@ -378,7 +421,8 @@ def test_a_graph_without_cells_is_searched_whole(typed):
 
 
 def test_what_is_no_box_is_refused(graph, version, commit_records, tmp_path):
-    for box in ([0, 1], [[0, 0], [1, 1]], [[0, 0, 0]] * 3):
+    inverted, unknown = [[0, 5, 0], [1, 4, 1]], [[np.nan, 0, 0], [1, 1, 1]]
+    for box in ([0, 1], [[0, 0], [1, 1]], [[0, 0, 0]] * 3, inverted, unknown):
         with pytest.raises(UsageError, match="not a box"):
             graph.nodes_within(box)
 

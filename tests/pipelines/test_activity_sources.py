@@ -93,6 +93,9 @@ def test_records_are_valid_and_meet_their_facts(source, trees) -> None:
         check_facts(tree, expected, record=record)
         for name in ("title", "species", "citation", "doi", "licence", "source"):
             assert tree.attrs[name], (record, name)
+        if "neuron" in tree:
+            columns = {"raw_label", "neuron", "status", "candidates", "confidence", "rule"}
+            assert columns <= set(tree["neuron"].data_vars), record
 
 
 def test_a_fact_that_is_not_met_is_noticed(source, trees) -> None:

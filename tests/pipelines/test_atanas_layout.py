@@ -95,7 +95,7 @@ def test_layout_json_behaviour_events_and_model_are_kept_on_the_recordings_stamp
     left = {item["place"] for item in tree.attrs["warnings"] if item["code"] == "not-stored"}
     assert left == {"encoding/neuron_categorization", "encoding/ranges"}
     assert tree.attrs["dataset_type"] == ["baseline", "neuropal"]
-    assert tree.attrs["avg_timestep"] == 0.01
+    assert (tree.attrs["avg_timestep"], tree.attrs["avg_timestep_units"]) == (0.01, "min")
 
 
 def test_layout_json_newer_shape_has_null_pumping_and_an_event_at_no_frame(tmp_path: Path) -> None:

@@ -104,6 +104,8 @@ ASKING = {"amira", "celegans-table", "edgelist", "graphml", "ogb", "pajek"}
 """Formats of which some files are read once an option says what they hold."""
 ALSO = {("edgelist", "swc")}
 """(format, other): files of the other that are of the format too. Rows of numbers are an edge list if one says so."""
+SEVERAL = {"voreen"}
+"""Formats of several files: their damage is tested with the reader."""
 CASES = [(name, path) for name, paths in SAMPLES.items() for path in paths]
 BESIDE = {".vhdr": (".eeg", ".vmrk"), ".set": (".fdt",)}
 
@@ -222,4 +224,4 @@ def test_a_folder_and_a_missing_file_are_refused(format_name, tmp_path, capsys) 
 
 
 def test_every_format_is_tried() -> None:
-    assert set(FORMATS) == {*SAMPLES, *LAYOUTS}, "add real files of the new format here, or a generated layout"
+    assert set(FORMATS) == {*SAMPLES, *LAYOUTS, *SEVERAL}, "add files of the new format here, or a generated layout"

@@ -25,7 +25,7 @@ def changed(path: Path, **changes: object) -> Path:
     return path
 
 
-def test_missing_samples_stay_missing_and_are_marked(tmp_path: Path) -> None:
+def test_layout_missing_samples_stay_missing_and_are_marked(tmp_path: Path) -> None:
     written = layouts.lin(tmp_path / "worm.mat")
     made = written.worms[0]
     activity = read([written.path])["activity"]
@@ -36,7 +36,7 @@ def test_missing_samples_stay_missing_and_are_marked(tmp_path: Path) -> None:
     np.testing.assert_array_equal(activity["time"].values, made["stamps"])
 
 
-def test_rois_that_the_authors_do_not_use_are_kept_and_claim_no_neuron(tmp_path: Path) -> None:
+def test_layout_rois_that_the_authors_do_not_use_are_kept_and_claim_no_neuron(tmp_path: Path) -> None:
     tree = read([layouts.lin(tmp_path / "worm.mat").path])
     neuron = tree["neuron"]
     assert neuron["raw_label"].values.tolist() == list(layouts.LIN_LABELS)
@@ -47,14 +47,14 @@ def test_rois_that_the_authors_do_not_use_are_kept_and_claim_no_neuron(tmp_path:
     assert neuron["rule"].values[-1] == "not-used"
 
 
-def test_everything_else_in_the_file_is_kept(tmp_path: Path) -> None:
+def test_layout_everything_else_in_the_file_is_kept(tmp_path: Path) -> None:
     tree = read([layouts.lin(tmp_path / "worm.mat").path])
     assert tree["field/odor_seq"]["value"].values.tolist() == ["1-octanol", "geraniol"]
     assert tree["field/times_odor_inds"]["value"].values.tolist() == [3.0, 9.0]
     assert tree["field/F_0"].attrs["shape"] == [len(layouts.LIN_LABELS), 2]
 
 
-def test_stamps_may_also_be_the_variable_itself(tmp_path: Path) -> None:
+def test_layout_stamps_may_also_be_the_variable_itself(tmp_path: Path) -> None:
     stamps = np.arange(float(layouts.N_SAMPLES))[:, np.newaxis] / 2
     tree = read([changed(tmp_path / "worm.mat", times=stamps)])
     np.testing.assert_array_equal(tree["activity"]["time"].values, stamps.ravel())
@@ -73,13 +73,13 @@ def test_stamps_may_also_be_the_variable_itself(tmp_path: Path) -> None:
         ({"proofread_neurons": np.array([["AWAL"]], dtype=object)}, "not one label per trace"),
     ],
 )
-def test_variables_that_contradict_each_other_are_refused(tmp_path: Path, changes: dict, message: str) -> None:
+def test_layout_variables_that_contradict_each_other_are_refused(tmp_path: Path, changes: dict, message: str) -> None:
     path = changed(tmp_path / "worm.mat", **changes)
     with pytest.raises(FormatError, match=message):
         read([path])
 
 
-def test_files_of_another_layout_beside_the_worms_are_rejected_with_what_they_lack(tmp_path: Path) -> None:
+def test_layout_files_of_another_layout_beside_the_worms_are_rejected_with_what_they_lack(tmp_path: Path) -> None:
     layouts.lin(tmp_path / "lin2023/worm.mat")
     scipy.io.savemat(tmp_path / "lin2023/compiled.mat", {"odor_list": "none", "times": np.ones(3)})
     found = load_source("lin2023").discover(raw_files(tmp_path))
@@ -89,7 +89,7 @@ def test_files_of_another_layout_beside_the_worms_are_rejected_with_what_they_la
     assert "no F_0, corrected_F, proofread_neurons, use_flag" in rejected.reason
 
 
-def test_two_files_whose_names_make_one_id_are_not_mixed_up(tmp_path: Path) -> None:
+def test_layout_two_files_whose_names_make_one_id_are_not_mixed_up(tmp_path: Path) -> None:
     layouts.lin(tmp_path / "lin2023/a b.mat", seed=1)
     layouts.lin(tmp_path / "lin2023/a+b.mat", seed=2)
     found = load_source("lin2023").discover(raw_files(tmp_path))

@@ -25,7 +25,7 @@ def changed(path: Path, **changes: object) -> Path:
     return path
 
 
-def test_traces_are_kept_whole_with_their_zeros_and_their_gaps(tmp_path: Path) -> None:
+def test_layout_traces_are_kept_whole_with_their_zeros_and_their_gaps(tmp_path: Path) -> None:
     written = layouts.yemini(tmp_path / "y.mat")
     for worm, made in enumerate(written.worms, start=1):
         tree = read([written.path], worm=worm)
@@ -39,7 +39,7 @@ def test_traces_are_kept_whole_with_their_zeros_and_their_gaps(tmp_path: Path) -
         assert (tree["activity"].attrs["rate_hz_numerator"], tree["activity"].attrs["start_s"]) == (4, 0.0)
 
 
-def test_a_side_is_given_only_where_the_mask_gives_it(tmp_path: Path) -> None:
+def test_layout_a_side_is_given_only_where_the_mask_gives_it(tmp_path: Path) -> None:
     written = layouts.yemini(tmp_path / "y.mat")
     neuron = read([written.path], worm=1)["neuron"]
     rows = {
@@ -66,7 +66,7 @@ def test_a_side_is_given_only_where_the_mask_gives_it(tmp_path: Path) -> None:
     assert list(decode(neuron["source_side"])) == ["L", "R", "", "", "", "L", "R", ""]
 
 
-def test_a_neuron_that_was_not_found_is_no_roi(tmp_path: Path) -> None:
+def test_layout_a_neuron_that_was_not_found_is_no_roi(tmp_path: Path) -> None:
     written = layouts.yemini(tmp_path / "y.mat")
     second = read([written.path], worm=2)
     assert "AVAR" not in second["neuron"]["neuron"].values
@@ -74,7 +74,7 @@ def test_a_neuron_that_was_not_found_is_no_roi(tmp_path: Path) -> None:
     assert not (second["activity"]["signal"].values == 0).all(axis=1).any()
 
 
-def test_each_worm_has_its_own_order_of_stimuli(tmp_path: Path) -> None:
+def test_layout_each_worm_has_its_own_order_of_stimuli(tmp_path: Path) -> None:
     written = layouts.yemini(tmp_path / "y.mat")
     given = [read([written.path], worm=worm)["stimulus"]["stimulus"].values.tolist() for worm in (1, 2, 3)]
     assert given == [["butanone", "pentanedione"], ["pentanedione", "NaCl"], ["NaCl", "butanone"]]
@@ -83,7 +83,7 @@ def test_each_worm_has_its_own_order_of_stimuli(tmp_path: Path) -> None:
     assert stimulus["end"].values.tolist() == [4.0, 7.0]
 
 
-def test_a_file_without_raw_traces_or_stimuli_is_read_and_says_so(tmp_path: Path) -> None:
+def test_layout_a_file_without_raw_traces_or_stimuli_is_read_and_says_so(tmp_path: Path) -> None:
     tree = read([changed(tmp_path / "y.mat", traces=None, stims=None)])
     assert "activity_raw" not in tree
     assert [item["code"] for item in tree.attrs["warnings"]] == ["no-stimulus"]
@@ -91,7 +91,7 @@ def test_a_file_without_raw_traces_or_stimuli_is_read_and_says_so(tmp_path: Path
     validate(tree, subject="generated")
 
 
-def test_a_side_for_a_neuron_that_has_none_is_a_contradiction_and_names_no_cell(tmp_path: Path) -> None:
+def test_layout_a_side_for_a_neuron_that_has_none_is_a_contradiction_and_names_no_cell(tmp_path: Path) -> None:
     mask = scipy.io.loadmat(layouts.yemini(tmp_path / "y.mat").path)["is_L"]
     mask[1, 0] = np.ones((1, 3))
     tree = read([changed(tmp_path / "y.mat", is_L=mask)])
@@ -113,7 +113,7 @@ def test_a_side_for_a_neuron_that_has_none_is_a_contradiction_and_names_no_cell(
         ({"neurons": np.array([["AVA"], ["AVG"]], dtype=object)}, "not one cell per neuron class"),
     ],
 )
-def test_variables_that_contradict_each_other_are_refused(tmp_path: Path, changes: dict, message: str) -> None:
+def test_layout_variables_that_contradict_each_other_are_refused(tmp_path: Path, changes: dict, message: str) -> None:
     path = changed(tmp_path / "y.mat", **changes)
     with pytest.raises(FormatError, match=message):
         read([path])
@@ -123,7 +123,7 @@ def test_variables_that_contradict_each_other_are_refused(tmp_path: Path, change
     ("mask", "message"),
     [(np.full((1, 6), 0.5), "neither left nor right"), (np.ones((1, 5)), "does not fit the traces")],
 )
-def test_a_mask_that_does_not_fit_is_refused(tmp_path: Path, mask: np.ndarray, message: str) -> None:
+def test_layout_a_mask_that_does_not_fit_is_refused(tmp_path: Path, mask: np.ndarray, message: str) -> None:
     masks = scipy.io.loadmat(layouts.yemini(tmp_path / "y.mat").path)["is_L"]
     masks[0, 0] = mask
     path = changed(tmp_path / "y.mat", is_L=masks)
@@ -132,7 +132,7 @@ def test_a_mask_that_does_not_fit_is_refused(tmp_path: Path, mask: np.ndarray, m
 
 
 @pytest.mark.parametrize("name", ["files", "fps", "is_L", "neurons", "norm_traces"])
-def test_a_file_that_lacks_a_variable_is_rejected_with_its_name(tmp_path: Path, name: str) -> None:
+def test_layout_a_file_that_lacks_a_variable_is_rejected_with_its_name(tmp_path: Path, name: str) -> None:
     changed(tmp_path / "yemini2021/Head_Activity_OH15500.mat", **{name: None})
     found = load_source("yemini2021").discover(raw_files(tmp_path))
     assert found.jobs == ()
@@ -141,7 +141,7 @@ def test_a_file_that_lacks_a_variable_is_rejected_with_its_name(tmp_path: Path, 
     assert str(tmp_path) not in rejected.reason
 
 
-def test_strain_and_part_of_the_body_follow_the_file_and_the_worm_is_named(tmp_path: Path) -> None:
+def test_layout_strain_and_part_of_the_body_follow_the_file_and_the_worm_is_named(tmp_path: Path) -> None:
     source = load_source("yemini2021")
     layouts.yemini(tmp_path / "yemini2021/Tail_Activity_OH16230.mat")
     jobs = source.discover(raw_files(tmp_path)).jobs

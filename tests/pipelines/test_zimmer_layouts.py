@@ -35,7 +35,7 @@ def variant(path: Path, **changes: Any) -> Path:
     )
 
 
-def test_raw_and_corrected_traces_of_the_kato_layout_are_kept_as_they_are(tmp_path: Path) -> None:
+def test_layout_raw_and_corrected_traces_of_the_kato_layout_are_kept_as_they_are(tmp_path: Path) -> None:
     written = layouts.kato_stim(tmp_path / "WT_Stim.mat")
     for worm, made in enumerate(written.worms, start=1):
         tree = read([written.path], worm=worm)
@@ -48,7 +48,7 @@ def test_raw_and_corrected_traces_of_the_kato_layout_are_kept_as_they_are(tmp_pa
         assert "warnings" not in tree.attrs
 
 
-def test_single_precision_of_the_nostim_layout_stays_single(tmp_path: Path) -> None:
+def test_layout_single_precision_of_the_nostim_layout_stays_single(tmp_path: Path) -> None:
     written = layouts.kato_nostim(tmp_path / "WT_NoStim.mat")
     tree = read([written.path], worm=2)
     for group in ("activity", "activity_raw", "activity_derivative"):
@@ -58,7 +58,7 @@ def test_single_precision_of_the_nostim_layout_stays_single(tmp_path: Path) -> N
     assert tree["activity"]["time"].dtype == np.float64
 
 
-def test_every_form_of_an_identity_gets_its_status_and_loses_no_candidate(tmp_path: Path) -> None:
+def test_layout_every_form_of_an_identity_gets_its_status_and_loses_no_candidate(tmp_path: Path) -> None:
     neuron = read([layouts.kato_stim(tmp_path / "WT_Stim.mat").path])["neuron"]
     rows = {
         str(raw): (str(name), str(candidates), status, str(rule))
@@ -85,7 +85,7 @@ def test_every_form_of_an_identity_gets_its_status_and_loses_no_candidate(tmp_pa
     assert neuron["n_labels"].values.tolist() == [1, 1, 2, 0, 0, 1, 1, 1, 1]
 
 
-def test_a_number_in_the_place_of_a_name_is_an_unlabelled_roi(tmp_path: Path) -> None:
+def test_layout_a_number_in_the_place_of_a_name_is_an_unlabelled_roi(tmp_path: Path) -> None:
     tree = read([layouts.kato_nostim(tmp_path / "WT_NoStim.mat").path])
     neuron = tree["neuron"]
     numbered = neuron["rule"].values == "number"
@@ -94,13 +94,13 @@ def test_a_number_in_the_place_of_a_name_is_an_unlabelled_roi(tmp_path: Path) ->
     assert statuses(tree).count("exact") == 4
 
 
-def test_two_rois_of_one_name_are_both_duplicates(tmp_path: Path) -> None:
+def test_layout_two_rois_of_one_name_are_both_duplicates(tmp_path: Path) -> None:
     labels = ["AVAL", ["AVAL", layouts.EMPTY], *layouts.LABELS[2:]]
     tree = read([variant(tmp_path / "WT_Stim.mat", IDs=labels)], worm=2)
     assert statuses(tree)[:2] == ["duplicate", "duplicate"]
 
 
-def test_the_stimulus_is_a_table_of_switches_with_the_concentration_on_both_sides(tmp_path: Path) -> None:
+def test_layout_the_stimulus_is_a_table_of_switches_with_the_concentration_on_both_sides(tmp_path: Path) -> None:
     stimulus = read([layouts.kato_stim(tmp_path / "WT_Stim.mat").path])["stimulus"]
     assert stimulus["time"].values.tolist() == [4.0, 8.0, 12.0]
     assert stimulus["level_before"].values.tolist() == [4.0, 21.0, 4.0]
@@ -110,7 +110,7 @@ def test_the_stimulus_is_a_table_of_switches_with_the_concentration_on_both_side
     assert {name: stimulus.attrs[name] for name in wanted} == wanted
 
 
-def test_fields_of_the_stimulus_that_are_not_as_expected_are_kept_beside_it(tmp_path: Path) -> None:
+def test_layout_fields_of_the_stimulus_that_are_not_as_expected_are_kept_beside_it(tmp_path: Path) -> None:
     stimulus = {
         "switchtimes": np.array([[5.0]]),
         "identity": np.array([[7.0]]),
@@ -124,7 +124,7 @@ def test_fields_of_the_stimulus_that_are_not_as_expected_are_kept_beside_it(tmp_
     assert (fields["stimulus.identity"], fields["stimulus.note"], fields["stimulus.conc"]) == (7.0, "by hand", [])
 
 
-def test_states_are_kept_as_codes_or_as_indicators(tmp_path: Path) -> None:
+def test_layout_states_are_kept_as_codes_or_as_indicators(tmp_path: Path) -> None:
     stim = layouts.kato_stim(tmp_path / "WT_Stim.mat")
     nostim = layouts.kato_nostim(tmp_path / "WT_NoStim.mat")
     codes = read([stim.path])["state"]
@@ -136,7 +136,7 @@ def test_states_are_kept_as_codes_or_as_indicators(tmp_path: Path) -> None:
     assert (indicators["signal"].values.sum(axis=0) == 1).all()
 
 
-def test_states_of_another_length_are_kept_and_warned_of(tmp_path: Path) -> None:
+def test_layout_states_of_another_length_are_kept_and_warned_of(tmp_path: Path) -> None:
     tree = read([variant(tmp_path / "WT_Stim.mat", States=np.ones((N_SAMPLES - 3, 1)))], worm=2)
     assert "state" not in tree
     assert tree["field/States"].sizes["row"] == N_SAMPLES - 3
@@ -144,7 +144,7 @@ def test_states_of_another_length_are_kept_and_warned_of(tmp_path: Path) -> None
     validate(tree, subject="generated")
 
 
-def test_options_and_derivatives_of_the_uzel_layout_are_kept(tmp_path: Path) -> None:
+def test_layout_options_and_derivatives_of_the_uzel_layout_are_kept(tmp_path: Path) -> None:
     written = layouts.zimmer_ids(tmp_path / "Uzel_WT.mat", "Uzel_WT", stamps="tv")
     tree = read([written.path], worm=1)
     np.testing.assert_array_equal(tree["activity_derivative"]["signal"].values.T, written.worms[0]["derivatives"])
@@ -152,7 +152,7 @@ def test_options_and_derivatives_of_the_uzel_layout_are_kept(tmp_path: Path) -> 
     assert (fields["options.derivAlpha"], fields["options.derivIter"], fields["options.label"]) == (1e-4, 10.0, "tvd")
 
 
-def test_worms_may_be_cells_of_one_struct(tmp_path: Path) -> None:
+def test_layout_worms_may_be_cells_of_one_struct(tmp_path: Path) -> None:
     written = layouts.kaplan(tmp_path / "k.mat", "RIShisCl_Neuron2019", worms=3)
     assert survey(written.path).cells
     for worm, made in enumerate(written.worms, start=1):
@@ -161,13 +161,13 @@ def test_worms_may_be_cells_of_one_struct(tmp_path: Path) -> None:
         np.testing.assert_array_equal(tree["activity"]["time"].values, made["time_vector"].ravel())
 
 
-def test_a_file_with_a_single_worm_is_read_like_the_others(tmp_path: Path) -> None:
+def test_layout_a_file_with_a_single_worm_is_read_like_the_others(tmp_path: Path) -> None:
     written = layouts.zimmer_ids(tmp_path / "Uzel_WT.mat", "Uzel_WT", worms=1, stamps="tv")
     assert survey(written.path).n_worms == 1
     np.testing.assert_array_equal(read([written.path])["activity"]["signal"].values.T, written.worms[0]["traces"])
 
 
-def test_one_element_of_a_struct_array_is_the_same_as_in_the_whole(tmp_path: Path) -> None:
+def test_layout_one_element_of_a_struct_array_is_the_same_as_in_the_whole(tmp_path: Path) -> None:
     path = layouts.kato_stim(tmp_path / "WT_Stim.mat", worms=3).path
     whole = read_mat(path)["WT_Stim"]
     assert struct_fields(path, "WT_Stim")[0] == 3
@@ -191,7 +191,7 @@ def test_one_element_of_a_struct_array_is_the_same_as_in_the_whole(tmp_path: Pat
         ({"traces": "none"}, "does not hold numbers"),
     ],
 )
-def test_a_worm_that_contradicts_itself_is_refused_and_the_other_one_is_read(
+def test_layout_a_worm_that_contradicts_itself_is_refused_and_the_other_one_is_read(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     path = variant(tmp_path / "WT_Stim.mat", **changes)
@@ -201,7 +201,7 @@ def test_a_worm_that_contradicts_itself_is_refused_and_the_other_one_is_read(
     assert str(caught.value.place).startswith("WT_Stim(2).")
 
 
-def test_repeated_stamps_gaps_and_a_wrong_rate_are_kept_and_warned_of(tmp_path: Path) -> None:
+def test_layout_repeated_stamps_gaps_and_a_wrong_rate_are_kept_and_warned_of(tmp_path: Path) -> None:
     stamps = np.arange(float(N_SAMPLES))
     stamps[10] = stamps[9]
     stamps[20:] += 5
@@ -212,7 +212,7 @@ def test_repeated_stamps_gaps_and_a_wrong_rate_are_kept_and_warned_of(tmp_path: 
 
 
 @pytest.mark.parametrize("field", ["IDs", "traces", "timeVectorSeconds"])
-def test_a_file_that_lacks_a_field_is_rejected_with_the_name_of_what_is_missing(tmp_path: Path, field: str) -> None:
+def test_layout_a_file_that_lacks_a_field_is_rejected_with_its_name(tmp_path: Path, field: str) -> None:
     variant(tmp_path / "kato2015/WT_Stim.mat", **{field: None})
     layouts.kato_nostim(tmp_path / "kato2015/WT_NoStim.mat")
     found = load_source("kato2015").discover(raw_files(tmp_path))
@@ -224,7 +224,7 @@ def test_a_file_that_lacks_a_field_is_rejected_with_the_name_of_what_is_missing(
     assert str(tmp_path) not in rejected.reason
 
 
-def test_another_number_of_worms_than_published_is_warned_of(tmp_path: Path) -> None:
+def test_layout_another_number_of_worms_than_published_is_warned_of(tmp_path: Path) -> None:
     source = load_source("uzel2022")
     for worms, warned in ((6, False), (4, True)):
         folder = tmp_path / str(worms)
@@ -235,7 +235,7 @@ def test_another_number_of_worms_than_published_is_warned_of(tmp_path: Path) -> 
         assert ("worm-count" in codes) is warned
 
 
-def test_strain_and_condition_follow_the_file(tmp_path: Path) -> None:
+def test_layout_strain_and_condition_follow_the_file(tmp_path: Path) -> None:
     layouts.zimmer_ids(tmp_path / "nichols2017/npr1_let.mat", "npr1_let")
     layouts.kato_stim(tmp_path / "kato2015/WT_Stim.mat")
     nichols = load_source("nichols2017")
@@ -264,7 +264,7 @@ def test_the_format_is_recognised_and_an_impossible_worm_is_refused(tmp_path: Pa
             read([path], worm=worm)
 
 
-def test_two_struct_arrays_in_one_file_need_to_be_told_apart(tmp_path: Path) -> None:
+def test_layout_two_struct_arrays_in_one_file_need_to_be_told_apart(tmp_path: Path) -> None:
     worms = layouts.kato_stim(tmp_path / "a.mat").worms
     path = write_mat73(tmp_path / "b.mat", {"first": StructArray(worms), "second": StructArray(worms)})
     with pytest.raises(UsageError, match="several variables"):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def graphml(path: Path, *, seed: int = 0, n_nodes: int = 30, n_edges: int = 60) -> None:
@@ -44,3 +48,17 @@ def ogb_npz(path: Path, *, seed: int = 0, n_nodes: int = 40, n_edges: int = 70) 
     }
     np.savez_compressed(path, **arrays)
     return arrays
+
+
+def in_source_order(tree: xr.DataTree, group: str = "vessels") -> xr.Dataset:
+    """Return the columns of a graph in the order in which the file lists nodes and edges; ends stay as stored."""
+    dataset = tree[group].to_dataset()
+    if "node_row" not in dataset:
+        return dataset
+    return dataset.isel(node=np.argsort(dataset["node_row"].values), edge=np.argsort(dataset["edge_row"].values))
+
+
+def listed_ends(tree: xr.DataTree, group: str = "vessels") -> list[tuple[object, object]]:
+    """Return the ids of both ends of every edge, in the order in which the file lists the edges."""
+    ids, listed = tree[group]["node"].values, in_source_order(tree, group)
+    return [(ids[one], ids[other]) for one, other in zip(listed["source"].values, listed["target"].values, strict=True)]

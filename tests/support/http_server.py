@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from support.loopback import Loopback
+
 DEADLINE_S = 30.0
 """Longest wait for another thread before a test is given up."""
 
@@ -67,7 +69,7 @@ class Seen:
         return self.headers.get("range")
 
 
-class HttpServer:
+class HttpServer(Loopback):
     """Serve answers by path; the n-th request for a path gets its n-th answer, the last one from then on."""
 
     Answer = Answer
@@ -82,20 +84,12 @@ class HttpServer:
         self._count: dict[str, int] = {}
         self._folder: Path | None = None
         self._lock = threading.Lock()
-        self._server = _QuietServer(("127.0.0.1", 0), _handler(self))
-        self._scheme = "http"
+        server = _QuietServer(("127.0.0.1", 0), _handler(self))
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-            self._scheme = "https"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        """``http://127.0.0.1:PORT``."""
-        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        self.serve(server, scheme="http" if tls is None else "https")
 
     def put(self, path: str, *answers: Answer | bytes) -> str:
         """Say how a path is answered, request by request; return its URL."""
@@ -119,9 +113,7 @@ class HttpServer:
     def close(self) -> None:
         """Release whoever hangs and stop."""
         self.release.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().close()
 
     def _next(self, path: str) -> Answer:
         """Return the answer whose turn it is."""
@@ -256,25 +248,12 @@ def _handler(server: HttpServer) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-class HttpProxy:
+class HttpProxy(Loopback):
     """A forward proxy for plain HTTP: it does what it is asked and remembers it."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
-        self._server = _QuietServer(("127.0.0.1", 0), _proxy_handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        """``http://127.0.0.1:PORT``."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def close(self) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.serve(_QuietServer(("127.0.0.1", 0), _proxy_handler(self)))
 
 
 def _proxy_handler(proxy: HttpProxy) -> type[BaseHTTPRequestHandler]:

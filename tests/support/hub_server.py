@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from support.loopback import Loopback
+
 LARGE_SUFFIXES = (".zip", ".parquet")
 
 
@@ -42,7 +44,7 @@ class Dataset:
         return hashlib.sha1(str(len(self.commits)).encode(), usedforsecurity=False).hexdigest()
 
 
-class HubServer:
+class HubServer(Loopback):
     """The server; ``large`` says how files of ``LARGE_SUFFIXES`` are to be sent: ``"lfs"`` or ``"regular"``."""
 
     def __init__(self, *, token: str, large: str = "lfs") -> None:
@@ -51,20 +53,7 @@ class HubServer:
         self.objects: dict[str, bytes] = {}
         self.refuse_commits_after: int | None = None
         self.lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        """``http://127.0.0.1:PORT``."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def close(self) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.serve(ThreadingHTTPServer(("127.0.0.1", 0), _handler(self)))
 
 
 def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:

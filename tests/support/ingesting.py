@@ -13,7 +13,7 @@ from connectome.pipelines.sources import load_source
 from connectome.store import Repository, open_version, verify
 
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
-"""A name that :mod:`connectome.store.atomic` gives to what is not whole yet."""
+"""A name that :mod:`connectome.atomic` gives to what is not whole yet."""
 
 
 def catalogue_of(source_id: str, folder: Path) -> Path:

@@ -25,6 +25,7 @@ import re
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import warnings
@@ -153,22 +154,33 @@ class _Hook:
         self._within = re.compile(within)
         self._count = 0
         self._written: str | None = None
-        self._busy = False
+        self._made: set[str] = set()
+        # One step after the other, whichever thread takes it; what the hook itself does is no step.
+        self._turn = threading.Lock()
+        self._own = threading.local()
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
-        if self._busy or not (event == "open" or event in CHANGES):
+        if not (event == "open" or event in CHANGES) or getattr(self._own, "busy", False):
             return
-        self._busy = True
+        self._own.busy = True
         try:
-            self._see(event, args)
+            with self._turn:
+                self._see(event, args)
         finally:
-            self._busy = False
+            self._own.busy = False
 
     def _see(self, event: str, args: tuple[Any, ...]) -> None:
         path = _changed(event, args)
         if path is None or not (path == self._root or path.startswith(self._root + os.sep)):
             return
         place = os.path.relpath(path, self._root)
+        if event == "os.mkdir":
+            # Of two threads that want one folder both may try to make it: that is one step, in every run.
+            if place in self._made:
+                return
+            self._made.add(place)
+        elif event in {"os.rmdir", "os.rename"}:
+            self._made.discard(os.path.relpath(_changed(event, args, first=True) or path, self._root))
         self._count += self._within.match(place) is not None
         os.write(self._journal, os.fsencode(f"{event}\t{place}\0"))
         if self._count == self._kill_at:
@@ -179,14 +191,17 @@ class _Hook:
         self._written = path if event == "open" else None
 
 
-def _changed(event: str, args: tuple[Any, ...]) -> str | None:
-    """Return the absolute path that an event is about to change; None if it only reads."""
+def _changed(event: str, args: tuple[Any, ...], *, first: bool = False) -> str | None:
+    """Return the absolute path that an event is about to change; None if it only reads.
+
+    Of two paths it is the second, or the first if that is asked for.
+    """
     if event == "open":
         name, _, flags = args
         if not isinstance(name, (str, bytes, os.PathLike)) or not flags & WRITING:
             return None
         return _absolute(name, None)
-    at, folder = SECOND_PATH.get(event, CHANGES[event])
+    at, folder = CHANGES[event] if first else SECOND_PATH.get(event, CHANGES[event])
     name = args[at]
     if isinstance(name, int):
         return os.path.realpath(f"/proc/self/fd/{name}")

@@ -167,11 +167,8 @@ def amira(
     for number, ((domain, name), values) in enumerate(arrays.items(), start=1):
         width = "" if values.ndim == 1 else f"[{values.shape[1]}]"
         raw = values.astype(values.dtype.newbyteorder(order)).tobytes()
-        if coding == "ASCII":
-            rows = values.reshape(len(values), -1)
-            block = b"".join(text(row) for row in rows)
-        else:
-            block = zlib.compress(raw) if zipped else raw
+        written = b"".join(text(row) for row in values) if coding == "ASCII" else raw
+        block = zlib.compress(written) if zipped and coding != "ASCII" else written
         mark = f"@{number}(HxZip,{len(block)})" if zipped and coding != "ASCII" else f"@{number}"
         head.append(f"{domain} {{ {AMIRA_WORDS[kind(values)]}{width} {name} }} {mark}")
         blocks.append(f"@{number}\n".encode() + block + b"\n")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from connectome.pipelines.formats import read
 from connectome.pipelines.homogenise.spatial_graph import spatial_graph
 from connectome.schema import column
 
@@ -70,20 +71,7 @@ def graph_of(
 
 
 def voreen_example(data_dir: Path) -> xr.Dataset:
-    """Return the graph of the one real Voreen export at hand, read here without a reader."""
+    """Return the graph of the one real Voreen export at hand."""
     folder = data_dir / "vessel" / "vesselgraph_example"
-    nodes = np.genfromtxt(folder / "example_nodes.csv", delimiter=";", names=True)
-    edges = np.genfromtxt(folder / "example_edges.csv", delimiter=";", names=True)
-    renamed = {"length": "length", "distance": "distance", "radius_min": "minRadiusAvg"}
-    return spatial_graph(
-        node=nodes["id"].astype(np.int64),
-        position=np.stack([nodes[f"pos_{axis}"] for axis in "xyz"], axis=1),
-        position_units="voxel",
-        # Ids are rows in these files.
-        source=edges["node1id"].astype(np.int64),
-        target=edges["node2id"].astype(np.int64),
-        nodes={"degree": column("node", nodes["degree"], "Degree as listed", "1")},
-        edges={name: column("edge", edges[theirs], theirs, "voxel") for name, theirs in renamed.items()},
-        subject="example_nodes.csv",
-        voxel_size_um=[3.0, 3.0, 3.0],
-    )
+    tree = read([folder / "example_nodes.csv", folder / "example_edges.csv"], "voreen", voxel_size_um=3.0)
+    return tree["vessels"].to_dataset(inherit=False)  # type: ignore[union-attr]

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from connectome.graphs import has_positions
 from connectome.schema import decode, groups, kind_of
 
+from .distribution import degree_histogram, distributions, regions
 from .events import raster
 from .figure import data_uri, png_bytes, svg_bytes
 from .graph import adjacency, degree_distribution
 from .series import MAX_LINES, heat_map, lines
+from .space import in_space
 from .volume import slices
 
 if TYPE_CHECKING:
@@ -25,11 +28,15 @@ __all__ = [
     "channel_names",
     "data_uri",
     "degree_distribution",
+    "degree_histogram",
+    "distributions",
     "heat_map",
+    "in_space",
     "lines",
     "png_bytes",
     "preview",
     "raster",
+    "regions",
     "slices",
     "svg_bytes",
 ]
@@ -51,10 +58,11 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
     Returns
     -------
     list of matplotlib.figure.Figure
-        By path: for a graph the adjacency matrix of every edge type that no other is derived from, and the degrees;
-        for a series a heat map, or lines where channels are few; for events a raster; for a volume three slices; for
-        tables nothing. Each figure's
-        label (``get_label()``) is the path of its group.
+        By path: for a graph in space its lines, and how degrees, lengths and thickness are distributed, by region
+        too where there are some; for a graph with weights, or without positions, the adjacency matrix of every edge
+        type that no other is derived from, and the degrees; for a series a heat map, or lines where channels are few;
+        for events a raster; for a volume three slices; for tables nothing. Each figure's label (``get_label()``) is
+        the path of its group.
     """
     figures: list[Figure] = []
     names = channel_names(tree)
@@ -63,12 +71,7 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
         kind = kind_of(dataset)
         drawn: list[Figure] = []
         if kind == "graph":
-            present = set(decode(dataset["edge_type"]).tolist())
-            # Rows as listed show nothing that the type derived from them does not show.
-            listed = {about.get("derived_from") for about in dataset.attrs["edge_types"].values()}
-            types = [name for name in dataset.attrs["edge_types"] if name in present - listed]
-            drawn = [adjacency(dataset, edge_type=name, title=head) for name in types]
-            drawn.append(degree_distribution(dataset, edge_types=types, title=head))
+            drawn = _graph(dataset, head)
         elif kind == "series" and dataset["signal"].size:
             few = int(dataset.sizes["channel"]) <= MAX_LINES
             own = None if names is None or not set(names) & set(dataset["channel"].values.tolist()) else names
@@ -81,6 +84,22 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
             figure.set_label(path)
         figures.extend(drawn)
     return figures
+
+
+def _graph(dataset: xr.Dataset, head: str) -> list[Figure]:
+    drawn: list[Figure] = []
+    if has_positions(dataset) and dataset.sizes["node"]:
+        by_region = regions(dataset, title=head)
+        drawn = [in_space(dataset, title=head), distributions(dataset, title=head)]
+        drawn += [by_region] if by_region is not None else []
+        if "weight" not in dataset:
+            return drawn
+    present = set(decode(dataset["edge_type"]).tolist())
+    # Rows as listed show nothing that the type derived from them does not show.
+    listed = {about.get("derived_from") for about in dataset.attrs["edge_types"].values()}
+    types = [name for name in dataset.attrs["edge_types"] if name in present - listed]
+    drawn += [adjacency(dataset, edge_type=name, title=head) for name in types]
+    return [*drawn, degree_distribution(dataset, edge_types=types, title=head)]
 
 
 def channel_names(tree: xr.DataTree) -> dict[str, str] | None:

@@ -161,6 +161,10 @@ RECOGNISED = {
     "neuropixels/**/*.mat": "mat-spikes", "neuropixels/**/*.rds": "steinmetz-counts",
     "neuropixels/**/*.npz": "steinmetz-counts",
     "worm/openworm/*.xls": "celegans-table", "worm/randi2023/*.xlsx": "celegans-table",
+    "vessel/vascgraph/*.pajek": "pajek", "vessel/octa_synthetic/*.csv": "coordcsv",
+    "vessel/microvesselchaste/*.csv": "analyzeskeleton", "connectome/larva_winding2023/*.txt": "edgelist",
+    "connectome/flywire_optic_lobe_types/*.csv": "edgelist", "connectome/microns_layer23/*synapses*.csv": "edgelist",
+    "connectome/flyvis/*.json": "flyvis",
 }  # fmt: skip
 
 
@@ -182,7 +186,9 @@ def test_real_files_are_recognised(pattern, data_dir) -> None:
         "worm/varshney2011/NeuronTypeOrdered_040903.mat",
         "worm/zephir_demo/metadata.json",
         "worm/README.md",
-        "vessel/vesselgraph_example/example_edges.csv",
+        "connectome/larva_winding2023/meta_data.csv",
+        "connectome/microns_layer23/soma_valence_v185.csv",
+        "vessel/bbp_formats/astrovascpy_edge_dataset.csv",
         "eeg/mne_bids_tiny/participants.tsv",
     ],
 )
@@ -204,6 +210,8 @@ def test_real_files_of_no_known_format_are_refused_with_the_list_of_formats(path
         "worm/seeelegans2024/neurons_by_hand.mat",
         "eeg/mne_python_formats/test.vhdr",
         "mri/nifti_space/RAS.nii.gz",
+        "connectome/larva_winding2023/G_edgelist.txt",
+        "connectome/flyvis/fib25-fib19_v2.2.json",
     ],
 )
 def test_real_files_are_imported_without_naming_a_format(path, data_dir, run, tmp_path) -> None:

@@ -91,7 +91,7 @@ def test_what_the_system_refuses_is_told_in_json(edges, run, tmp_path, monkeypat
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "root"))
 
-    monkeypatch.setattr("connectome.store.atomic.publish", full)
+    monkeypatch.setattr("connectome.atomic.publish", full)
     code, document = run("import", edges, "--dataset", "mine", "--root", tmp_path / "root")
     assert (code, document["error"]["message"]) == (1, "No space left on device")
     assert document["error"]["subject"] == str(tmp_path / "root")

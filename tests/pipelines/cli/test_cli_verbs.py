@@ -32,7 +32,7 @@ READING = {
 
 
 def test_every_verb_is_tested_here() -> None:
-    assert set(VERBS) == set(READING) | {"export", "publish", "pull"}
+    assert set(VERBS) == set(READING) | {"export", "publish", "pull", "report"}
 
 
 @pytest.mark.parametrize("verb", READING)

@@ -1,0 +1,160 @@
+"""An events group as training code reads it: only the seconds that a window touches.
+
+The pointers of the group (one per second) say which events can lie in a window; those are read chunk by chunk, and
+the kernels of :mod:`connectome.spikes` do the rest, as exactly as on the whole recording.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from connectome.errors import UsageError
+from connectome.schema import decode
+from connectome.spikes import SpikeTrains
+
+if TYPE_CHECKING:
+    from ..reading import RecordReader
+
+__all__ = ["EventInfo", "describe_events", "read_column", "read_columns", "read_trains"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class EventInfo:
+    """What is known of an events group without reading its events."""
+
+    record: str
+    group: str
+    n_events: int
+    unit_id: tuple[str, ...]
+    rate: Fraction | None
+    """Ticks per second; None where ticks are seconds."""
+    start_s: float
+    """Time of tick 0."""
+    slab: Fraction
+    """Ticks per slab of the pointers."""
+    observed_s: tuple[tuple[float, float], ...]
+    """Half-open intervals in seconds, ordered and apart; those that touch in the record are one here."""
+
+
+def describe_events(reader: RecordReader, *, record: str, group: str) -> EventInfo:
+    """Read what an events group says about itself.
+
+    Raises
+    ------
+    NotFoundError
+        When the record has no such group.
+    UsageError
+        When the group holds no events.
+    """
+    attrs = reader.attributes(group)
+    if attrs.get("encoding-type") != "events":
+        raise UsageError(
+            "the group holds no events",
+            subject=record,
+            place=group,
+            expected="events",
+            found=str(attrs.get("encoding-type")),
+        )
+    rate = None
+    if "tick_hz_numerator" in attrs:
+        rate = Fraction(int(attrs["tick_hz_numerator"]), int(attrs["tick_hz_denominator"]))
+    observed = (reader.array(f"{group}/observed_{end}").read().tolist() for end in ("start", "stop"))
+    return EventInfo(
+        record=record,
+        group=group,
+        n_events=reader.array(f"{group}/tick").shape[0],
+        unit_id=tuple(str(name) for name in reader.array(f"{group}/unit_id").read().tolist()),
+        rate=rate,
+        start_s=float(attrs["start_s"]),
+        slab=Fraction(attrs["slab_s"]) * (rate or 1),
+        observed_s=_joined(zip(*observed, strict=True)),
+    )
+
+
+def _joined(intervals: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Return intervals with those joined that touch: no moment between them went unobserved."""
+    joined: list[tuple[float, float]] = []
+    for start, stop in intervals:
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], stop)
+        else:
+            joined.append((start, stop))
+    return tuple(joined)
+
+
+def read_trains(reader: RecordReader, info: EventInfo, start_s: float, stop_s: float) -> SpikeTrains:
+    """Read the events around a stretch of time.
+
+    Parameters
+    ----------
+    reader : RecordReader
+        The record's file.
+    info : EventInfo
+        From :func:`describe_events`.
+    start_s, stop_s : float
+        The stretch in seconds.
+
+    Returns
+    -------
+    SpikeTrains
+        All events of ``[start_s, stop_s)``, and at most those of the seconds in which it begins and ends besides.
+    """
+    none = np.zeros(0, dtype=np.int64 if info.rate is not None else np.float64)
+    clock = SpikeTrains(none, np.zeros(0, dtype=np.int32), len(info.unit_id), info.rate, info.start_s)
+    pointers = reader.constant(f"{info.group}/slab_ptr")
+    low, high = clock.first_tick(np.array([start_s, stop_s])).tolist()
+    first, _ = _bounds(low, info, pointers)
+    _, last = _bounds(high, info, pointers)
+    last = max(first, last)
+    return SpikeTrains(
+        tick=reader.array(f"{info.group}/tick").read([first], [last]),
+        unit=reader.array(f"{info.group}/unit").read([first], [last]),
+        n_units=clock.n_units,
+        rate=info.rate,
+        start_s=info.start_s,
+        observed_s=np.array(info.observed_s, dtype=np.float64).reshape(-1, 2),
+    )
+
+
+def _bounds(tick: float, info: EventInfo, pointers: Array) -> tuple[int, int]:
+    """Return two positions between which the first event at or after a tick lies."""
+    slab = math.floor(Fraction(tick) / info.slab)
+    if slab < 0:
+        return 0, int(pointers[0])
+    low = int(pointers[slab]) if slab < len(pointers) else info.n_events
+    return low, int(pointers[slab + 1]) if slab + 1 < len(pointers) else info.n_events
+
+
+def read_column(reader: RecordReader, group: str, name: str) -> xr.Variable:
+    """Read a column of a group with its attributes."""
+    path = f"{group}/{name}"
+    array = reader.array(path)
+    dims = reader.columns(group)[name]
+    return xr.Variable(dims, array.read(), attrs=dict(reader.attributes(path)))
+
+
+def read_columns(reader: RecordReader, group: str, dim: str, names: list[str] | None = None) -> dict[str, Array]:
+    """Read columns along one dimension: numbers, and text (categories as their labels) as objects.
+
+    Parameters
+    ----------
+    reader : RecordReader
+        The record's file.
+    group : str
+        Path of the group.
+    dim : str
+        The only dimension of the columns.
+    names : list of str, optional
+        Those wanted, where they are there; default all.
+    """
+    found = [name for name, dims in reader.columns(group).items() if dims == (dim,)]
+    return {name: decode(read_column(reader, group, name)) for name in found if names is None or name in names}

@@ -1,0 +1,321 @@
+"""Sessions of spikes beside each other: which records, which of their units, and counts of one stretch of one record.
+
+Sessions have different units. In a batch the unit axis is as long as the session with most units needs; the rest is
+masked. Every chosen unit of every session has a number of its own over all sessions, its *global id*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from connectome.errors import NotFoundError, UsageError
+from connectome.spikes import UnitFilter, bin_counts, observed_fraction, unit_filter
+
+from ..index import choose_split, stretches_of
+from ..reading import CACHE_BYTES, Shelf
+from ..signals import SeriesInfo, describe_series
+from ..specs import as_version, record_file
+from ..windows import Provenance
+from .behaviour import Behaviour, behaviour_methods, read_behaviour
+from .conditions import as_conditions, satisfied
+from .reading import EventInfo, describe_events, read_columns, read_trains
+
+if TYPE_CHECKING:
+    from connectome.spikes import SpikeTrains
+    from connectome.splits import Split
+    from connectome.store import Version
+
+    from ..resampling import Method
+
+__all__ = ["EventSessions"]
+
+Array = np.ndarray[Any, Any]
+NO_UNITS = "none of its units passes the filter"
+
+
+class EventSessions:
+    """The records of a version that hold spikes, and the units that are read of each.
+
+    Parameters
+    ----------
+    data : str or Version
+        ``"name@1.2.0"`` or an opened version.
+    group : str
+        Path of the events group.
+    records : sequence of str, optional
+        Names of records; default all that have the group.
+    split : str or (Split, str), optional
+        As for :class:`~connectome.loaders.windows.WindowSource`: nothing is read outside the part's stretches.
+    units : str, UnitFilter or sequence of (column, comparison, value), optional
+        Units to keep: a filter, or its name (``"allen_default"``; see :data:`connectome.spikes.FILTERS`), or conditions
+        on columns of the unit table that must all hold; see :class:`~connectome.loaders.events.conditions.Condition`.
+        Default all units.
+    behaviour : sequence of str or mapping of str to method, optional
+        Series groups to put on the same bins, and how (``"linear"``, ``"mean"``, ``"nearest"``).
+    max_gap_s : float
+        Seconds between two samples of behaviour above which nothing is known between them.
+    dtype : str
+        Of counts. A count that an integer dtype cannot hold is an error.
+    cache_bytes : int
+        Decoded chunks kept per process.
+    root : path or URL, optional
+        The store, for a text.
+
+    Attributes
+    ----------
+    infos : tuple of EventInfo
+        What is known of each record's events.
+    chosen : tuple of numpy.ndarray
+        Per record, positions of the units that are read.
+    skipped : dict of str to str
+        Records that are not read, with the reason.
+    provenance : Provenance
+
+    Raises
+    ------
+    UsageError
+        When an argument cannot be used, or no record is left.
+    NotFoundError
+        When a record, a group, a column, a filter, a split or its part does not exist.
+    SchemaError
+        When a record lacks a column that a filter needs.
+    """
+
+    def __init__(
+        self,
+        data: str | Version,
+        *,
+        group: str = "spikes",
+        records: Sequence[str] | None = None,
+        split: str | tuple[Split, str] | None = None,
+        units: str | UnitFilter | Sequence[Sequence[Any]] | None = None,
+        behaviour: Sequence[str] | Mapping[str, Method] | None = None,
+        max_gap_s: float = 0.5,
+        dtype: str = "float32",
+        cache_bytes: int = CACHE_BYTES,
+        root: str | Path | None = None,
+    ) -> None:
+        version = as_version(data, root=root)
+        chosen_split, part = choose_split(version, split)
+        self.group, self.dtype = group.strip("/"), np.dtype(dtype)
+        if self.dtype.kind not in "iuf":
+            raise UsageError("counts are numbers", subject="dtype", expected="integers or floats", found=dtype)
+        self.filter = unit_filter(units) if isinstance(units, str) else units if isinstance(units, UnitFilter) else None
+        self.conditions = () if isinstance(units, (str, UnitFilter)) else as_conditions(units, subject="units")
+        self.methods, self.max_gap_s = behaviour_methods(behaviour), float(max_gap_s)
+        self.provenance = Provenance(
+            dataset=version.dataset,
+            version=version.version,
+            digest=version.digest,
+            split=chosen_split.name if chosen_split else None,
+            split_digest=chosen_split.digest if chosen_split else None,
+            part=part,
+        )
+        self.skipped: dict[str, str] = {}
+        names = self._choose_records(version, records, chosen_split, part)
+        shelf = Shelf([record_file(version, name) for name in names], cache_bytes=cache_bytes)
+        stretches = stretches_of(chosen_split, part)
+        kept: list[int] = []
+        infos: list[EventInfo] = []
+        chosen: list[Array] = []
+        for at, name in enumerate(names):
+            reader = shelf.reader(at)
+            info = describe_events(reader, record=name, group=self.group)
+            wanted = [condition.column for condition in self.conditions]
+            wanted += [column for rule in self.filter.rules for column in rule.columns] if self.filter else []
+            columns = read_columns(reader, self.group, "unit_id", wanted)
+            passing = satisfied(self.conditions, columns, len(info.unit_id), subject=f"{name}/{self.group}")
+            if self.filter is not None:
+                passing = self.filter.apply(columns).mask
+            if not passing.any():
+                self.skipped[name] = NO_UNITS
+                continue
+            kept.append(at)
+            infos.append(info)
+            chosen.append(np.flatnonzero(passing))
+        if not kept:
+            raise UsageError(
+                "no record can be read", subject=version.spec, place=self.group, found=_reasons(self.skipped)
+            )
+        self.infos, self.chosen = tuple(infos), tuple(chosen)
+        self._shelf = Shelf([shelf.files[at] for at in kept], cache_bytes=cache_bytes)
+        self._stretches = tuple(None if stretches is None else stretches.get(info.record, []) for info in infos)
+        self._first_id = np.concatenate([[0], np.cumsum([len(each) for each in chosen])])
+        self._series = {group: self._describe_behaviour(version, group) for group in self.methods}
+
+    def _choose_records(
+        self, version: Version, records: Sequence[str] | None, split: Split | None, part: str | None
+    ) -> list[str]:
+        receipts = version.manifest.records
+        if isinstance(records, str):
+            raise UsageError("records is a list of names", subject="records", found=repr(records))
+        for name in records or ():
+            record_file(version, name)
+            if f"/{self.group}" not in receipts[name].facts:
+                raise NotFoundError("the record has no such group", subject=name, place=self.group)
+        listed = list(dict.fromkeys(records)) if records is not None else list(receipts)
+        inside = None if split is None or part is None else set(split.records(part))
+        for name in listed:
+            if inside is not None and split is not None and name not in inside:
+                self.skipped[name] = f"not in {split.name}/{part}"
+            elif f"/{self.group}" not in receipts[name].facts:
+                self.skipped[name] = f"no group {self.group}"
+        return [name for name in listed if name not in self.skipped]
+
+    def _describe_behaviour(self, version: Version, group: str) -> tuple[SeriesInfo | None, ...]:
+        found: list[SeriesInfo | None] = []
+        for at, info in enumerate(self.infos):
+            facts = version.manifest.records[info.record].facts.get(f"/{group}")
+            if facts is None:
+                found.append(None)
+                continue
+            complete = facts.get("n_missing") == 0
+            series = describe_series(self._shelf.reader(at), record=info.record, group=group, complete=complete)
+            if series.clock == "frame":
+                raise UsageError(
+                    "behaviour that only counts frames has no place on bins", subject=info.record, place=group
+                )
+            found.append(series)
+        counts = {info.n_channels for info in found if info is not None}
+        if len(counts) != 1:
+            raise UsageError(
+                "behaviour has one number of channels in all records",
+                subject=version.spec,
+                place=group,
+                found=", ".join(map(str, sorted(counts))) or "no record with the group",
+            )
+        return tuple(found)
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Names of the records; ``record`` in a batch counts in this order."""
+        return tuple(info.record for info in self.infos)
+
+    @property
+    def n_units(self) -> int:
+        """Length of the unit axis of a batch."""
+        return max(len(chosen) for chosen in self.chosen)
+
+    @property
+    def n_global_units(self) -> int:
+        """Number of chosen units over all records; global ids are below it."""
+        return int(self._first_id[-1])
+
+    def first_id(self, record: int) -> int:
+        """Return the global id of a record's first unit; that of the next record is the end of its ids."""
+        return int(self._first_id[record])
+
+    def unit_table(self, columns: Sequence[str] = ()) -> pd.DataFrame:
+        """Return the chosen units: one row per global id, ``record``, ``unit_id``, and columns of the unit table.
+
+        Raises
+        ------
+        NotFoundError
+            When a record has no such column.
+        """
+        parts = []
+        for at, (info, chosen) in enumerate(zip(self.infos, self.chosen, strict=True)):
+            ids = np.array(info.unit_id, dtype=object)[chosen]
+            parts.append(pd.DataFrame({"record": info.record, "unit_id": ids, **self.unit_columns(at, columns)}))
+        return pd.concat(parts, ignore_index=True)
+
+    def unit_columns(self, record: int, columns: Sequence[str]) -> dict[str, Array]:
+        """Return columns of the unit table for the chosen units of one record, categories as text.
+
+        Raises
+        ------
+        NotFoundError
+            When the record has no such column.
+        """
+        found = read_columns(self._shelf.reader(record), self.group, "unit_id", list(columns))
+        lost = [name for name in columns if name not in found]
+        if lost:
+            raise NotFoundError("the units have no such column", subject=self.records[record], place=", ".join(lost))
+        return {name: found[name][self.chosen[record]] for name in columns}
+
+    def description(self) -> dict[str, Any]:
+        """Return what is read, as JSON values."""
+        return {
+            "dataset": self.provenance.dataset,
+            "version": self.provenance.version,
+            "digest": self.provenance.digest,
+            "split": self.provenance.split,
+            "split_digest": self.provenance.split_digest,
+            "part": self.provenance.part,
+            "group": self.group,
+            "records": list(self.records),
+            "units": f"{self.filter.name}@{self.filter.version}"
+            if self.filter is not None
+            else [list(condition) for condition in self.conditions],
+            "n_units": [len(chosen) for chosen in self.chosen],
+            "behaviour": dict(self.methods),
+            "max_gap_s": self.max_gap_s,
+        }
+
+    def ids_into(self, unit: Array, unit_mask: Array, record: int) -> None:
+        """Write the global ids of a record's units, and which places of the unit axis have one."""
+        n_units = len(self.chosen[record])
+        unit[:n_units] = np.arange(self._first_id[record], self._first_id[record + 1])
+        unit[n_units:], unit_mask[:n_units], unit_mask[n_units:] = 0, True, False
+
+    def trains(self, record: int, start_s: float, stop_s: float) -> SpikeTrains:
+        """Read the events of all units around a stretch of one record."""
+        return read_trains(self._shelf.reader(record), self.infos[record], start_s, stop_s)
+
+    def count(self, record: int, edges_s: Array) -> tuple[Array, Array]:
+        """Count the events of the chosen units of a record.
+
+        Parameters
+        ----------
+        record : int
+            Position in :attr:`records`.
+        edges_s : numpy.ndarray
+            Shape (bin + 1,), float64 seconds.
+
+        Returns
+        -------
+        counts : numpy.ndarray
+            Shape (unit, bin).
+        observed : numpy.ndarray
+            Shape (bin,), bool: whether the bin was observed from end to end.
+        """
+        info, chosen = self.infos[record], self.chosen[record]
+        trains = self.trains(record, float(edges_s[0]), float(edges_s[-1]))
+        units = None if len(chosen) == len(info.unit_id) else chosen
+        counted = self.dtype if self.dtype.kind in "iu" else np.dtype(np.uint32)
+        counts = bin_counts(trains, edges_s, units=units, dtype=counted)
+        near = np.array([each for each in info.observed_s if each[0] < edges_s[-1] and each[1] > edges_s[0]])
+        return counts, observed_fraction(near.reshape(-1, 2), edges_s[:-1], edges_s[1:]) == 1.0
+
+    def behaviour(
+        self, record: Array, edges_s: Sequence[Array], limits_s: Sequence[tuple[float, float]]
+    ) -> dict[str, Behaviour]:
+        """Put all behaviour on the bins of a batch."""
+        made = {}
+        for group, infos in self._series.items():
+            n_channels = next(info.n_channels for info in infos if info is not None)
+            shape = (len(record), n_channels, len(edges_s[0]) - 1 if len(edges_s) else 0)
+            signal, mask = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool)
+            for at, (where, edges, limits) in enumerate(zip(record.tolist(), edges_s, limits_s, strict=True)):
+                info = infos[where]
+                if info is None:
+                    continue
+                signal[at], mask[at] = read_behaviour(
+                    self._shelf.reader(where),
+                    info,
+                    edges,
+                    limits_s=limits,
+                    method=self.methods[group],
+                    max_gap_s=self.max_gap_s,
+                )
+            made[group] = Behaviour(signal, mask)
+        return made
+
+
+def _reasons(skipped: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:5]) or "no record"
