@@ -21,7 +21,6 @@ def test_ingest_and_peer_read_the_same_generated_brain() -> None:
     if "skipped" not in steps["arrow"]:
         assert steps["arrow"]["rows"] == n_nodes + n_edges
         assert figures["ratios"]["ingest_over_arrow"] > 0
-
     assert (steps["read_all"]["nodes"], steps["read_all"]["edges"]) == (n_nodes, n_edges)
     assert steps["atlas"]["crc_of_first"] == steps["atlas_search"]["crc_of_first"]
     assert (steps["atlas"]["nodes"], steps["atlas_search"]["nodes"]) == (n_nodes, SEARCHED)
