@@ -4,7 +4,9 @@ The whole brain has the 3.5 M nodes and 5.3 M edges of ``ogbl-vessel`` (``brain`
 which part is made, by default a twentieth. Every step runs in a process of its own; its peak of memory is what it adds
 to the interpreter with everything imported. The ingest hashes, checks, sorts, compresses, reads back and commits; its
 peers stop when the numbers are in memory (the parsers) or at what VesselGraph's loader builds of them (``pyg``: pandas,
-edges in both directions, ``torch.save``; ``networkx``: a multigraph in memory, at small scales only).
+edges in both directions, ``torch.save``; ``networkx``: a multigraph in memory, at small scales only). Then the record,
+opened and read whole, beside the reader of the package ``ogb`` on what our export writes of it, and the regions of all
+nodes (``atlas``).
 """
 
 from __future__ import annotations
@@ -16,18 +18,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from . import atlas
 from .brain import BRAIN_EDGES, BRAIN_NODES, write_generated_brain
 
 SCALE = 0.05
 MOST_NETWORKX_EDGES = 600_000
 """A whole brain as a networkx graph takes tens of gigabytes."""
 NODES, EDGES = "generated_nodes.csv", "generated_edges.csv"
+OGB = Path("ogb", "raw")
 DATASET, RECORD = "generated-brain", "brain"
 NODE_FEATURES = ["pos_x", "pos_y", "pos_z", "degree", "isAtSampleBorder"]
 EDGE_FEATURES = ["length", "distance", "avgRadiusAvg", "roundnessAvg", "curveness"]
@@ -70,6 +75,47 @@ def reopen(root: Path) -> Callable[[], dict[str, Any]]:
         first_s, again_s = (round(stop - start, 4) for start, stop in pairwise(times))
         counts = {"nodes": graph.sizes["node"], "edges": graph.sizes["edge"]}
         return {**counts, "first_s": first_s, "again_s": again_s}
+
+    return work
+
+
+def read_all(root: Path) -> Callable[[], dict[str, Any]]:
+    """Open the version and the record, and read every column into memory."""
+    from connectome.store import open_version
+
+    def work() -> dict[str, Any]:
+        graph = open_version(DATASET, root=root / "store").open(RECORD)["vessels"].to_dataset().load()
+        return {"nodes": graph.sizes["node"], "edges": graph.sizes["edge"], "bytes": graph.nbytes}
+
+    return work
+
+
+def ogb_export(root: Path) -> Callable[[], dict[str, Any]]:
+    """Write the record as an archive of the Open Graph Benchmark."""
+    from connectome.pipelines.export import export
+    from connectome.store import open_version
+
+    def work() -> dict[str, Any]:
+        export(open_version(DATASET, root=root / "store").open(RECORD), to="ogb", destination=root / "ogb")
+        return {"bytes": (root / OGB / "data.npz").stat().st_size}
+
+    return work
+
+
+def ogb_read(root: Path) -> Callable[[], dict[str, Any]]:
+    """Read that archive as the package does."""
+    from ogb.io.read_graph_raw import read_binary_graph_raw  # type: ignore[import-untyped]
+
+    def work() -> dict[str, Any]:
+        # It prints.
+        with redirect_stdout(sys.stderr):
+            (graph,) = read_binary_graph_raw(str(root / OGB), False)
+        arrays = [value for value in graph.values() if hasattr(value, "nbytes")]
+        return {
+            "nodes": int(graph["num_nodes"]),
+            "directed_edges": int(graph["edge_index"].shape[1]),
+            "bytes": sum(value.nbytes for value in arrays),
+        }
 
     return work
 
@@ -161,14 +207,22 @@ STEPS: dict[str, Callable[[Path], Callable[[], dict[str, Any]]]] = {
     "pyg": pyg,
     "pyg_reopen": pyg_reopen,
     "networkx": networkx,
+    "read_all": read_all,
+    "ogb_export": ogb_export,
+    "ogb_read": ogb_read,
+    "atlas": atlas.join,
+    "atlas_search": atlas.search,
 }
 """Each imports what it needs and returns the work that is timed."""
+BUILDERS = ("arrow", "polars", "pandas", "pyg", "networkx")
+"""Those that start from the tables, as the ingest does."""
 PACKAGES = {
     "arrow": "pyarrow",
     "polars": "polars",
     "pandas": "pandas",
     "pyg": "torch_geometric",
     "networkx": "networkx",
+    "ogb_read": "ogb",
 }
 
 
@@ -198,6 +252,8 @@ def run(scale: float | None = None, *, names: Sequence[str] = tuple(STEPS)) -> d
                 steps[name] = {"skipped": f"{package} is not installed"}
             elif name == "pyg_reopen" and "bytes" not in steps.get("pyg", {}):
                 steps[name] = {"skipped": "nothing was saved"}
+            elif name == "ogb_read" and "bytes" not in steps.get("ogb_export", {}):
+                steps[name] = {"skipped": "nothing was exported"}
             elif name == "networkx" and n_edges > MOST_NETWORKX_EDGES:
                 steps[name] = {"skipped": "a graph of this size takes tens of gigabytes in networkx"}
             else:
@@ -205,16 +261,24 @@ def run(scale: float | None = None, *, names: Sequence[str] = tuple(STEPS)) -> d
         records = [path for path in (root / "store").rglob("*.zarr.zip") if path.is_file()]
         sizes["record"] = sum(path.stat().st_size for path in records)
     seconds = {name: found["seconds"] for name, found in steps.items() if "seconds" in found}
-    ratios = {f"ingest_over_{name}": seconds["ingest"] / seconds[name] for name in PACKAGES if name in seconds}
+    ratios = {f"ingest_over_{name}": seconds["ingest"] / seconds[name] for name in BUILDERS if name in seconds}
     if {"pyg_reopen", "reopen"} <= set(seconds):
         ratios["reopen_over_pyg"] = steps["reopen"]["first_s"] / seconds["pyg_reopen"]
         ratios["memory_over_pyg"] = steps["ingest"]["peak_bytes"] / steps["pyg"]["peak_bytes"]
+    if {"ogb_read", "read_all"} <= set(seconds):
+        ratios["read_all_over_ogb"] = seconds["read_all"] / seconds["ogb_read"]
+        ratios["read_all_memory_over_ogb"] = steps["read_all"]["peak_bytes"] / steps["ogb_read"]["peak_bytes"]
+    if {"atlas", "atlas_search"} <= set(seconds):
+        # Scaled to all nodes.
+        whole_s = seconds["atlas_search"] / steps["atlas_search"]["nodes"] * n_nodes
+        steps["atlas_search"]["seconds_for_all"] = round(whole_s, 1)
+        ratios["atlas_over_search"] = seconds["atlas"] / whole_s
     return {
         "generated": {"nodes": n_nodes, "edges": n_edges, "seconds": round(generate_s, 1)},
         "versions": {name: version(package) for name, package in PACKAGES.items() if find_spec(package) is not None},
         "bytes": sizes,
         "record_over_csv": round(sizes["record"] / sizes["csv"], 3),
-        "ratios": {name: round(value, 3) for name, value in ratios.items()},
+        "ratios": {name: float(f"{value:.3g}") for name, value in ratios.items()},
         "steps": steps,
     }
 

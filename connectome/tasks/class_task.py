@@ -20,7 +20,7 @@ from ..splits.plan import check_seed
 from ..splits.quota import Fractions
 from .keyed import keyed, names_of, part_of
 from .link_metrics import roc_auc
-from .link_plan import TRAIN, USUAL
+from .link_plan import TRAIN, USUAL, in_order
 from .link_proof import LinkProof
 from .sorted_keys import among
 from .vessel_class import NO_CLASS, boundaries_of, vessel_class
@@ -35,6 +35,8 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 TASK = "vessel-classes"
+FACTS = ("n_vessels", "n_loops", "n_without_class", "boundaries", "units", "n_per_class")
+"""What is counted, in the order in which it is told."""
 TRIVIAL = 0.99
 """A column that tells classes better than this says what the label says: it is refused as a feature."""
 DIGITS = 6
@@ -253,9 +255,10 @@ class ClassReport:
     @classmethod
     def from_dict(cls, plan: Mapping[str, Any], value: Mapping[str, Any]) -> ClassReport:
         """Read what :meth:`as_dict` wrote."""
-        told = value["proof"]
-        proof = LinkProof(told["sizes"], tuple(told["proved"]), tuple(told["unproved"]))
-        return cls(plan, value["facts"], proof, tuple(ColumnScore(**score) for score in value["metrics"]))
+        facts = in_order(value["facts"], FACTS)
+        classes = [f"class {at}" for at in range(len(facts["boundaries"]) + 1)]
+        proof = LinkProof.from_dict(value["proof"], parts=dict(plan["fractions"]), names=classes)
+        return cls(plan, facts, proof, tuple(ColumnScore(**score) for score in value["metrics"]))
 
     def __str__(self) -> str:
         from ..display.text import table_text

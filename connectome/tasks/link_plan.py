@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +17,12 @@ __all__ = ["NEGATIVES", "PUBLISHED", "TRAIN", "LinkPlan"]
 TRAIN, PUBLISHED = "train", "published"
 NEGATIVES = ("random", "spatial", "distance-matched")
 USUAL = {"train": 0.8, "val": 0.1, "test": 0.1}
+
+
+def in_order(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return values by name, those named here first and in this order; a record keeps them sorted by name."""
+    known = [name for name in names if name in values]
+    return {name: values[name] for name in [*known, *(name for name in values if name not in known)]}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ edited, or made elsewhere, is held to the same rules.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import LeakError
 from ..schema import decode
-from .link_plan import PUBLISHED, TRAIN
+from .link_plan import PUBLISHED, TRAIN, in_order
 from .pairs import positions_of
 from .point_grid import PointGrid
 from .sorted_keys import among, distinct
@@ -49,6 +49,12 @@ class LinkProof:
             "proved": list(self.proved),
             "unproved": list(self.unproved),
         }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], *, parts: Iterable[str], names: Sequence[str]) -> LinkProof:
+        """Read what :meth:`as_dict` wrote; ``sizes`` in the order of these parts and names."""
+        sizes = {part: in_order(own, names) for part, own in in_order(value["sizes"], parts).items()}
+        return cls(sizes, tuple(value["proved"]), tuple(value["unproved"]))
 
     def __str__(self) -> str:
         lines = [

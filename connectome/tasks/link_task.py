@@ -18,7 +18,7 @@ from ..errors import NotFoundError, SchemaError, UsageError
 from ..schema import column, decode, record, table
 from .baselines import Score, baselines
 from .link_parts import place_links
-from .link_plan import LinkPlan
+from .link_plan import LinkPlan, in_order
 from .link_proof import LinkProof, prove_links
 from .matched import draw_matched
 from .negatives import PairPool, RandomPool, SpatialPool, draw_pairs, spatial_delta
@@ -39,6 +39,11 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 TASK = "link-prediction"
+FACTS = (
+    "n_nodes", "n_links", "n_edge_rows", "n_parallel_rows", "n_loops", "units", "n_blocks", "n_crossing", "n_guarded",
+    "delta", "delta_from", "n_longer",
+)  # fmt: skip
+"""What is counted, in the order in which it is told."""
 STREAMS = {"random": 1, "spatial": 2, "distance-matched": 3}
 """Numbers of the streams of random numbers, one per kind: a kind is the same with or without the others."""
 
@@ -225,9 +230,12 @@ class LinkReport:
     @classmethod
     def from_dict(cls, plan: Mapping[str, Any], value: Mapping[str, Any]) -> LinkReport:
         """Read what :meth:`as_dict` wrote."""
-        told = value["proof"]
-        proof = LinkProof(told["sizes"], tuple(told["proved"]), tuple(told["unproved"]))
-        return cls(plan, value["facts"], proof, tuple(Score(**score) for score in value["metrics"]))
+        parts = dict(plan["fractions"])
+        proof = LinkProof.from_dict(value["proof"], parts=parts, names=("positive", *plan["negatives"]))
+        facts = in_order(value["facts"], FACTS)
+        if "n_blocks" in facts:
+            facts["n_blocks"] = in_order(facts["n_blocks"], parts)
+        return cls(plan, facts, proof, tuple(Score(**score) for score in value["metrics"]))
 
     def __str__(self) -> str:
         from ..display.text import table_text

@@ -80,7 +80,7 @@ def boundaries_of(graph: xr.Dataset, column: str) -> tuple[float, ...]:
             subject=column,
             expected="um, or voxels that are cubes of a known size (voxel_size_um)",
             found=f"{units}, voxel_size_um {graph.attrs.get('voxel_size_um')}",
-            hint="give the boundaries; BOUNDARIES_VOXEL has the published ones for voxels of 3 um",
+            hint="give them: --boundaries 5,13.33 (BOUNDARIES_VOXEL) are those published for voxels of 3 um",
         )
     return BOUNDARIES_VOXEL if sizes[0] == PUBLISHED_VOXEL_UM else tuple(bound / sizes[0] for bound in BOUNDARIES_UM)
 

@@ -19,6 +19,8 @@ TASKS = (LINKS, CLASSES)
 SHARED = ("record", "group", "to")
 OF_LINKS = ("negatives", "ratio", "block_size", "guard", "delta", "edge_types")
 OF_CLASSES = ("radius", "boundaries")
+SUBJECTS = {"block": "--block-size", **{name: f"--{name}" for name in ("guard", "delta", "ratio", "boundaries")}}
+"""Fields of a plan to the options that set them."""
 OTHERS = (
     "stratify", "n_folds", "gap_s", "order", "n_blocks", "block_s", "clock", "weigh", "missing", "linked", "published",
 )  # fmt: skip
@@ -101,7 +103,11 @@ def _plan(args: argparse.Namespace) -> LinkPlan | ClassPlan:
             "edge_types": _listed(args.edge_types),
         }
     chosen = {name: value for name, value in given.items() if value is not None}
-    return ClassPlan(seed=args.seed, **chosen) if args.by == CLASSES else LinkPlan(seed=args.seed, **chosen)
+    try:
+        return ClassPlan(seed=args.seed, **chosen) if args.by == CLASSES else LinkPlan(seed=args.seed, **chosen)
+    except UsageError as error:
+        error.subject = SUBJECTS.get(error.subject, error.subject)
+        raise
 
 
 def _listed(text: str | None) -> tuple[str, ...] | None:

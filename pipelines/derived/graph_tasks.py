@@ -6,6 +6,7 @@ them; recipes, provenance, parents and versions are the same. The same plan of t
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "MadeTask", "TaskKind", "make_task_dataset"]
 
 DEFAULT = "default"
+OPTIONS = {
+    "seed": "seed", "negatives": "negatives", "ratio": "ratio", "block": "block-size", "guard": "guard",
+    "delta": "delta", "edge_types": "edge-types", "column": "radius", "boundaries": "boundaries",
+}  # fmt: skip
+"""Fields of plans to options of the command line."""
 Plan = LinkPlan | ClassPlan
 Report = LinkReport | ClassReport
 
@@ -216,10 +222,23 @@ def _check_plan(latest: Manifest | None, dataset: str, record: str, recipe: Reci
         raise UsageError(
             "a task of that name is stored with another plan; making it anew moves what it holds between its parts",
             subject=f"{dataset}/{record}",
-            expected=str(old["params"].get("plan")),
-            found=str(recipe.params["plan"]),
+            expected=_as_options(old["source"], old["params"]),
+            found=_as_options(recipe.source, recipe.params),
             hint="give another --name, or --anew",
         )
+
+
+def _as_options(source: str, params: Mapping[str, Any]) -> str:
+    """Return what made a task as options of the command line."""
+    plan = params["plan"]
+    told = {
+        "by": source,
+        "group": params["group"].strip("/"),
+        "fractions": ",".join(f"{part}={share!r}" for part, share in plan["fractions"]),
+        **{option: plan[name] for name, option in OPTIONS.items() if name in plan},
+    }
+    listed = {name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in told.items()}
+    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in listed.items())
 
 
 def _stored(

@@ -118,7 +118,7 @@ def test_boundaries_follow_the_unit_of_the_radius():
     for size in ([3.0] * 3, [2.0] * 3):
         assert np.array_equal(vessel_classes(in_voxels(size)), vessel_classes(graph))
     for wrong in ([3.0, 3.0, 5.0], []):
-        with pytest.raises(UsageError, match="are lengths"):
+        with pytest.raises(UsageError, match=r"(?s)are lengths.*--boundaries 5,13\.33"):
             vessel_classes(in_voxels(wrong or [1.0]).assign_attrs(voxel_size_um=wrong))
     with pytest.raises(NotFoundError, match="no such column"):
         vessel_classes(graph, column="radius_max")

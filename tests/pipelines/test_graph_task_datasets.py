@@ -113,10 +113,34 @@ def test_another_plan_needs_a_name_or_anew(repository: Repository, capsys: pytes
     code, refused = command(capsys, repository, "--record", "one", "--seed", "2")
     assert (code, refused["error"]["kind"]) == (2, "usage")
     assert "another plan" in refused["error"]["message"]
+    shares = "--fractions train=0.8,val=0.1,test=0.1"
+    for side, seed in (("expected", 0), ("found", 2)):
+        assert refused["error"][side] == (
+            f"--by links --group vessels {shares} --seed {seed} --negatives spatial --ratio 1"
+        )
+    blocks = command(capsys, repository, "--record", "one", "--block-size", "40", "--delta", "60")[1]
+    assert blocks["error"]["found"].endswith("--ratio 1 --block-size 40.0 --guard 0.0 --delta 60.0")
     named = command(capsys, repository, "--record", "one", "--seed", "2", "--name", "second")[1]
     assert (named["name"], named["version"]) == ("one-second", "1.1.0")
     renewed = command(capsys, repository, "--record", "one", "--seed", "2", "--anew")[1]
     assert (renewed["name"], renewed["version"]) == ("one", "2.0.0")
+
+
+@pytest.mark.parametrize("options", [("--negatives", "spatial,random"), ("--block-size", "40", "--delta", "60")])
+def test_a_stored_task_is_shown_as_when_it_was_made(
+    options: tuple[str, ...], repository: Repository, capsys: pytest.CaptureFixture[str]
+):
+    words = ["split", "brains", "--by", "links", "--record", "one", *options, "--root", str(repository.path)]
+    capsys.readouterr()
+    shown = []
+    for _ in range(2):
+        assert main(words) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[1] == shown[0]
+    lines = shown[0].splitlines()
+    parts = [line.split(":")[0].strip() for line in lines if " positive, " in line]
+    assert parts == ["train", "val", "test"]
+    assert next(line for line in lines if "n_links" in line).strip().startswith("n_nodes")
 
 
 def test_a_changed_graph_gives_a_new_version_by_the_same_plan(repository: Repository):
@@ -161,6 +185,7 @@ def test_what_cannot_be_made_leaves_nothing_behind(repository: Repository, capsy
         (("--record", "three"), "not-found", "no such record"),
         (("--record", "one", "--group", "nerves"), "not-found", "no such graph"),
         (("--record", "one", "--guard", "3"), "usage", "blocks have a size"),
+        (("--record", "one", "--block-size", "-4"), "usage", "not a distance"),
         (("--record", "one", "--negatives", "hard"), "usage", "no such choice"),
         (("--record", "one", "--stratify", "subject"), "usage", "another kind of split"),
         (("--record", "one", "--folds", "3"), "usage", "another kind of split"),
@@ -174,6 +199,8 @@ def test_a_wrong_command_says_what_is_wrong(
     assert code == (2 if kind == "usage" else 1)
     assert refused["error"]["kind"] == kind
     assert said in refused["error"]["message"]
+    if said in {"blocks have a size", "not a distance"}:
+        assert refused["error"]["subject"] == "--block-size"
 
 
 def test_options_of_links_are_refused_elsewhere(prepared: Path, capsys: pytest.CaptureFixture[str]):
@@ -223,6 +250,7 @@ def test_classes_of_vessels_are_a_task_too(repository: Repository, capsys: pytes
     assert all(np.array_equal(task.edges[part], again.edges[part]) for part in again.parts)
     assert all(np.array_equal(task.labels[part], again.labels[part]) for part in again.parts)
     assert report == report_classes(again, graph)
+    assert str(report) == str(report_classes(again, graph))
     assert main(arguments) == 0
     assert json.loads(capsys.readouterr().out) == {**made, "created": False}
     assert main(["verify", "brains-classes", "--root", str(repository.path)]) == 0
