@@ -69,7 +69,7 @@ def test_the_wheel_holds_the_three_folders_and_the_catalogue(wheel: Path, projec
     assert tops == {"connectome", next(top for top in tops if top.endswith(".dist-info"))}
     for name in tracked:
         folder, _, rest = name.partition("/")
-        if name.endswith(".py") and folder in {"connectome", "pipelines", "loaders"}:
+        if name.endswith((".py", ".tsv")) and folder in {"connectome", "pipelines", "loaders"}:
             assert (name if folder == "connectome" else f"connectome/{folder}/{rest}") in names
 
 
