@@ -21,6 +21,8 @@ from connectome.errors import FormatError, TruncatedError
 __all__ = ["check_structure"]
 
 HEADER_BYTES = 128
+LARGEST_BYTES = 1 << 31
+"""No variable of a version 5 file is larger (MATLAB, "MAT-File Versions"); what inflates beyond is no variable."""
 MAX_DEPTH = 64
 MAX_AXES = 32
 
@@ -75,12 +77,7 @@ def check_structure(path: Path) -> None:
             )  # fmt: skip
         place = f"variable at byte {at}"
         if kind == COMPRESSED:
-            try:
-                inner = zlib.decompress(content[at + 8 : end])
-            except zlib.error as error:
-                raise FormatError(
-                    "compressed data is damaged", subject=subject, place=place, found=str(error)
-                ) from None
+            inner = _inflate(content[at + 8 : end], subject=subject, place=place)
             _Walk(inner, order, subject, place).variable()
         elif kind == MATRIX:
             _Walk(content[at:end], order, subject, place).variable()
@@ -89,6 +86,24 @@ def check_structure(path: Path) -> None:
                 "not a variable", subject=subject, place=place, expected="type 14 or 15", found=f"type {kind}"
             )
         at = end
+
+
+def _inflate(data: bytes, *, subject: str, place: str) -> bytes:
+    inflater = zlib.decompressobj()
+    try:
+        inner = inflater.decompress(data, LARGEST_BYTES)
+    except zlib.error as error:
+        raise FormatError("compressed data is damaged", subject=subject, place=place, found=str(error)) from None
+    if inflater.unconsumed_tail:
+        raise FormatError(
+            "compressed data is larger than any variable",
+            subject=subject,
+            place=place,
+            expected=f"{LARGEST_BYTES} bytes at most",
+        )
+    if not inflater.eof:
+        raise FormatError("compressed data is damaged", subject=subject, place=place, found="it does not end")
+    return inner
 
 
 @dataclass(frozen=True)

@@ -231,3 +231,17 @@ def test_a_cut_file_of_version_73_is_refused(tmp_path: Path, data_dir: Path) -> 
     with pytest.raises(TruncatedError) as caught:
         read_mat(cut)
     assert caught.value.subject == str(cut)
+
+
+def test_what_inflates_beyond_any_variable_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from connectome.pipelines.formats import mat5
+
+    path = tmp_path / "bomb.mat"
+    scipy.io.savemat(path, {"zeros": np.zeros(200_000)}, do_compression=True)
+    monkeypatch.setattr(mat5, "LARGEST_BYTES", 100_000)
+    with pytest.raises(FormatError, match="larger than any variable"):
+        read_mat(path)
+    monkeypatch.setattr(mat5, "LARGEST_BYTES", 1_700_000)
+    assert read_mat(path)["zeros"].size == 200_000
