@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
+from contract.first_ingest import FirstIngest
 from contract.source_contract import ELSEWHERE, GOLDEN, N_KILLS, write_golden
 
 from connectome import schema
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from connectome.pipelines.jobs import Job
 
 
-class DerivedContract:
+class DerivedContract(FirstIngest):
     """Inherit, and say which derived dataset."""
 
     derived: ClassVar[str]
@@ -98,30 +99,11 @@ class DerivedContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def result(cls, first: killing.Outcome) -> IngestResult:
-        """What the first ingest returned."""
-        found: IngestResult = first.result
-        return found
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def manifest(cls, result: IngestResult, root: Path) -> Manifest:
-        """The version that it made."""
-        return Repository(root).find(result.dataset)
-
-    @pytest.fixture(scope="class")
-    @classmethod
     def raw(cls, adapter: DerivedDataset, before: Path) -> RawFiles:
         """The parents as inputs."""
         found, missing = find_parents(Repository(before), adapter)
         assert missing == ()
         return RawFiles(found)
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def jobs(cls, adapter: DerivedDataset, raw: RawFiles) -> dict[str, Job]:
-        """The job of every record."""
-        return {job.record: job for job in adapter.discover(raw).jobs}
 
     def test_it_is_made_from_records_alone_and_the_catalogue_says_from_whose_data(
         self, adapter: DerivedDataset, families: dict[str, set[str]]

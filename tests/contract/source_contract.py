@@ -32,6 +32,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from contract.first_ingest import FirstIngest
 
 from connectome import schema
 from connectome.errors import ConnectomeError
@@ -57,7 +58,7 @@ ELSEWHERE = {
 """Another machine, as far as environment variables can tell."""
 
 
-class SourceContract:
+class SourceContract(FirstIngest):
     """Inherit, and say which source."""
 
     source: ClassVar[str]
@@ -109,28 +110,9 @@ class SourceContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def result(cls, first: killing.Outcome) -> IngestResult:
-        """What the first ingest returned."""
-        found: IngestResult = first.result
-        return found
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def manifest(cls, result: IngestResult, root: Path) -> Manifest:
-        """The version that it made."""
-        return Repository(root).find(result.dataset)
-
-    @pytest.fixture(scope="class")
-    @classmethod
     def raw(cls, result: IngestResult, adapter: Source, root: Path, place: Path | None) -> RawFiles:
         """The raw files that it fetched; optional ones that cannot be had are missing."""
         return RawFiles(fetch_source(Repository(root), adapter, mirror=place, allow_missing=cls.allow_missing).files)
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def jobs(cls, adapter: Source, raw: RawFiles) -> dict[str, Job]:
-        """The job of every record."""
-        return {job.record: job for job in adapter.discover(raw).jobs}
 
     @pytest.fixture(scope="class")
     @classmethod
