@@ -21,6 +21,7 @@ from ..homogenise.spike_clock import exact_ticks
 from .alf_files import AlfFile, find_spikes, parse_name, session_files
 from .alf_tables import Attributes, intervals_table, object_rows, other_objects, per_unit, plain_table
 from .npy_array import read_npy
+from .one_path import only_path
 from .recording import warning
 from .spike_tables import free_name
 
@@ -58,8 +59,7 @@ def companions(paths: list[Path], *, probe: str = "", revision: str = "", **_: A
 
 
 def _files(paths: list[Path], probe: str, revision: str) -> dict[str, AlfFile]:
-    if len(paths) != 1:
-        raise UsageError("one folder makes one record", subject=str(paths[1]), expected="an ALF folder")
+    only_path(paths, expected="an ALF folder", one="folder")
     folder = find_spikes(paths[0], probe)
     found = session_files(folder, revision=revision)
     for key in ("spikes.times", "spikes.clusters"):

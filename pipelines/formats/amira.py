@@ -25,9 +25,9 @@ from connectome.schema import column
 from ..homogenise.spatial_graph import UNDIRECTED, spatial_graph
 from .array_columns import RESERVED, column_names, describe, warning
 from .number_stream import NumberStream
+from .one_path import one_file
 from .polylines import GROUPS
 from .position_units import VoxelSize, stated_units
-from .vtk_legacy import one_file
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -25,6 +25,7 @@ from connectome.schema import column, record, series, table
 
 from ..homogenise.celegans_names import match_labels
 from .celegans_record import SPECIES, neuron_table, taken, warning
+from .one_path import only_path
 from .pointers import refuse_pointer
 
 if TYPE_CHECKING:
@@ -75,8 +76,7 @@ def read(paths: list[Path], *, frame_interval_s: float = FRAME_INTERVAL_S) -> xr
     FormatError
         When the file is not such a table, or a cell is not a number.
     """
-    if len(paths) != 1:
-        raise UsageError("one file makes one record", subject=str(paths[1]), expected="RECORDING.csv or .zip")
+    only_path(paths, expected="RECORDING.csv or .zip")
     if not frame_interval_s > 0:
         raise UsageError("not an interval", subject="frame_interval_s", expected="more than 0 s")
     subject = str(paths[0])

@@ -20,9 +20,9 @@ from connectome.schema import column, table
 from ..homogenise.spatial_graph import UNDIRECTED, spatial_graph
 from .array_columns import RESERVED, column_names, describe, warning
 from .gt_file import COMPRESSIONS, MAGIC, GtGraph, Ragged, is_gt, read_gt
+from .one_path import one_file
 from .polylines import GROUPS
 from .position_units import VoxelSize, stated_units
-from .vtk_legacy import one_file
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from connectome.errors import FormatError, UsageError
+from connectome.errors import FormatError
 from connectome.schema import column, record, series, table
 
 from ..homogenise.celegans_names import match_labels
@@ -25,6 +25,7 @@ from .flavell_hdf5 import DERIVED, TOLERANCE
 from .flavell_layout import behaviour_series
 from .neuropal_json import roi_labels
 from .neuropal_labels import RoiLabel, label_columns
+from .one_path import only_path
 from .pointers import refuse_pointer
 
 if TYPE_CHECKING:
@@ -83,8 +84,7 @@ def read(paths: list[Path]) -> xr.DataTree:
     FormatError
         When the file is not such JSON or contradicts itself.
     """
-    if len(paths) != 1:
-        raise UsageError("one file makes one record", subject=str(paths[1]), expected="RECORDING.json")
+    only_path(paths, expected="RECORDING.json")
     subject = str(paths[0])
     groups_of, old = _grouped(_load(paths[0]), subject)
     warnings: list[dict[str, str]] = []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from connectome.errors import FormatError, UsageError
+from connectome.errors import FormatError
 from connectome.schema import column, record, series
 
 from ..homogenise.celegans_names import LabelMatch, mark_duplicates, match_label
@@ -21,6 +21,7 @@ from .celegans_clock import checked_stamps, stamp_warnings
 from .celegans_fields import rest_of
 from .celegans_record import SPECIES, neuron_table, taken
 from .matlab import is_mat, mat_variables, read_mat
+from .one_path import only_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -75,8 +76,7 @@ def read(paths: list[Path]) -> xr.DataTree:
     FormatError
         When a variable is missing or they contradict each other.
     """
-    if len(paths) != 1:
-        raise UsageError("one file makes one record", subject=str(paths[1]), expected="FILE.mat")
+    only_path(paths, expected="FILE.mat")
     path, subject = paths[0], str(paths[0])
     check(path)
     variables = read_mat(path)

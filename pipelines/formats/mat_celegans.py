@@ -20,6 +20,7 @@ from connectome.schema import column, record, series, table
 from ..homogenise.celegans_names import match_labels
 from .celegans_record import SPECIES, match_columns, neuron_table, position_series, taken, warning
 from .matlab import is_mat, mat_variables, read_mat
+from .one_path import only_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -66,9 +67,7 @@ def read(paths: list[Path], *, tracks: str | None = None) -> xr.DataTree:
     FormatError
         When the file is not a MAT-file, has no such variables, or contradicts itself.
     """
-    if len(paths) != 1:
-        raise UsageError("one file makes one record", subject=str(paths[1]), expected="RECORDING.mat")
-    path = paths[0]
+    path = only_path(paths, expected="RECORDING.mat")
     variables = read_mat(path)
     groups: dict[str, xr.Dataset] = {}
     used: set[str] = set()

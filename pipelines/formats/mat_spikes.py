@@ -18,6 +18,7 @@ from connectome.errors import FormatError, UsageError
 from connectome.schema import record, series
 
 from .matlab import is_mat, mat_variables, read_mat
+from .one_path import only_path
 from .pointers import refuse_pointer
 from .recording import warning
 from .spike_counts import count_series, unsigned
@@ -62,8 +63,7 @@ def read(paths: list[Path], *, units: str = "rows", species: str = "", subject: 
     FormatError
         When the file is damaged or lacks ``spikes`` or ``time``, a count is not one, or times do not rise.
     """
-    if len(paths) != 1:
-        raise UsageError("one file makes one record", subject=str(paths[1]), expected="RECORDING.mat")
+    only_path(paths, expected="RECORDING.mat")
     if units not in AXES:
         raise UsageError("not an axis of spikes", subject="units", expected=" or ".join(AXES), found=units)
     path = paths[0]

@@ -24,6 +24,7 @@ from .nwb_units import read_units
 from .nwb_worm import is_worm
 from .nwb_zarr import is_zarr
 from .nwb_zarr_files import files_of
+from .one_path import only_path
 from .recording import warning
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ def read(paths: list[Path], *, spikes: str = "read") -> xr.DataTree:
     UnsafeError
         When a link or reference leads out of the container.
     """
-    if len(paths) != 1:
-        raise UsageError("one session makes one record", subject=str(paths[1]), expected="SESSION.nwb")
+    only_path(paths, expected="SESSION.nwb", one="session")
     if spikes not in {"read", "skip"}:
         raise UsageError("unknown way to treat spikes", subject="spikes", expected="read or skip", found=spikes)
     warnings: Warnings = []

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from connectome.errors import FormatError, UsageError
+from connectome.errors import FormatError
 from connectome.schema import column, record, series, table
 
 from ..homogenise.celegans_names import match_labels
@@ -25,6 +25,7 @@ from .celegans_record import SPECIES, neuron_table, taken, warning
 from .hdf5_file import is_hdf5, open_hdf5
 from .nwb_file import attribute, clock_of, column_names, is_nwb, numbers, objects, scalar, texts, type_of
 from .nwb_segmentation import Segmentation, add_image, read_segmentation, segmentation_groups
+from .one_path import only_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -81,8 +82,7 @@ def read(paths: list[Path]) -> xr.DataTree:
     FormatError
         When the file is not such NWB or contradicts itself.
     """
-    if len(paths) != 1:
-        raise UsageError("one file makes one record", subject=str(paths[1]), expected="RECORDING.nwb")
+    only_path(paths, expected="RECORDING.nwb")
     subject = str(paths[0])
     groups: dict[str, xr.Dataset] = {}
     warnings: list[dict[str, str]] = []

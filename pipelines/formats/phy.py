@@ -20,6 +20,7 @@ from connectome.errors import FormatError, UsageError
 from connectome.schema import column, events, record, table
 
 from .npy_array import read_npy
+from .one_path import only_path
 from .phy_params import read_params
 from .recording import warning
 from .spike_tables import free_name, read_cells, text_column
@@ -50,8 +51,7 @@ def sniff(path: Path) -> bool:
 
 def companions(paths: list[Path], **_: Any) -> list[Path]:
     """Return the files of a folder that are read; raise where it has no spikes."""
-    if len(paths) != 1:
-        raise UsageError("one folder makes one record", subject=str(paths[1]), expected="the folder of spike_times.npy")
+    only_path(paths, expected="the folder of spike_times.npy", one="folder")
     folder = paths[0] if paths[0].is_dir() else paths[0].parent
     if paths[0].is_file() and paths[0].name != TIMES:
         raise FormatError("not the spikes of a phy folder", subject=str(paths[0]), expected=TIMES, found=paths[0].name)

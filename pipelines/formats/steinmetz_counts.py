@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from connectome.errors import ConnectomeError, FormatError, UsageError
+from connectome.errors import ConnectomeError, FormatError
 from connectome.schema import column, record, table
 
 from .npz_arrays import read_npz
+from .one_path import only_path
 from .rds_file import RValue, read_rds
 from .spike_counts import count_series, unsigned, whole
 
@@ -88,9 +89,7 @@ def read(paths: list[Path]) -> xr.DataTree:
     UnsafeError
         When the file holds code of R or a pickle, or unpacks to too much.
     """
-    if len(paths) != 1:
-        raise UsageError("one file makes one record", subject=str(paths[1]), expected="SESSION.rds")
-    path = paths[0]
+    path = only_path(paths, expected="SESSION.rds")
     subject = str(path)
     session = _from_npz(path) if _is_zip(path) else _from_rds(path)
     n_trials, n_units, n_bins = session.counts.shape

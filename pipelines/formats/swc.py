@@ -17,9 +17,9 @@ import numpy as np
 from connectome.errors import FormatError, UsageError
 
 from .array_columns import warning
+from .one_path import one_file
 from .polylines import Polylines, line_graph
 from .text_rows import finite, read_lines, unfinished, whole
-from .vtk_legacy import one_file
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -18,6 +18,7 @@ import numpy as np
 from connectome.errors import FormatError
 
 from .number_stream import NumberStream
+from .one_path import one_file
 from .text_rows import unfinished
 from .vtk_mesh import CELL_SHAPES, LINE, VERTEX, Mesh, mesh_record
 
@@ -115,15 +116,6 @@ def read(
         warnings=[] if source.binary else unfinished(path),
         title=source.title,
     )
-
-
-def one_file(paths: Sequence[Path]) -> Path:
-    """Return the only path; raise :class:`~connectome.errors.FormatError` when there are more."""
-    if len(paths) != 1:
-        raise FormatError(
-            "one file makes a record", subject=str(paths[0]), expected="1 file", found=f"{len(paths)} files"
-        )
-    return paths[0]
 
 
 class _Source(NumberStream):

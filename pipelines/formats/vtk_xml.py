@@ -18,8 +18,8 @@ import numpy as np
 
 from connectome.errors import FormatError, TruncatedError, UnsafeError
 
+from .one_path import one_file
 from .vtk_blocks import short, unpack
-from .vtk_legacy import one_file
 from .vtk_mesh import CELL_SHAPES, LINE, VERTEX, Mesh, check_rows, mesh_record
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from ..homogenise.celegans_names import LabelMatch, mark_duplicates, match_label
 from .celegans_fields import rest_of
 from .celegans_record import SPECIES, neuron_table, taken, warning
 from .matlab import is_mat, mat_variables, read_mat
+from .one_path import only_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -84,9 +85,7 @@ def read(paths: list[Path], *, worm: int = 1) -> xr.DataTree:
     FormatError
         When the variables contradict each other.
     """
-    if len(paths) != 1:
-        raise UsageError("one file makes one record", subject=str(paths[1]), expected="FILE.mat")
-    path = paths[0]
+    path = only_path(paths, expected="FILE.mat")
     worms = worm_files(path)
     if not 1 <= worm <= len(worms):
         raise UsageError(

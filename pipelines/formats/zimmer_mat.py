@@ -25,6 +25,7 @@ from .celegans_fields import rest_of, time_series
 from .celegans_record import SPECIES, neuron_table, taken, warning
 from .hdf5_file import is_hdf5
 from .matlab import is_mat, mat_variables, read_struct, struct_fields
+from .one_path import only_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -143,9 +144,7 @@ def read(paths: list[Path], *, worm: int = 1, variable: str | None = None) -> xr
     FormatError
         When the file has no such worms, or the fields of this one contradict each other.
     """
-    if len(paths) != 1:
-        raise UsageError("one file makes one record", subject=str(paths[1]), expected="FILE.mat")
-    path = paths[0]
+    path = only_path(paths, expected="FILE.mat")
     found = survey(path, variable=variable)
     if not 1 <= worm <= found.n_worms:
         raise UsageError(
