@@ -87,7 +87,7 @@ def generate(root: Path, scale: float) -> dict[str, Any]:
 def ingest(root: Path, scale: float) -> dict[str, Any]:
     """Import them into a store."""
     del scale
-    from connectome.pipelines.formats import voreen
+    from connectome.pipelines.formats.vessels import voreen
     from connectome.store import Recipe, Repository, write_record
 
     repository = Repository(root / "store")

@@ -45,7 +45,7 @@ FLOATS = (
 
 def ingest(root: Path) -> Callable[[], dict[str, Any]]:
     """Import the tables into a store."""
-    import connectome.pipelines.formats.voreen
+    import connectome.pipelines.formats.vessels.voreen
     import connectome.pipelines.importing
     from connectome.store import Repository
 

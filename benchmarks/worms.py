@@ -130,7 +130,7 @@ def load_raw(worm: Worm) -> Recording:
 def make_tree(worm: Worm) -> xr.DataTree:
     """Read a raw file into a record, as an adapter of a source does."""
     from connectome import schema
-    from connectome.pipelines.formats.celegans_record import SPECIES, neuron_table
+    from connectome.pipelines.formats.worms.celegans_record import SPECIES, neuron_table
     from connectome.pipelines.homogenise.celegans_names import match_labels
 
     found = load_raw(worm)

@@ -28,7 +28,7 @@ from connectome.loaders.resampling import regular_times, resample
 from connectome.loaders.simeon2024 import SLOTS, to_predecessor_rows
 from connectome.loaders.smoothing import smooth
 from connectome.pipelines.derived.simeon2024 import names_of_release
-from connectome.pipelines.formats.neuropal_labels import labelled_animals, read_labels
+from connectome.pipelines.formats.worms.neuropal_labels import labelled_animals, read_labels
 from connectome.pipelines.homogenise.celegans_names import match_label
 from connectome.pipelines.sources.published_2024 import PUBLISHED
 from connectome.schema import decode, groups

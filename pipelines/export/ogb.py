@@ -22,8 +22,8 @@ from connectome import schema
 from connectome.errors import LeakError, UsageError
 from connectome.tasks.link_features import NAMED_DEGREES, check_features
 
-from ..formats.ogb import PARTS, both_directions
-from ..formats.torch_file import write_torch_file
+from ..formats.files.torch_file import write_torch_file
+from ..formats.graphs.ogb import PARTS, both_directions
 
 if TYPE_CHECKING:
     import xarray as xr

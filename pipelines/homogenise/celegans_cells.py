@@ -23,7 +23,7 @@ import numpy as np
 from connectome.errors import FormatError
 from connectome.schema import category, column
 
-from ..formats.spreadsheet import number, read_sheet
+from ..formats.tables.spreadsheet import number, read_sheet
 from .celegans_facts import ROLE_OF_CLASS, ROLES, TRANSMITTER_OF_CLASS
 from .celegans_names import LABEL_STATUSES, NEURONS, LabelMatch, match_label
 

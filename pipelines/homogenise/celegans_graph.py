@@ -16,7 +16,7 @@ import numpy as np
 from connectome.errors import FormatError
 from connectome.schema import column, graph
 
-from ..formats.celegans_edges import EdgeList, EdgeRow, Note
+from ..formats.worms.celegans_edges import EdgeList, EdgeRow, Note
 from .celegans_cells import Cell, CellTable, describe, node_columns
 from .celegans_names import NEURONS
 

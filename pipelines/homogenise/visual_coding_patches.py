@@ -5,7 +5,7 @@ function on the record's groups. Which were applied is said in the record's attr
 the versions of all are parameters of the recipe, so that a changed patch makes new records.
 
 Not here, because every reader of NWB needs it: one type per parameter over all stimulus tables
-(``formats.nwb_tables``).
+(``formats.nwb.tables``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from ..formats.recording import warning
+from ..formats.recordings.recording import warning
 
 if TYPE_CHECKING:
     from .id_tables import IdTable

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..formats.recording import warning
+from ..formats.recordings.recording import warning
 from ..jobs import Job, RemoteFile
 from .listed import listed_rows
 from .nwb_sessions import SessionSource

@@ -24,8 +24,8 @@ import numpy as np
 from connectome import schema
 from connectome.schema import column
 
-from ..formats.nwb_session import read
-from ..formats.recording import warning
+from ..formats.nwb.session import read
+from ..formats.recordings.recording import warning
 from ..homogenise.id_tables import IdTable, join, read_id_table
 from ..homogenise.visual_coding_patches import Session, apply_patches, patch_versions
 from ..jobs import Discovery, Job, RawFiles, Rejected, RemoteFile

@@ -23,10 +23,10 @@ import xarray as xr
 from connectome.errors import FormatError
 from connectome.schema import column, table
 
-from ..formats import json_celegans
-from ..formats.flavell_hdf5 import read_recording
-from ..formats.flavell_layout import check_recording
-from ..formats.neuropal_json import labelled_animals, read_labels
+from ..formats.worms import json_celegans
+from ..formats.worms.flavell_hdf5 import read_recording
+from ..formats.worms.flavell_layout import check_recording
+from ..formats.worms.neuropal_json import labelled_animals, read_labels
 from ..jobs import Discovery, Expected, Job, RawFile, RawFiles, Rejected, RemoteFile
 from .atanas2023_manifest import MANIFEST, Animal
 

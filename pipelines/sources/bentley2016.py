@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from connectome.errors import FormatError
 
-from ..formats.celegans_edges import EdgeList, EdgeRow
-from ..formats.spreadsheet import read_sheet
+from ..formats.tables.spreadsheet import read_sheet
+from ..formats.worms.celegans_edges import EdgeList, EdgeRow
 from ..homogenise.celegans_graph import EdgeType, connectome_graph
 from .celegans_connectomes import Annotation, ConnectomeSource, Made, cect, facts
 

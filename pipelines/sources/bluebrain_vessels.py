@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..formats import bbp, vtk_legacy
+from ..formats.vessels import bbp, vtk_legacy
 from .published_graphs import Files, GraphSource, PublishedGraph, github
 
 if TYPE_CHECKING:

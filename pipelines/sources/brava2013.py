@@ -15,7 +15,8 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ..formats import swc, vmv
+from ..formats.graphs import swc
+from ..formats.vessels import vmv
 from ..jobs import Discovery, Job, RawFiles, Rejected, RemoteFile
 from .published_graphs import Files, GraphSource, PublishedGraph, github
 

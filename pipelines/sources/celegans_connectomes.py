@@ -26,7 +26,7 @@ from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..formats.celegans_edges import Note
+    from ..formats.worms.celegans_edges import Note
 
 __all__ = ["GROUP", "Annotation", "ConnectomeSource", "Made", "cect", "facts", "wormgraph", "wormneuroatlas"]
 

@@ -15,14 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..formats.celegans_edges import EdgeList, edges_of_list, edges_of_matrix
-from ..formats.celegans_table import standard_types
-from ..formats.spreadsheet import read_sheet
+from ..formats.tables.spreadsheet import read_sheet
+from ..formats.worms.celegans_edges import EdgeList, edges_of_list, edges_of_matrix
+from ..formats.worms.celegans_table import standard_types
 from ..homogenise.celegans_graph import connectome_graph, join
 from .celegans_connectomes import Annotation, ConnectomeSource, Made, cect, facts, wormgraph
 
 if TYPE_CHECKING:
-    from ..formats.celegans_edges import Note
+    from ..formats.worms.celegans_edges import Note
     from ..homogenise.celegans_cells import CellTable
 
 __all__ = ["Cook2019"]

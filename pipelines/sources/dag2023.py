@@ -6,7 +6,7 @@ other five are not known to us. Files without a checksum are those that we have 
 and the label file, and the census lists them as unavailable where they cannot be had.
 
 Known defects: ``2022-05-02-01`` has 1600 stamps for 1137 frames and is turned away (see
-:func:`~connectome.pipelines.formats.flavell_layout.check_recording`); ``traces_array_F_F20`` is F over its mean.
+:func:`~connectome.pipelines.formats.worms.flavell_layout.check_recording`); ``traces_array_F_F20`` is F over its mean.
 Animals are found by the id in front of ``-data.h5``, with the suffix removed as a whole.
 """
 
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from connectome.errors import FormatError
 
-from ..formats.flavell_layout import check_recording
-from ..formats.hdf5_celegans import read
-from ..formats.neuropal_labels import labelled_animals
+from ..formats.worms.flavell_layout import check_recording
+from ..formats.worms.hdf5_celegans import read
+from ..formats.worms.neuropal_labels import labelled_animals
 from ..jobs import Discovery, Expected, Job, RawFile, RawFiles, Rejected, RemoteFile
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import numpy as np
 from connectome.errors import FormatError
 from connectome.schema import category, record
 
-from ..formats.typed_table import Field, read_arrow, read_delimited
+from ..formats.tables.typed_table import Field, read_arrow, read_delimited
 from ..homogenise.neuron_graph import match_ids, neuron_graph, synapses
 from ..jobs import RemoteFile
 from .published_graphs import Files, GraphSource, PublishedGraph, github, has_md5

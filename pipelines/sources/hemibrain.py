@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from connectome.schema import category, record
 
-from ..formats.tar_members import is_tar, read_members
-from ..formats.typed_table import Field, read_delimited
+from ..formats.files.tar_members import is_tar, read_members
+from ..formats.tables.typed_table import Field, read_delimited
 from ..homogenise.neuron_graph import neuron_graph, synapses
 from ..jobs import RemoteFile
 from .published_graphs import Files, GraphSource, PublishedGraph, begins_as

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from connectome.errors import ConnectomeError
 
-from ..formats.alf import read
+from ..formats.spikes.alf import read
 from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
 from .listed import listed_rows
 

@@ -11,7 +11,7 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ..formats import coordcsv
+from ..formats.graphs import coordcsv
 from ..jobs import Discovery, Job, RawFiles, Rejected, RemoteFile
 from .published_graphs import Files, GraphSource, PublishedGraph, github
 

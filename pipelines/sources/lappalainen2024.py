@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..formats import flyvis
+from ..formats.graphs import flyvis
 from .published_graphs import Files, GraphSource, PublishedGraph, github
 
 if TYPE_CHECKING:

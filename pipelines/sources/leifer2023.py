@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ..formats.text_celegans import PARTS, is_numeric, part_of, read
+from ..formats.worms.text_celegans import PARTS, is_numeric, part_of, read
 from ..jobs import Discovery, Expected, Job, RawFile, RawFiles, Rejected, RemoteFile
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectome.errors import FormatError
 
-from ..formats.lin_mat import check, read
+from ..formats.worms.lin_mat import check, read
 from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import numpy as np
 from connectome.errors import FormatError
 from connectome.schema import category, record
 
-from ..formats.typed_table import Field, TypedTable, is_arrow, read_arrow
+from ..formats.tables.typed_table import Field, TypedTable, is_arrow, read_arrow
 from ..homogenise.neuron_graph import match_ids, neuron_graph, synapses
 from ..jobs import RemoteFile
 from .published_graphs import Files, GraphSource, PublishedGraph, begins_as

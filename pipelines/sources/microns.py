@@ -25,7 +25,7 @@ import numpy as np
 from connectome.errors import FormatError
 from connectome.schema import category, column, record, table
 
-from ..formats.typed_table import Field, TypedTable, read_arrow, read_delimited
+from ..formats.tables.typed_table import Field, TypedTable, read_arrow, read_delimited
 from ..homogenise.neuron_graph import match_ids, neuron_graph, synapses
 from ..jobs import Discovery, Job, RawFiles, Rejected, RemoteFile
 from .published_graphs import Files, GraphSource, PublishedGraph, github

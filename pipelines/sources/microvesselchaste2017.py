@@ -15,7 +15,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..formats import analyzeskeleton, vtk_xml
+from ..formats.graphs import analyzeskeleton
+from ..formats.vessels import vtk_xml
 from .published_graphs import Files, GraphSource, PublishedGraph, github
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..formats.nifti import read
+from ..formats.volumes.nifti import read
 from ..jobs import Discovery, Expected, Job, RawFiles, RemoteFile
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import numpy as np
 from connectome import schema
 from connectome.errors import FormatError
 
-from ..formats.spiketext import read
+from ..formats.spikes.spiketext import read
 from ..jobs import Discovery, Expected, Job, RawFiles, RemoteFile
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from connectome.errors import FormatError
 
-from ..formats.nwb_session import read, sniff
+from ..formats.nwb.session import read, sniff
 from ..jobs import Discovery, Expected, Job, RawFile, RawFiles, Rejected, RemoteFile
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import numpy as np
 from connectome.errors import FormatError
 from connectome.schema import column, table
 
-from ..formats.celegans_table import edges_of_dialect, standard_types
-from ..formats.spreadsheet import Sheet, number, read_sheet
+from ..formats.tables.spreadsheet import Sheet, number, read_sheet
+from ..formats.worms.celegans_table import edges_of_dialect, standard_types
 from ..homogenise.celegans_graph import connectome_graph
 from ..homogenise.celegans_names import match_label
 from .celegans_connectomes import Annotation, ConnectomeSource, Made, cect, facts

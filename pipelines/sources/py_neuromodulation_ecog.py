@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..formats.mne_raw import read
+from ..formats.recordings.mne_raw import read
 from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
 
 if TYPE_CHECKING:

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from connectome.errors import FormatError
 
-from ..formats.celegans_edges import EdgeList, EdgeRow
-from ..formats.spreadsheet import Sheet, number, read_sheet
+from ..formats.tables.spreadsheet import Sheet, number, read_sheet
+from ..formats.worms.celegans_edges import EdgeList, EdgeRow
 from ..homogenise.celegans_graph import EdgeType, connectome_graph
 from ..jobs import Rejected
 from .celegans_connectomes import Annotation, ConnectomeSource, Made, wormgraph
 
 if TYPE_CHECKING:
-    from ..formats.celegans_edges import Note
+    from ..formats.worms.celegans_edges import Note
     from ..homogenise.celegans_cells import CellTable
 
 __all__ = ["ALIASES", "Q_LIMIT", "Randi2023"]

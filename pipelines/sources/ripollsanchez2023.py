@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..formats.celegans_edges import edges_of_matrix
-from ..formats.spreadsheet import read_sheet
+from ..formats.tables.spreadsheet import read_sheet
+from ..formats.worms.celegans_edges import edges_of_matrix
 from ..homogenise.celegans_graph import EdgeType, connectome_graph
 from .celegans_connectomes import Annotation, ConnectomeSource, Made, cect, facts
 

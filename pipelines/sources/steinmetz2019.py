@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..formats import steinmetz_counts
+from ..formats.spikes import steinmetz_counts
 from ..jobs import Job, RawFile, RemoteFile
 from .listed import dandi_assets
 from .nwb_sessions import SessionSource

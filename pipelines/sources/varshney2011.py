@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from connectome.errors import FormatError
 
-from ..formats.celegans_sparse import read_matlab, read_sparse, texts
-from ..formats.celegans_table import edges_of_dialect, standard_types
-from ..formats.spreadsheet import read_sheet
+from ..formats.tables.spreadsheet import read_sheet
+from ..formats.worms.celegans_sparse import read_matlab, read_sparse, texts
+from ..formats.worms.celegans_table import edges_of_dialect, standard_types
 from ..homogenise.celegans_graph import connectome_graph, join
 from ..jobs import Rejected, RemoteFile
 from .celegans_connectomes import Annotation, ConnectomeSource, Made, cect, facts

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..formats import pajek
+from ..formats.graphs import pajek
 from .published_graphs import Files, GraphSource, PublishedGraph, github
 
 if TYPE_CHECKING:

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 from connectome.errors import FormatError
 
-from ..formats import edgelist, voreen, vtk_legacy
-from ..formats.delimited import read_header
+from ..formats.graphs import edgelist
+from ..formats.tables.delimited import read_header
+from ..formats.vessels import voreen, vtk_legacy
 from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
 from .published_graphs import Files, GraphSource, PublishedGraph, github
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..formats import bbp, vmv
+from ..formats.vessels import bbp, vmv
 from .published_graphs import Files, GraphSource, PublishedGraph, github
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..formats.celegans_table import edges_of_dialect, standard_types
-from ..formats.spreadsheet import read_sheet
+from ..formats.tables.spreadsheet import read_sheet
+from ..formats.worms.celegans_table import edges_of_dialect, standard_types
 from ..homogenise.celegans_graph import connectome_graph
 from .celegans_connectomes import Annotation, ConnectomeSource, Made, facts, wormgraph, wormneuroatlas
 

@@ -18,8 +18,8 @@ import numpy as np
 from connectome.errors import FormatError
 from connectome.schema import category, record
 
-from ..formats.text_rows import unfinished
-from ..formats.typed_table import Field, TypedTable, read_delimited
+from ..formats.tables.text_rows import unfinished
+from ..formats.tables.typed_table import Field, TypedTable, read_delimited
 from ..homogenise.neuron_graph import neuron_graph, synapses
 from .published_graphs import Files, GraphSource, PublishedGraph, github
 

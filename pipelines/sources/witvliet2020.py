@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..formats.celegans_table import edges_of_dialect, standard_types
-from ..formats.nemanode import read_nemanode
-from ..formats.spreadsheet import read_sheet
+from ..formats.tables.spreadsheet import read_sheet
+from ..formats.worms.celegans_table import edges_of_dialect, standard_types
+from ..formats.worms.nemanode import read_nemanode
 from ..homogenise.celegans_graph import connectome_graph
 from ..jobs import RemoteFile
 from .celegans_connectomes import Annotation, ConnectomeSource, Made, cect, facts, wormgraph, wormneuroatlas

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from connectome.errors import FormatError
 
-from ..formats.nwb_worm import read, sniff
+from ..formats.worms.nwb_worm import read, sniff
 from ..jobs import Discovery, Expected, Job, RawFile, RawFiles, Rejected, RemoteFile
 from .atanas2023_manifest import MANIFEST
 

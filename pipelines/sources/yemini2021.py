@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from connectome.errors import FormatError
 
-from ..formats.celegans_record import warning
-from ..formats.yemini_mat import read, worm_files
+from ..formats.worms.celegans_record import warning
+from ..formats.worms.yemini_mat import read, worm_files
 from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..formats.hdf5_celegans import read
+from ..formats.worms.hdf5_celegans import read
 from ..jobs import Discovery, Expected, Job, RawFiles, RemoteFile
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from connectome.errors import FormatError, UsageError
 
-from ..formats.celegans_record import warning
-from ..formats.zimmer_mat import read, survey
+from ..formats.worms.celegans_record import warning
+from ..formats.worms.zimmer_mat import read, survey
 from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UnsafeError, UsageError
 from connectome.pipelines.cli import main
 from connectome.pipelines.formats import FORMATS, read, recognise
-from connectome.pipelines.formats.npy_array import read_npy
+from connectome.pipelines.formats.files.npy_array import read_npy
 from connectome.schema.events import times_s
 from support.spike_layouts import alf_folder
 

@@ -11,7 +11,7 @@ import pytest
 
 from connectome.errors import FormatError, NotFoundError, UsageError
 from connectome.pipelines.formats import read, recognise
-from connectome.pipelines.formats.neuropal_json import labelled_animals, read_labels
+from connectome.pipelines.formats.worms.neuropal_json import labelled_animals, read_labels
 from connectome.pipelines.jobs import RawFile, RawFiles
 from connectome.pipelines.sources import load_source
 from connectome.pipelines.sources.atanas2023_manifest import MANIFEST

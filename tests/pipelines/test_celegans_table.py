@@ -11,7 +11,7 @@ import pytest
 
 from connectome.errors import FormatError, TruncatedError, UsageError
 from connectome.pipelines.formats import read, recognise
-from connectome.pipelines.formats.spreadsheet import column_letters, number, read_sheet
+from connectome.pipelines.formats.tables.spreadsheet import column_letters, number, read_sheet
 from connectome.schema import decode, measure, validate
 
 openpyxl = pytest.importorskip("openpyxl")

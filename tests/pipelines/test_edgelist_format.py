@@ -19,8 +19,9 @@ from pyarrow import feather, parquet
 from connectome import schema
 from connectome.errors import FormatError, MissingExtraError, TruncatedError, UsageError
 from connectome.pipelines.cli import main
-from connectome.pipelines.formats import read, recognise, table_blocks
-from connectome.pipelines.formats.edgelist import sniff
+from connectome.pipelines.formats import read, recognise
+from connectome.pipelines.formats.graphs.edgelist import sniff
+from connectome.pipelines.formats.tables import table_blocks
 from support.graph_layouts import in_source_order, listed_ends
 
 LARVA = "connectome/larva_winding2023"

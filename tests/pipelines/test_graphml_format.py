@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UnsafeError, UsageError
 from connectome.pipelines.formats import read, recognise
-from connectome.pipelines.formats.graphml import exact_ids
+from connectome.pipelines.formats.graphs.graphml import exact_ids
 from support import graph_layouts
 from support.graph_layouts import in_source_order, listed_ends
 

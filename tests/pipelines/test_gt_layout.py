@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UnsafeError, UsageError
 from connectome.pipelines.formats import read, recognise
-from connectome.pipelines.formats.gt_file import read_gt
+from connectome.pipelines.formats.graphs.gt_file import read_gt
 from connectome.pipelines.importing import parse_options
 from support.line_layouts import gt, small_gt
 
@@ -292,8 +292,8 @@ def test_properties_of_unknown_kinds_or_values_are_refused(tmp_path) -> None:
 
 @pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
 def test_a_file_that_expands_beyond_reason_is_refused_early(suffix, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("connectome.pipelines.formats.gt_file.SMALLEST_LIMIT", 1 << 20)
-    monkeypatch.setattr("connectome.pipelines.formats.gt_file.MOST_EXPANSION", 100)
+    monkeypatch.setattr("connectome.pipelines.formats.graphs.gt_file.SMALLEST_LIMIT", 1 << 20)
+    monkeypatch.setattr("connectome.pipelines.formats.graphs.gt_file.MOST_EXPANSION", 100)
     whole = small_gt() + bytes(8 << 20)
     with pytest.raises(UnsafeError, match="expands"):
         load(save(tmp_path, PACKERS[suffix](whole)))

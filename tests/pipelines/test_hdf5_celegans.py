@@ -10,8 +10,8 @@ import pytest
 
 import connectome.pipelines as pipelines
 from connectome.errors import ConnectomeError, FormatError, TruncatedError, UnsafeError, UsageError
-from connectome.pipelines.formats.hdf5_celegans import read, sniff
-from connectome.pipelines.formats.zephir import read_npy
+from connectome.pipelines.formats.worms.hdf5_celegans import read, sniff
+from connectome.pipelines.formats.worms.zephir import read_npy
 from connectome.schema import decode, measure, validate
 
 DAG = "worm/dag2023"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from connectome.errors import ConnectomeError, FormatError, NotFoundError, TruncatedError
-from connectome.pipelines.formats.jld2 import as_dict, read_jld2
-from connectome.pipelines.formats.neuropal_labels import label_groups, labelled_animals, read_labels
+from connectome.pipelines.formats.files.jld2 import as_dict, read_jld2
+from connectome.pipelines.formats.worms.neuropal_labels import label_groups, labelled_animals, read_labels
 from connectome.schema import decode
 
 PAIR = np.dtype([("first", h5py.ref_dtype), ("second", h5py.ref_dtype)])

@@ -10,7 +10,7 @@ import scipy.io
 
 from connectome.errors import FormatError
 from connectome.pipelines.formats import recognise
-from connectome.pipelines.formats.lin_mat import read
+from connectome.pipelines.formats.worms.lin_mat import read
 from connectome.pipelines.sources import load_source
 from connectome.schema import decode, validate
 from support import worm_mat_layouts as layouts

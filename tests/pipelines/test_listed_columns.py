@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectome import schema
-from connectome.pipelines.formats.listed_columns import (
+from connectome.pipelines.formats.tables.listed_columns import (
     MOST_LABELS,
     TAKEN,
     edge_column_names,

@@ -10,7 +10,7 @@ import pytest
 import scipy.io
 
 from connectome.errors import FormatError, TruncatedError, UsageError
-from connectome.pipelines.formats.mat_celegans import read, sniff
+from connectome.pipelines.formats.worms.mat_celegans import read, sniff
 from connectome.schema import decode, measure, validate
 
 FOLDER = "worm/seeelegans2024"

@@ -11,7 +11,7 @@ import scipy.io
 import scipy.sparse
 
 from connectome.errors import ConnectomeError, FormatError, TruncatedError
-from connectome.pipelines.formats.matlab import is_mat, mat_variables, read_mat
+from connectome.pipelines.formats.files.matlab import is_mat, mat_variables, read_mat
 
 MATRIX = np.arange(6.0).reshape(2, 3)
 
@@ -236,7 +236,7 @@ def test_a_cut_file_of_version_73_is_refused(tmp_path: Path, data_dir: Path) -> 
 def test_what_inflates_beyond_any_variable_is_refused_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from connectome.pipelines.formats import mat5
+    from connectome.pipelines.formats.files import mat5
 
     path = tmp_path / "bomb.mat"
     scipy.io.savemat(path, {"zeros": np.zeros(200_000)}, do_compression=True)

@@ -11,7 +11,7 @@ import pytest
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError
 from connectome.pipelines.formats import FORMATS, read
-from connectome.pipelines.formats.mne_raw import sniff
+from connectome.pipelines.formats.recordings.mne_raw import sniff
 from connectome.schema.series import rate_hz
 from support.eeg_files import HFO, TINY, codes, vhdr
 

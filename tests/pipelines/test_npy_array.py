@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from connectome.errors import FormatError, TruncatedError, UnsafeError
-from connectome.pipelines.formats.npy_array import read_npy
+from connectome.pipelines.formats.files.npy_array import read_npy
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
 DTYPES = st.one_of(arrays.integer_dtypes(), arrays.unsigned_integer_dtypes(), arrays.floating_dtypes())

@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from connectome.errors import FormatError, TruncatedError, UnsafeError
-from connectome.pipelines.formats.npz_arrays import read_npz
+from connectome.pipelines.formats.files.npz_arrays import read_npz
 
 
 def npy(shape: tuple[int, ...], content: bytes, descr: str = "<i8") -> bytes:

@@ -15,8 +15,9 @@ import pytest
 
 from connectome.errors import ConnectomeError, FormatError, TruncatedError, UnsafeError, UsageError
 from connectome.pipelines.cli import main
-from connectome.pipelines.formats import nwb_series, read, recognise
-from connectome.pipelines.formats.nwb_session import companions, sniff
+from connectome.pipelines.formats import read, recognise
+from connectome.pipelines.formats.nwb import series as nwb_series
+from connectome.pipelines.formats.nwb.session import companions, sniff
 from connectome.pipelines.homogenise.spike_clock import exact_ticks
 from connectome.schema import measure, validate
 from connectome.schema.events import tick_hz, times_s

@@ -22,7 +22,7 @@ from connectome.errors import FormatError, UnsafeError, UsageError
 from connectome.pipelines.export import export
 from connectome.pipelines.export.ogb import with_links
 from connectome.pipelines.formats import read, recognise
-from connectome.pipelines.formats.torch_file import read_torch_file, write_torch_file
+from connectome.pipelines.formats.files.torch_file import read_torch_file, write_torch_file
 from connectome.tasks import LinkPlan, make_links, report_links, task_record
 from support import graph_layouts
 from support.graph_layouts import in_source_order, listed_ends

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UsageError
 from connectome.pipelines.formats import read, recognise
-from connectome.pipelines.formats.pajek import sniff
+from connectome.pipelines.formats.graphs.pajek import sniff
 from support.graph_layouts import in_source_order
 
 REAL = "vessel/vascgraph/mygraph.pajek"

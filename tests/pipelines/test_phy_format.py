@@ -13,7 +13,7 @@ from connectome import schema
 from connectome.errors import ConnectomeError, FormatError, TruncatedError, UnsafeError, UsageError
 from connectome.pipelines.cli import main
 from connectome.pipelines.formats import FORMATS, read, recognise
-from connectome.pipelines.formats.phy_params import read_params
+from connectome.pipelines.formats.spikes.phy_params import read_params
 from connectome.spikes import SpikeTrains, bin_counts
 from support.spike_layouts import phy_folder
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from connectome import schema
 from connectome.errors import FormatError, UsageError
-from connectome.pipelines.formats.array_columns import column_names
-from connectome.pipelines.formats.polylines import Polylines, joined_rows, line_graph, merged
+from connectome.pipelines.formats.graphs.polylines import Polylines, joined_rows, line_graph, merged
+from connectome.pipelines.formats.tables.array_columns import column_names
 
 SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [1, 0, 0], [9, 9, 9]], dtype=np.float32)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UsageError
 from connectome.pipelines.formats import read, recognise
-from connectome.pipelines.formats.position_nodes import nodes_by_position
+from connectome.pipelines.formats.graphs.position_nodes import nodes_by_position
 from support.graph_layouts import in_source_order, listed_ends
 
 OCTA = {"20230216_235542.csv": 14306, "20230217_042556.csv": 14337}

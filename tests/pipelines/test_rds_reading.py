@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectome.errors import ConnectomeError, FormatError, TruncatedError, UnsafeError
-from connectome.pipelines.formats import rds_file
-from connectome.pipelines.formats.rds_file import REFUSED, read_rds
+from connectome.pipelines.formats.files import rds_file
+from connectome.pipelines.formats.files.rds_file import REFUSED, read_rds
 from support.rds_files import HEADER, NULL, chars, compact, item, pairs, rds, symbol
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UsageError
 from connectome.pipelines.formats import read
-from connectome.pipelines.formats.spiketext import sniff
+from connectome.pipelines.formats.spikes.spiketext import sniff
 from connectome.pipelines.importing import parse_options
 
 

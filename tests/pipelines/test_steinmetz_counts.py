@@ -15,7 +15,7 @@ from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UnsafeError
 from connectome.pipelines.cli import main
 from connectome.pipelines.formats import read, recognise
-from connectome.pipelines.formats import steinmetz_counts as module
+from connectome.pipelines.formats.spikes import steinmetz_counts as module
 from support.rds_files import rds
 
 UNFORESEEN = "the reader cannot make sense of the file"

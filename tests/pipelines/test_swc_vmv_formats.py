@@ -13,7 +13,7 @@ from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UsageError
 from connectome.graphs import edge_lengths
 from connectome.pipelines.formats import read, recognise
-from connectome.pipelines.formats.swc import sniff
+from connectome.pipelines.formats.graphs.swc import sniff
 
 BRAVA = ("BG0002.CNG.swc", "BG0003.CNG.swc", "BG001.CNG.swc", "BG04.CNG.swc")
 TREE = "# by hand\n10 1 0 0 0 2.5 -1\n7 3 1 0 0 0 10\n30 3 1 1 0 -1 7\n8 3 2 0 0 1 7\n9 3 3 0 0 1 8\n"

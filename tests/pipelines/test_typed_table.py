@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
 from connectome.errors import FormatError, TruncatedError
-from connectome.pipelines.formats.tar_members import is_tar, read_members
-from connectome.pipelines.formats.typed_table import Field, is_arrow, read_arrow, read_delimited
+from connectome.pipelines.formats.files.tar_members import is_tar, read_members
+from connectome.pipelines.formats.tables.typed_table import Field, is_arrow, read_arrow, read_delimited
 from connectome.pipelines.homogenise.neuron_graph import match_ids, neuron_graph, synapses
 from connectome.schema import decode
 

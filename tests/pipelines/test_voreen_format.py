@@ -18,7 +18,9 @@ from benchmarks.brain import write_generated_brain
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UsageError
 from connectome.pipelines.cli import main
-from connectome.pipelines.formats import delimited, read, recognise, voreen
+from connectome.pipelines.formats import read, recognise
+from connectome.pipelines.formats.tables import delimited
+from connectome.pipelines.formats.vessels import voreen
 from connectome.store.digest import array_digests, combine
 
 ATLAS = {315: ("70FF71", "Isocortex"), 1089: ("7ED04B", "HPF"), 182305689: ("188064", "SSp-un")}

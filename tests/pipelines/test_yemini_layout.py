@@ -10,7 +10,7 @@ import scipy.io
 
 from connectome.errors import FormatError, UsageError
 from connectome.pipelines.formats import recognise
-from connectome.pipelines.formats.yemini_mat import read, worm_files
+from connectome.pipelines.formats.worms.yemini_mat import read, worm_files
 from connectome.pipelines.sources import load_source
 from connectome.schema import decode, validate
 from support import worm_mat_layouts as layouts

@@ -10,8 +10,8 @@ import pytest
 
 from connectome.errors import FormatError, UsageError
 from connectome.pipelines.formats import recognise
-from connectome.pipelines.formats.matlab import read_mat, read_struct, struct_fields
-from connectome.pipelines.formats.zimmer_mat import read, survey
+from connectome.pipelines.formats.files.matlab import read_mat, read_struct, struct_fields
+from connectome.pipelines.formats.worms.zimmer_mat import read, survey
 from connectome.pipelines.sources import load_source
 from connectome.schema import decode, validate
 from support import worm_mat_layouts as layouts

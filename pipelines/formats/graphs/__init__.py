@@ -1,0 +1,1 @@
+"""Readers of graphs and skeletons that no one laboratory owns."""

@@ -1,0 +1,1 @@
+"""Sessions in NWB 2, HDF5 or Zarr v2, without pynwb."""

@@ -1,0 +1,1 @@
+"""Readers of EEG, iEEG and MEG."""

@@ -1,0 +1,1 @@
+"""Tables as text or columns: read in blocks, typed without loss, refused by line."""

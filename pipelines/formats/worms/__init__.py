@@ -1,0 +1,1 @@
+"""Readers of *C. elegans*: calcium imaging and connectomes, as each laboratory writes them."""
