@@ -59,8 +59,8 @@ def read(
     paths : sequence of pathlib.Path
         One HDF5 or JSON file, or ``NODES.csv EDGES.csv``.
     units, voxel_size_um, edges, merge_points, group
-        As for :func:`connectome.pipelines.formats.vessels.vtk_legacy.read`; in the layout of sections a section is a line,
-        in the others every edge is one.
+        As for :func:`connectome.pipelines.formats.vessels.vtk_legacy.read`; in the layout of sections a section is a
+        line, in the others every edge is one.
 
     Returns
     -------
