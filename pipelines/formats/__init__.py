@@ -109,6 +109,8 @@ FORMATS: dict[str, Format] = {
                "graph"),
         Format("flyvis", "graphs.flyvis", "Types of cells and column offsets of the fly's visual system in JSON",
                ("graph", "table"), (".json",)),
+        Format("freesurfer-table", "freesurfer.group_table", "Measures of many subjects by FreeSurfer's table programs",
+               ("table",), (".txt", ".tsv", ".table")),
         Format("graphml", "graphs.graphml", "GraphML graphs", ("graph",), (".graphml",)),
         Format("gt", "graphs.gt", "Graphs of graph-tool (gt)", ("graph",),
                (".gt", ".gt.gz", ".gt.bz2", ".gt.xz", ".gt.zst")),
