@@ -434,7 +434,7 @@ def test_a_preview_draws_every_group_by_its_kind_and_names_neurons_that_are_sure
     )
     assert plots.channel_names(tree) == {"c0": "AVAL"}
     figures = plots.preview(tree, title="worm")
-    paths = ["/activity", "/behaviour", "/graph", "/graph", "/graph", "/scan", "/spikes"]
+    paths = ["/activity", "/behaviour", "/graph", "/graph", "/graph", "/scan", "/spikes", "/spikes"]
     assert [figure.get_label() for figure in figures] == paths
     assert "1 of 30 named" in figures[0].axes[0].get_ylabel()
     assert figures[1].axes[0].get_ylabel() == "v"

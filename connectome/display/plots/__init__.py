@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from connectome.graphs import has_positions
 from connectome.schema import decode, groups, kind_of
 
+from .aligned import moments, segment_means, time_histogram
 from .distribution import degree_histogram, distributions, regions
 from .events import raster
 from .figure import data_uri, png_bytes, svg_bytes
 from .graph import adjacency, degree_distribution
 from .series import MAX_LINES, heat_map, lines
 from .space import in_space
+from .units import unit_quality
 from .volume import slices
 
 if TYPE_CHECKING:
@@ -33,12 +35,16 @@ __all__ = [
     "heat_map",
     "in_space",
     "lines",
+    "moments",
     "png_bytes",
     "preview",
     "raster",
     "regions",
+    "segment_means",
     "slices",
     "svg_bytes",
+    "time_histogram",
+    "unit_quality",
 ]
 
 SURE = frozenset({"exact", "normalised"})
@@ -60,12 +66,13 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
     list of matplotlib.figure.Figure
         By path: for a graph in space its lines, and how degrees, lengths and thickness are distributed, by region
         too where there are some; for a graph with weights, or without positions, the adjacency matrix of every edge
-        type that no other is derived from, and the degrees; for a series a heat map, or lines where channels are few;
-        for events a raster; for a volume three slices; for tables nothing. Each figure's label (``get_label()``) is
-        the path of its group.
+        type that no other is derived from, and the degrees; for a series a heat map, or lines where channels are few,
+        or the mean over segments where there are many of one length; for events a raster, the rates around the starts
+        of trials and stimuli (:func:`moments`), and the quality of units; for a volume three slices; for tables
+        nothing. Each figure's label (``get_label()``) is the path of its group.
     """
     figures: list[Figure] = []
-    names = channel_names(tree)
+    names, around = channel_names(tree), moments(tree)
     for path, dataset in groups(tree):
         head = f"{title} {path.strip('/')}".strip()
         kind = kind_of(dataset)
@@ -75,9 +82,12 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
         elif kind == "series" and dataset["signal"].size:
             few = int(dataset.sizes["channel"]) <= MAX_LINES
             own = None if names is None or not set(names) & set(dataset["channel"].values.tolist()) else names
-            drawn = [lines(dataset, names=own, title=head) if few else heat_map(dataset, names=own, title=head)]
+            averaged = segment_means(dataset, title=head)
+            whole = lines if few else heat_map
+            drawn = [whole(dataset, names=own, title=head) if averaged is None else averaged]
         elif kind == "events":
-            drawn = [raster(dataset, title=head)]
+            found = (time_histogram(dataset, around, title=head), unit_quality(dataset, title=head))
+            drawn = [raster(dataset, title=head), *(figure for figure in found if figure is not None)]
         elif kind == "volume":
             drawn = [slices(dataset, title=head)]
         for figure in drawn:
