@@ -1,0 +1,1 @@
+"""Brain Imaging Data Structure (BIDS): names, trees, tables and sidecars, whatever they describe."""
