@@ -59,12 +59,15 @@ def raster(dataset: xr.Dataset, *, title: str = "") -> Figure:
         top.vlines(times, unit - 0.42, unit + 0.42, color="black", linewidth=min(0.8, max(0.15, points)))
     else:
         _density(figure, top, times, unit, n_units=n_units, bounds=(low, high))
-    top.set(ylim=(n_units - 0.5, -0.5), ylabel="unit")
+    top.set_ylim(n_units - 0.5, -0.5)
+    top.set_ylabel("unit", fontsize=8)
     step = -(-n_units // MAX_LABELS) if n_units else 1
     names = [literal(name) for name in dataset["unit_id"].values[::step]]
     top.set_yticks(np.arange(0, n_units, step), names, fontsize=6 if n_units > 12 else 8)
     _rate(bottom, times, observed, n_units=n_units, bounds=(low, high))
-    bottom.set(xlabel="time (s)", xlim=(low, high))
+    bottom.set_xlabel("time (s)", fontsize=8)
+    bottom.set_xlim(low, high)
+    bottom.tick_params(axis="x", labelsize=7)
     watched = float((observed[:, 1] - observed[:, 0]).sum())
     silent = n_units - len(np.unique(unit))
     counts = f"{n_units:,} units ({silent:,} silent), {len(times):,} events in {watched:,.6g} s observed"

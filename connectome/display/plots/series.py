@@ -244,7 +244,9 @@ def lines(dataset: xr.Dataset, *, names: Mapping[str, str] | None = None, title:
     more = f", the first {n_shown} drawn" if n_shown < n_all else ""
     head = f"{title}: " if title else ""
     figure.suptitle(
-        literal(f"{head}{said}\n{n_all:,} channels{more}, {values.shape[1]:,} samples"), fontsize=10, color="black"
+        literal(f"{head}{said}\n{n_all:,} channel{'' if n_all == 1 else 's'}{more}, {values.shape[1]:,} samples"),
+        fontsize=10,
+        color="black",
     )
     if remark:
         all_axes[-1].annotate(

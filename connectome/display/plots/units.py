@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -188,7 +189,7 @@ def _bars(axes: Axes, name: str, counts: Counter[str]) -> None:
     listed = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     bars = axes.bar(np.arange(len(listed)), [count for _, count in listed], color=FILL, width=0.7)
     axes.bar_label(bars, [f"{count:,}" for _, count in listed], fontsize=7, color=INK, padding=1)
-    axes.set_xticks(np.arange(len(listed)), [literal(label or "not given") for label, _ in listed])
+    axes.set_xticks(np.arange(len(listed)), [literal("\n".join(wrap(label or "not given", 12))) for label, _ in listed])
     axes.margins(y=0.15)
     _finish(axes, name)
 
