@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["bin_counts", "counts_between"]
 
 Array = np.ndarray[Any, Any]
-CELLS_AT_A_TIME = 1 << 17
-"""Counts that are added up at a time: 1 MiB of them, which most processors keep at hand."""
+EVENTS_AT_A_TIME = 1 << 15
+"""Events that are counted at a time: their positions take 256 KiB, which most processors keep at hand."""
 
 
 def bin_counts(
@@ -73,43 +73,60 @@ def counts_between(
     """
     first, length = np.asarray(first), np.maximum(np.asarray(last) - np.asarray(first), 0)
     n_ranges, n_rows = len(first), trains.n_units if units is None else len(units)
-    row = None
-    if units is not None:
-        row = np.full(trains.n_units, -1, dtype=np.int64)
-        chosen = np.asarray(units)
-        if len(np.unique(chosen)) != len(chosen) or (len(chosen) and not 0 <= chosen.min() <= chosen.max() < len(row)):
-            raise UsageError("not units of these trains", subject="units", expected=f"each once, below {len(row)}")
-        row[chosen] = np.arange(len(chosen))
-    limit = np.iinfo(dtype).max
-    start = np.cumsum(length) - length
-    total = int(length.sum())
-    contiguous = n_ranges == 0 or (np.array_equal(first[1:], (first + length)[:-1]))
-    events = slice(int(first[0]), int(first[0]) + total) if contiguous and n_ranges else None
-    owner = trains.unit[events] if events is not None else trains.unit[_spread(first, start, length, total)]
-    place = np.repeat(np.arange(n_ranges, dtype=np.int64), length)
-    if row is not None:
-        owner = row[owner]
-        kept = owner >= 0
-        owner, place = owner[kept], place[kept]
-    made = np.empty((n_rows, n_ranges), dtype=dtype)
-    step = max(1, CELLS_AT_A_TIME // max(n_rows, 1))
-    bounds = np.searchsorted(place, np.arange(0, n_ranges + step, step))
-    largest = 0
-    # Block by block of ranges, so that the cells that are counted up stay in the processor's cache.
-    for at, (low, high) in enumerate(pairwise(bounds.tolist())):
-        begin, end = at * step, min((at + 1) * step, n_ranges)
-        cell = place[low:high] - begin + owner[low:high].astype(np.int64) * (end - begin)
-        counts = np.bincount(cell, minlength=n_rows * (end - begin))
-        largest = max(largest, int(counts.max(initial=0)))
-        if largest > limit:
+    limit, most = np.iinfo(dtype).max, int(length.max(initial=0))
+    if most > limit:
+        # A unit may have more events in a range than the dtype can count, so they are counted in one that can.
+        wide = counts_between(trains, first, last, units=units, dtype=np.int64)
+        if (largest := int(wide.max(initial=0))) > limit:
             raise UsageError(
                 "a count does not fit", subject="dtype", expected=f"{largest} or more", found=str(np.dtype(dtype))
             )
-        made[:, begin:end] = counts.reshape(n_rows, end - begin)
+        return wide.astype(dtype)
+    cell_of = None if units is None else _first_cells(trains.n_units, units, n_ranges)
+    made = np.zeros((n_rows, n_ranges), dtype=dtype)
+    counts, one = made.reshape(-1), made.dtype.type(1)
+    for begin, end, low, n_events in _blocks(length):
+        if end - begin == 1 or np.array_equal(first[begin + 1 : end], (first + length)[begin : end - 1]):
+            owner = trains.unit[first[begin] + low : first[begin] + low + n_events]
+        else:
+            owner = trains.unit[_spread(first[begin:end], length[begin:end], n_events)]
+        cell = np.multiply(owner, n_ranges, dtype=np.intp) if cell_of is None else cell_of[owner]
+        cell += begin if end - begin == 1 else np.repeat(np.arange(begin, end, dtype=np.int32), length[begin:end])
+        if cell_of is not None:
+            cell = cell[cell >= 0]
+        np.add.at(counts, cell, one)
     return made
 
 
-def _spread(first: Array, start: Array, length: Array, total: int) -> Array:
+def _first_cells(n_units: int, units: Array, n_ranges: int) -> Array:
+    """Return the position of every unit's first count, far below zero for a unit that is not counted."""
+    chosen = np.asarray(units)
+    if len(np.unique(chosen)) != len(chosen) or (len(chosen) and not 0 <= chosen.min() <= chosen.max() < n_units):
+        raise UsageError("not units of these trains", subject="units", expected=f"each once, below {n_units}")
+    cell_of = np.full(n_units, -n_ranges, dtype=np.intp)
+    cell_of[chosen] = np.arange(len(chosen)) * n_ranges
+    return cell_of
+
+
+def _blocks(length: Array) -> Iterator[tuple[int, int, int, int]]:
+    """Yield ranges ``begin`` to ``end`` and of them the events from number ``low`` on, and how many these are.
+
+    Blocks stay in the processor's cache; because events are sorted by time, so do the few cells of every unit that
+    those of a block fall into. A range with more events than a block comes in parts.
+    """
+    stop = np.cumsum(length)
+    begin, n_ranges = 0, len(length)
+    while begin < n_ranges:
+        start = int(stop[begin] - length[begin])
+        end = max(begin + 1, int(np.searchsorted(stop, start + EVENTS_AT_A_TIME, side="right")))
+        total = int(stop[end - 1]) - start
+        for low in range(0, total, EVENTS_AT_A_TIME):
+            yield begin, end, low, min(EVENTS_AT_A_TIME, total - low)
+        begin = end
+
+
+def _spread(first: Array, length: Array, total: int) -> Array:
     """Return the positions in all ranges, range after range."""
+    start = np.cumsum(length) - length
     spread: Array = np.arange(total, dtype=np.int64) + np.repeat(first - start, length)
     return spread
