@@ -85,8 +85,9 @@ def counts_between(
     cell_of = None if units is None else _first_cells(trains.n_units, units, n_ranges)
     made = np.zeros((n_rows, n_ranges), dtype=dtype)
     counts, one = made.reshape(-1), made.dtype.type(1)
+    ended = first + length
     for begin, end, low, n_events in _blocks(length):
-        if end - begin == 1 or np.array_equal(first[begin + 1 : end], (first + length)[begin : end - 1]):
+        if end - begin == 1 or np.array_equal(first[begin + 1 : end], ended[begin : end - 1]):
             owner = trains.unit[first[begin] + low : first[begin] + low + n_events]
         else:
             owner = trains.unit[_spread(first[begin:end], length[begin:end], n_events)]
