@@ -20,6 +20,8 @@ from connectome.errors import ConnectomeError, FormatError, MissingExtraError, N
 if TYPE_CHECKING:
     import xarray as xr
 
+    from .portions import Division, Portion
+
 __all__ = ["FORMATS", "Format", "read", "recognise"]
 
 
@@ -39,6 +41,8 @@ class Format:
     """To be raised by any change of what the reader returns."""
     folders: bool = False
     """Whether ``sniff`` tells folders, too; ``companions`` then says which files of a folder are read."""
+    divides: bool = False
+    """Whether a folder holds many records; ``divide`` then says which (:mod:`.portions`)."""
 
     def load(self) -> Any:
         """Import the module, naming the extra if a dependency is missing."""
@@ -69,6 +73,18 @@ class Format:
                 raise FormatError("a folder, where the format reads files", subject=str(path), place=self.name)
         return found
 
+    def divide(self, paths: Sequence[Path], options: Mapping[str, Any]) -> Division:
+        """Return the records of a folder; only for formats that divide."""
+        for name in options:
+            self.option(name)
+        with _blaming(paths, self):
+            return cast("Division", self.load().divide(list(paths), **options))
+
+    def read_portion(self, portion: Portion) -> xr.DataTree:
+        """Read one of those records."""
+        with _blaming([Path(portion.record)], self):
+            return portion.read()
+
     def options(self) -> dict[str, inspect.Parameter]:
         """Return the keyword-only options of the reader by name."""
         parameters = inspect.signature(self.load().read).parameters.values()
@@ -97,6 +113,8 @@ FORMATS: dict[str, Format] = {
                ("graph",), (".csv",)),
         Format("bbp", "vessels.bbp", "Vasculature of the Blue Brain Project: HDF5 points, sections, SONATA; CSV; JSON",
                ("graph",), (".h5", ".hdf5", ".csv", ".json"), "graph"),
+        Format("bids", "bids.dataset", "Patients with anatomical images in a BIDS dataset, raw and derived",
+               ("volume", "table"), (), "mri", folders=True, divides=True),
         Format("celegans-table", "worms.celegans_table", "C. elegans connectome as an edge list or a matrix",
                ("graph",), (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".json", ".mat"), "worm"),
         Format("coordcsv", "graphs.coordcsv", "Vessels as CSV whose ends are printed coordinates",
@@ -109,8 +127,16 @@ FORMATS: dict[str, Format] = {
                "graph"),
         Format("flyvis", "graphs.flyvis", "Types of cells and column offsets of the fly's visual system in JSON",
                ("graph", "table"), (".json",)),
+        Format("freesurfer-annot", "surfaces.freesurfer_annot", "Labels of the vertices of a FreeSurfer surface",
+               ("table",), (".annot",)),
+        Format("freesurfer-morph", "surfaces.freesurfer_morph", "Measures of the vertices of a FreeSurfer surface",
+               ("table",), (".thickness", ".area", ".curv", ".sulc", ".volume", ".pial", ".mid", ".avg_curv")),
+        Format("freesurfer-surface", "surfaces.freesurfer_surface", "Triangles of a FreeSurfer surface", ("table",),
+               (".white", ".pial", ".inflated", ".sphere", ".orig", ".reg", ".smoothwm", ".nofix", ".mid")),
         Format("freesurfer-table", "freesurfer.group_table", "Measures of many subjects by FreeSurfer's table programs",
                ("table",), (".txt", ".tsv", ".table")),
+        Format("gifti", "surfaces.gifti", "Surfaces, labels and measures of vertices in GIFTI", ("table",),
+               (".gii", ".gii.gz")),
         Format("graphml", "graphs.graphml", "GraphML graphs", ("graph",), (".graphml",)),
         Format("gt", "graphs.gt", "Graphs of graph-tool (gt)", ("graph",),
                (".gt", ".gt.gz", ".gt.bz2", ".gt.xz", ".gt.zst")),

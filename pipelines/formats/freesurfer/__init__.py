@@ -1,1 +1,1 @@
-"""What FreeSurfer writes beside images and surfaces: statistics, tables over subjects, colour tables, whole subjects."""
+"""What FreeSurfer writes beside images and surfaces: statistics, tables of many subjects, colour tables, subjects."""
