@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from connectome.errors import NotFoundError, UsageError
+from connectome.splits import held_out_of
 
 if TYPE_CHECKING:
     from connectome.splits import Split
@@ -117,7 +118,10 @@ class Lengths:
 
 
 def choose_split(version: Version, split: str | tuple[Split, str] | None) -> tuple[Split | None, str | None]:
-    """Return the split and the part that are meant: ``"NAME/PART"``, ``"PART"``, or a split and the part's name."""
+    """Return the split and the part that are meant: ``"NAME/PART"``, ``"PART"``, or a split and the part's name.
+
+    Where folds are stored, ``"NAME-FOLD/train"`` and ``"NAME-FOLD/test"`` hold one of them out.
+    """
     if split is None:
         return None, None
     if not isinstance(split, str):
@@ -136,6 +140,10 @@ def choose_split(version: Version, split: str | tuple[Split, str] | None) -> tup
                 hint=None if stored else f"connectome split {version.dataset} --by ...",
             )
         name, part = next(iter(stored)), split
+    held_out = None if name in stored else held_out_of(stored, name)
+    if held_out is not None:
+        held_out.records(part)
+        return held_out, part
     if name not in stored:
         raise NotFoundError("no such split", subject=version.spec, expected=", ".join(stored) or "none", found=name)
     stored[name].records(part)

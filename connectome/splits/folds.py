@@ -20,7 +20,37 @@ from .stratified import strata_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GroupedFolds", "HeldOutFold"]
+    from .trials import TrialSplit
+
+__all__ = ["GroupedFolds", "HeldOutFold", "check_n_folds", "fold_names", "held_out_of"]
+
+
+def fold_names(n_folds: int) -> tuple[str, ...]:
+    """Return ``fold_0``, ..., numbered with as many digits as the last one needs."""
+    width = len(str(n_folds - 1))
+    return tuple(f"fold_{i:0{width}d}" for i in range(n_folds))
+
+
+def check_n_folds(n_folds: object) -> None:
+    """Refuse what is no number of folds (UsageError)."""
+    if not isinstance(n_folds, int) or isinstance(n_folds, bool) or n_folds < 2:
+        raise UsageError("there are at least 2 folds", subject="n_folds", found=repr(n_folds))
+
+
+def held_out_of(splits: Mapping[str, Split], name: str) -> Split | None:
+    """Return the split ``"NAME-FOLD"`` that tests on one fold of the stored split NAME; None where there is none."""
+    for stored in splits.values():
+        folds = getattr(_plan_of(stored), "folds", None)
+        if isinstance(folds, tuple) and name.removeprefix(f"{stored.name}-") in folds:
+            plan = cast("GroupedFolds", _plan_of(stored))
+            return next(split for split in plan.held_out(stored) if split.name == name)
+    return None
+
+
+def _plan_of(split: Split) -> Plan | None:
+    from .registry import PLANS, plan_from_dict
+
+    return plan_from_dict(split.plan) if split.plan.get("kind") in PLANS else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +96,7 @@ class GroupedFolds(Plan):
         check_gap(self.gap_s)
         check_choice(self.missing, what="missing", choices=("error", "own-group"))
         check_choice(self.missing_stratum, what="missing_stratum", choices=("error", "own-stratum"))
-        if not isinstance(self.n_folds, int) or isinstance(self.n_folds, bool) or self.n_folds < 2:
-            raise UsageError("there are at least 2 folds", subject="n_folds", found=repr(self.n_folds))
+        check_n_folds(self.n_folds)
         stratify = None if self.stratify is None else columns(self.stratify, what="stratify")
         self._set(
             by=columns(self.by, what="by"),
@@ -79,8 +108,7 @@ class GroupedFolds(Plan):
     @property
     def folds(self) -> tuple[str, ...]:
         """Names of the folds, numbered with as many digits as the last one needs."""
-        width = len(str(self.n_folds - 1))
-        return tuple(f"fold_{i:0{width}d}" for i in range(self.n_folds))
+        return fold_names(self.n_folds)
 
     def assign(self, index: pd.DataFrame, previous: Split | None = None, *, name: str = "default") -> Split:
         """Put the groups of an index into folds; see :meth:`Plan.assign`."""
@@ -129,7 +157,7 @@ class HeldOutFold(Plan):
 
     Parameters
     ----------
-    folds : GroupedFolds
+    folds : GroupedFolds or TrialSplit
         The plan of the folds.
     test : int
         Number of the fold that becomes ``test``.
@@ -139,15 +167,17 @@ class HeldOutFold(Plan):
 
     kind: ClassVar[str] = "held-out-fold"
 
-    folds: GroupedFolds
+    folds: GroupedFolds | TrialSplit
     test: int
     val: int | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.folds, Mapping):  # as it comes out of JSON
-            self._set(folds=GroupedFolds.from_dict(cast("Mapping[str, Any]", self.folds)))
+            from .registry import plan_from_dict
+
+            self._set(folds=plan_from_dict(cast("Mapping[str, Any]", self.folds)))
         out = [self.test] if self.val is None else [self.test, self.val]
-        n_folds = self.folds.n_folds
+        n_folds = len(getattr(self.folds, "folds", ()))
         if len(set(out)) != len(out) or len(out) == n_folds or not all(i in range(n_folds) for i in out):
             raise UsageError(
                 "these folds cannot be held out",

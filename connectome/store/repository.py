@@ -320,7 +320,7 @@ class Repository:
                 return Commit(previous, created=False)
             assert manifest is not None
             if splits is None:
-                manifest = _renew_splits(manifest, previous)
+                manifest = _renew_splits(self, manifest, previous)
             manifest = replace(manifest, created=_now(), environment=environment())
             for name, receipt in manifest.records.items():
                 listed = previous is not None and previous.records.get(name) == receipt
@@ -442,14 +442,23 @@ class Repository:
         return isinstance(self.root, LocalRoot)
 
 
-def _renew_splits(manifest: Manifest, previous: Manifest | None) -> Manifest:
+def _renew_splits(repository: Repository, manifest: Manifest, previous: Manifest | None) -> Manifest:
     """Let the stored splits cover changed records; no record changes its part."""
     if previous is None or not previous.splits or _told(previous) == _told(manifest):
         return manifest
-    from ..splits import Split, extend
+    from ..splits import Split, TrialSplit, extend
+    from ..splits.trial_proof import renew_trials
+    from .opened import Version
 
     index = index_of(manifest)
-    splits = {name: extend(Split.from_dict(stored), index).as_dict() for name, stored in previous.splits.items()}
+    old, new = _told(previous), _told(manifest)
+    changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+    splits: dict[str, Any] = {}
+    for name, stored in previous.splits.items():
+        if stored["plan"].get("kind") == TrialSplit.kind:
+            splits[name] = renew_trials(stored, Version(repository, manifest), changed)
+        else:
+            splits[name] = extend(Split.from_dict(stored), index).as_dict()
     if plain(splits) == plain(previous.splits):
         return manifest
     whole = (*manifest.reasons.get("*", ()), "splits changed")

@@ -51,6 +51,8 @@ class EventSessions:
         Names of records; default all that have the group.
     split : str or (Split, str), optional
         As for :class:`~connectome.loaders.windows.WindowSource`: nothing is read outside the part's stretches.
+    part : str, optional
+        The part, where ``split`` is the name of a stored split or a split.
     units : str, UnitFilter or sequence of (column, comparison, value), optional
         Units to keep: a filter, or its name (``"allen_default"``; see :data:`connectome.spikes.FILTERS`), or conditions
         on columns of the unit table that must all hold; see :class:`~connectome.loaders.events.conditions.Condition`.
@@ -92,7 +94,8 @@ class EventSessions:
         *,
         group: str = "spikes",
         records: Sequence[str] | None = None,
-        split: str | tuple[Split, str] | None = None,
+        split: str | Split | tuple[Split, str] | None = None,
+        part: str | None = None,
         units: str | UnitFilter | Sequence[Sequence[Any]] | None = None,
         behaviour: Sequence[str] | Mapping[str, Method] | None = None,
         max_gap_s: float = 0.5,
@@ -101,7 +104,7 @@ class EventSessions:
         root: str | Path | None = None,
     ) -> None:
         version = as_version(data, root=root)
-        chosen_split, part = choose_split(version, split)
+        chosen_split, part = choose_split(version, _with_part(split, part))
         self.group, self.dtype = group.strip("/"), np.dtype(dtype)
         if self.dtype.kind not in "iuf":
             raise UsageError("counts are numbers", subject="dtype", expected="integers or floats", found=dtype)
@@ -315,6 +318,17 @@ class EventSessions:
                 )
             made[group] = Behaviour(signal, mask)
         return made
+
+
+def _with_part(split: str | Split | tuple[Split, str] | None, part: str | None) -> str | tuple[Split, str] | None:
+    """Return the split and its part in the one form that all sources take."""
+    if part is None and (split is None or isinstance(split, (str, tuple))):
+        return split
+    if part is not None and isinstance(split, str) and "/" not in split:
+        return f"{split}/{part}"
+    if part is not None and split is not None and not isinstance(split, (str, tuple)):
+        return split, part
+    raise UsageError("a split and a part go together", subject="part", found=f"split {split!r}, part {part!r}")
 
 
 def _reasons(skipped: Mapping[str, str]) -> str:

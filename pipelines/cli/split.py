@@ -6,9 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from connectome.display.text import table_text
-from connectome.errors import UsageError
 
-from . import split_task
+from . import split_of_trials, split_task
 
 if TYPE_CHECKING:
     from .output import Output
@@ -18,16 +17,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument("spec", metavar="DATASET", help="the new version follows its latest one")
     parser.add_argument(
-        "--by", metavar="COLUMNS", help="columns of groups (subject, ...); or time, links, vessel-classes"
+        "--by", metavar="COLUMNS", help="columns of groups (subject, ...); or time, trials, links, vessel-classes"
     )
     parser.add_argument("--fractions", metavar="P=F,...", help="for example train=0.8,val=0.1,test=0.1")
     parser.add_argument("--seed", type=int, default=0, help="of the order in which groups are placed (default: 0)")
     parser.add_argument("--name", default="default", help="name of the split in the version")
     parser.add_argument("--stratify", metavar="COLUMNS", help="columns that every part should hold alike")
     parser.add_argument("--folds", type=int, dest="n_folds", metavar="K", help="folds instead of fractions")
-    parser.add_argument("--gap-s", type=float, metavar="S", help="guard gap in seconds, for --by time")
-    parser.add_argument("--order", choices=("forward", "shuffled"), help="for --by time")
-    parser.add_argument("--blocks", type=int, dest="n_blocks", metavar="N", help="blocks per record, for --by time")
+    parser.add_argument("--gap-s", type=float, metavar="S", help="guard gap in seconds, for --by time or trials")
+    parser.add_argument("--order", choices=("forward", "shuffled"), help="for --by time or trials")
+    parser.add_argument("--blocks", type=int, dest="n_blocks", metavar="N", help="blocks per record, for both")
     parser.add_argument("--block-s", type=float, metavar="S", help="length of a block, for --by time")
     parser.add_argument("--clock", metavar="COLUMN", help="records alike in it share a time axis, for --by time")
     parser.add_argument("--weigh", metavar="COLUMN", help="fractions of its sum instead of the number of groups")
@@ -36,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--linked", action="append", default=[], metavar="A=B", help="two groups that are one animal")
     parser.add_argument("--published", metavar="COLUMN", help="take the parts that the source publishes")
     parser.add_argument("--dry-run", action="store_true", help="make and prove it, but store nothing")
+    split_of_trials.configure(parser)
     split_task.configure(parser)
 
 
@@ -44,6 +44,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
     split_task.refuse_others(args)
     if args.by in split_task.TASKS:
         return split_task.run(args, output)
+    if args.by == split_task.TRIALS:
+        return split_of_trials.run(args, output)
     from connectome.splits import Split, plan_from_options, prove
     from connectome.store import Repository
     from connectome.store.index import index_of
@@ -57,13 +59,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         published=args.published, block_s=args.block_s, clock=args.clock, weigh=args.weigh,
     )  # fmt: skip
     stored = manifest.splits.get(args.name)
-    same = stored is not None and dict(stored["plan"]) == plan.as_dict()
-    if stored is not None and not same and not args.anew:
-        raise UsageError(
-            "a split of that name is stored with another plan; making it anew moves records between its parts",
-            subject=f"{manifest.dataset}: {args.name}",
-            hint="give another --name, or --anew",
-        )
+    same = split_of_trials.is_same(stored, plan, subject=f"{manifest.dataset}: {args.name}", anew=args.anew)
     split = plan.assign(index, Split.from_dict(stored) if same and stored is not None else None, name=args.name)
     proof = prove(split, index)
     version = manifest.version

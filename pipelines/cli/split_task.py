@@ -12,18 +12,20 @@ if TYPE_CHECKING:
 
     from .output import Output
 
-__all__ = ["TASKS", "configure", "refuse_others", "run"]
+__all__ = ["TASKS", "TRIALS", "configure", "refuse_others", "run"]
 
-LINKS, CLASSES = "links", "vessel-classes"
+LINKS, CLASSES, TRIALS = "links", "vessel-classes", "trials"
 TASKS = (LINKS, CLASSES)
 SHARED = ("record", "group", "to")
 OF_LINKS = ("negatives", "ratio", "block_size", "guard", "delta", "edge_types")
 OF_CLASSES = ("radius", "boundaries")
+OF_TRIALS = ("trials", "align", "before_s", "after_s", "until", "history_s", "keep", "labels", "repeats_of")
 SUBJECTS = {"block": "--block-size", **{name: f"--{name}" for name in ("guard", "delta", "ratio", "boundaries")}}
 """Fields of a plan to the options that set them."""
 OTHERS = (
     "stratify", "n_folds", "gap_s", "order", "n_blocks", "block_s", "clock", "weigh", "missing", "linked", "published",
 )  # fmt: skip
+NOT_OF_TRIALS = ("stratify", "block_s", "clock", "weigh", "missing", "linked", "published")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +52,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def refuse_others(args: argparse.Namespace) -> None:
     """Refuse options that do not go with what is split (UsageError); none is ignored."""
-    refused = {LINKS: (*OTHERS, *OF_CLASSES), CLASSES: (*OTHERS, *OF_LINKS)}
-    names = refused.get(args.by, (*SHARED, *OF_LINKS, *OF_CLASSES))
+    on_graphs = (*SHARED, *OF_LINKS, *OF_CLASSES)
+    refused = {
+        LINKS: (*OTHERS, *OF_CLASSES, *OF_TRIALS),
+        CLASSES: (*OTHERS, *OF_LINKS, *OF_TRIALS),
+        TRIALS: (*NOT_OF_TRIALS, *on_graphs),
+    }
+    names = refused.get(args.by, (*on_graphs, *OF_TRIALS))
     given = [name for name in names if getattr(args, name) not in (None, [], "error")]
     if given:
         raise UsageError(
