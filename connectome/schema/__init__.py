@@ -2,7 +2,8 @@
 
 A record is an :class:`xarray.DataTree`. Each group below the root is of one kind, told by its attribute
 ``encoding-type``; each kind is one module with ``check`` (what is wrong), ``measure`` (facts) and ``layout`` (how it
-lies on disk). A new kind is one new module and one line in ``KINDS``.
+lies on disk). A new kind is one new module and one line in ``KINDS``. A kind whose older versions still open lists
+them in ``READABLE``.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def problems(tree: xr.DataTree) -> list[Problem]:
         module = KINDS.get(kind)
         if module is None:
             found.append(Problem(path, f"one of {', '.join(KINDS)}", str(kind)))
-        elif dataset.attrs.get("encoding-version") != module.VERSION:
+        elif dataset.attrs.get("encoding-version") not in getattr(module, "READABLE", (module.VERSION,)):
             found.append(Problem(path, f"{kind} version {module.VERSION}", str(dataset.attrs.get("encoding-version"))))
         else:
             found.extend(module.check(dataset, path))

@@ -105,6 +105,8 @@ def _compressors(layout: Layout, dtype: np.dtype[Any]) -> Any:
     if layout.codec == "zstd":
         return [ZstdCodec(level=ZSTD_LEVEL)]
     shuffle: Literal["bitshuffle", "noshuffle"] = "bitshuffle" if dtype.itemsize > 1 else "noshuffle"
+    if layout.codec == "zstd-shuffle":
+        return [BloscCodec(typesize=dtype.itemsize, cname="zstd", clevel=ZSTD_LEVEL, shuffle=shuffle)]
     return [BloscCodec(typesize=dtype.itemsize, cname="lz4", clevel=BLOSC_LEVEL, shuffle=shuffle)]
 
 

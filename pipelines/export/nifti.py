@@ -62,6 +62,10 @@ def _image(volume: xr.Dataset) -> bytes:
     stored: np.ndarray[Any, Any] = np.asarray(volume["image"].values)
     if "component" in volume["image"].dims:
         stored = np.moveaxis(stored, -1, 0)
-    if (volume.attrs["endianness"] == "big") == (stored.dtype.newbyteorder("=").str[0] != ">"):
+    # Records of version 1 keep the image in the source's own dtype, but for the order of bytes.
+    wide = np.dtype(volume.attrs.get("source_dtype", stored.dtype)).newbyteorder("=")
+    if wide != stored.dtype:
+        stored = stored.astype(wide)
+    if (volume.attrs["endianness"] == "big") == (stored.dtype.str[0] != ">"):
         stored = stored.byteswap()
     return stored.tobytes(order="F")

@@ -90,7 +90,9 @@ def test_tiny_voxels_are_no_fault() -> None:
 
 def test_facts_are_exact() -> None:
     assert schema.measure(schema.record({"group": head()}))["/group"] == {
-        "kind": "volume", "shape": [4, 5, 6], "dtype": "int16", "affine": AFFINE.tolist(),
+        "kind": "volume", "shape": [4, 5, 6], "dtype": "uint8", "affine": AFFINE.tolist(), "source_dtype": "<i2",
+        "orientation": "ALS", "voxel_size_mm": [1.5, 2.0, 0.001], "min": -3.0, "max": 56.5, "mean": 26.75,
+        "n_nonzero": 119,
     }  # fmt: skip
 
 

@@ -109,6 +109,7 @@ def read(
         transforms=transforms,
         slope=slope,
         intercept=intercept,
+        source_dtype=dtype.str,
         **_described(header, parts, components),
     )
     for name in transforms:
