@@ -1,8 +1,4 @@
-"""Known defects of Visual Coding - Neuropixels as data: what is wrong, who says so, and what is done about it.
-
-Each patch has an id, a version and its evidence. It tells from the record alone whether it applies, and is a pure
-function on the record's groups. Which were applied is said in the record's attribute ``patches`` and in its warnings;
-the versions of all are parameters of the recipe, so that a changed patch makes new records.
+"""Known defects of Visual Coding - Neuropixels as patches.
 
 Not here, because every reader of NWB needs it: one type per parameter over all stimulus tables
 (``formats.nwb.tables``).
@@ -10,94 +6,23 @@ Not here, because every reader of NWB needs it: one type per parameter over all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-import xarray as xr
 
-from ..formats.recordings.recording import warning
+from .patches import HALF_AXES, Patch, Session, changed, replaced, values_of
 
-if TYPE_CHECKING:
-    from .id_tables import IdTable
+__all__ = ["PATCHES"]
 
-__all__ = ["PATCHES", "Patch", "Session", "apply_patches", "patch_versions"]
-
-Groups = Mapping[str, xr.Dataset]
 UNREGISTERED = -1000.0
 """What the channel table holds for a channel whose place in the brain is not known (AllenSDK, channels.csv)."""
 _CONVERTER = "github.com/stephprince/mindscope-to-nwb-zarr, README (Allen Institute, 2026)"
 _INVALID = "intervals/invalid_times"
 
 
-@dataclass(frozen=True)
-class Session:
-    """A record on its way through the patches."""
-
-    session_id: int
-    groups: Groups
-    attrs: Mapping[str, Any]
-    channels: IdTable | None = None
-    """The SDK's channels.csv, where it is given."""
-
-
-@dataclass(frozen=True)
-class Patch:
-    """One known defect."""
-
-    id: str
-    version: str
-    defect: str
-    evidence: str
-    place: str
-    applies: Callable[[Session], bool]
-    apply: Callable[[Session], tuple[Session, str]]
-    """Return the mended session and what was done."""
-
-
-def apply_patches(session: Session) -> tuple[Session, list[dict[str, str]]]:
-    """Apply every patch whose defect the session shows, in the order of ``PATCHES``.
-
-    Returns
-    -------
-    tuple of (Session, list of dict)
-        The mended session, whose attribute ``patches`` names what was applied, and a warning for each.
-    """
-    warnings, applied = [], []
-    for patch in PATCHES.values():
-        if patch.applies(session):
-            session, done = patch.apply(session)
-            applied.append(f"{patch.id}@{patch.version}")
-            warnings.append(warning(patch.id, patch.place, f"{patch.defect}: {done}"))
-    return _with(session, attrs={"patches": applied} if applied else {}), warnings
-
-
-def patch_versions() -> dict[str, str]:
-    """Return the version of every patch by id."""
-    return {name: patch.version for name, patch in PATCHES.items()}
-
-
-def _with(session: Session, *, groups: Groups | None = None, attrs: Mapping[str, Any] | None = None) -> Session:
-    return Session(
-        session.session_id,
-        {**session.groups, **(groups or {})},
-        {**session.attrs, **(attrs or {})},
-        session.channels,
-    )
-
-
-def _values(session: Session, group: str, name: str) -> np.ndarray[Any, Any] | None:
-    dataset = session.groups.get(group)
-    return dataset[name].values if dataset is not None and name in dataset.variables else None
-
-
-def _replaced(dataset: xr.Dataset, values: Mapping[str, np.ndarray[Any, Any]]) -> xr.Dataset:
-    return dataset.assign({name: (dataset[name].dims, kept, dataset[name].attrs) for name, kept in values.items()})
-
-
 def _z_copies_y(session: Session) -> bool:
-    y, z = _values(session, "electrodes", "y"), _values(session, "electrodes", "z")
+    y, z = values_of(session, "electrodes", "y"), values_of(session, "electrodes", "z")
     if y is None or z is None or y.dtype.kind != "f":
         return False
     return bool(np.isfinite(y).any() and np.array_equal(y, z, equal_nan=True))
@@ -113,20 +38,20 @@ def _mend_z(session: Session) -> tuple[Session, str]:
         known = session.channels.columns[column].astype(np.float64)
         left_right[rows >= 0] = known[rows[rows >= 0]]
         done = f"z is {column} of channels.csv, {int((rows < 0).sum())} channels are not in it"
-    return _with(session, groups={"electrodes": _replaced(electrodes, {"z": left_right})}), done
+    return changed(session, groups={"electrodes": replaced(electrodes, {"z": left_right})}), done
 
 
 def _unregistered(session: Session) -> dict[str, np.ndarray[Any, Any]]:
-    found = {name: _values(session, "electrodes", name) for name in "xyz"}
+    found = {name: values_of(session, "electrodes", name) for name in "xyz"}
     return {name: v for name, v in found.items() if v is not None and (v == UNREGISTERED).any()}
 
 
 def _mend_unregistered(session: Session) -> tuple[Session, str]:
     wrong = _unregistered(session)
     mended = {name: np.where(v == UNREGISTERED, np.nan, v.astype(np.float64)) for name, v in wrong.items()}
-    electrodes = _replaced(session.groups["electrodes"], mended)
+    electrodes = replaced(session.groups["electrodes"], mended)
     n_channels = int(np.logical_or.reduce([v == UNREGISTERED for v in wrong.values()]).sum())
-    return _with(session, groups={"electrodes": electrodes}), f"coordinates of {n_channels} channels are missing"
+    return changed(session, groups={"electrodes": electrodes}), f"coordinates of {n_channels} channels are missing"
 
 
 def _mend_start(session: Session) -> tuple[Session, str]:
@@ -138,7 +63,7 @@ def _mend_start(session: Session) -> tuple[Session, str]:
 
 
 def _swapped(session: Session) -> bool:
-    on_screen, p_value = _values(session, "spikes", "on_screen_rf"), _values(session, "spikes", "p_value_rf")
+    on_screen, p_value = values_of(session, "spikes", "on_screen_rf"), values_of(session, "spikes", "p_value_rf")
     if on_screen is None or p_value is None:
         return False
     flags, other = _numbers(p_value), _numbers(on_screen)
@@ -161,7 +86,7 @@ def _mend_swapped(session: Session) -> tuple[Session, str]:
     swapped = spikes.assign(
         on_screen_rf=(other.dims, other.values, attrs[0]), p_value_rf=(one.dims, one.values, attrs[1])
     )
-    return _with(session, groups={"spikes": swapped}), "the columns have changed places"
+    return changed(session, groups={"spikes": swapped}), "the columns have changed places"
 
 
 def _has_no_lfp(session: Session) -> bool:
@@ -172,11 +97,11 @@ _WITHOUT_LFP = 839557629
 
 
 def _mend_no_lfp(session: Session) -> tuple[Session, str]:
-    return _with(session, attrs={"lfp_published": False}), "none of its five probes has a file of LFP"
+    return changed(session, attrs={"lfp_published": False}), "none of its five probes has a file of LFP"
 
 
 def _unordered(session: Session) -> bool:
-    start = _values(session, _INVALID, "start_time")
+    start = values_of(session, _INVALID, "start_time")
     return start is not None and bool((np.diff(start) < 0).any())
 
 
@@ -188,8 +113,8 @@ def _mend_order(session: Session) -> tuple[Session, str]:
     for name, one in session.groups.items():
         if name.startswith(f"{_INVALID}_") and "table_row" in one:
             rows = place[one["table_row"].values].astype(one["table_row"].dtype)
-            groups[name] = _replaced(one, {"table_row": rows}).isel(row=np.argsort(rows, kind="stable"))
-    return _with(session, groups=groups), f"{len(order)} rows are in the order of their start"
+            groups[name] = replaced(one, {"table_row": rows}).isel(row=np.argsort(rows, kind="stable"))
+    return changed(session, groups=groups), f"{len(order)} rows are in the order of their start"
 
 
 _ALL = (
@@ -220,6 +145,7 @@ _ALL = (
         "vcn-invalid-times-order", "1", "invalid times are not in the order of time",
         "session 715093703: 8 rows out of order", _INVALID, _unordered, _mend_order,
     ),
+    HALF_AXES,
 )  # fmt: skip
 
 PATCHES: Mapping[str, Patch] = {patch.id: patch for patch in _ALL}

@@ -4,7 +4,7 @@ DANDI:000713 (CC-BY-4.0) and the cache of the AllenSDK (S3 bucket ``visual-behav
 sessions comes with the package; of the files no list with checksums is at hand, so they are taken from a folder given
 as mirror, in the layout of the archive or of the cache. A file does not say of which release it is, and before 0.5.0
 LFP, amplitudes, slopes, mean waveforms and CSD were off by a factor of 2 in all but 15 sessions (release notes of the
-AllenSDK), so every record warns of it.
+AllenSDK), so every record warns of it. Known defects are patches, see ``homogenise/visual_behavior_patches.py``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from connectome import schema
+
 from ..formats.recordings.recording import warning
+from ..homogenise.patches import Session, apply_patches, patch_versions
+from ..homogenise.visual_behavior_patches import PATCHES
 from ..jobs import Job, RemoteFile
 from .listed import listed_rows
 from .nwb_sessions import SessionSource
@@ -68,9 +72,13 @@ class AllenVisualBehavior(SessionSource):
         """Return the title of a session."""
         return f"Visual Behavior - Neuropixels, session {record} (Allen Institute 2022)"
 
+    def params(self, path: str) -> dict[str, Any]:  # noqa: ARG002 - the same for all
+        """Return the versions of the patches."""
+        return {"patches": patch_versions(PATCHES)}
+
     def read(self, job: Job) -> xr.DataTree:
-        """Read a session and add what the table says of it."""
-        tree = super().read(job)
+        """Read a session, mend the known defects and add what the table says of it."""
+        tree = self._mended(super().read(job), job)
         row = _sessions()[job.record]
         tree.attrs.setdefault("subject", row["mouse_id"])
         tree.attrs.setdefault("session_id", job.record)
@@ -84,3 +92,10 @@ class AllenVisualBehavior(SessionSource):
             warnings.append(warning("sources-disagree", "spikes", words))
         tree.attrs["warnings"] = warnings
         return tree
+
+    def _mended(self, tree: xr.DataTree, job: Job) -> xr.DataTree:
+        groups = {path.lstrip("/"): dataset for path, dataset in schema.groups(tree)}
+        attrs = {str(name): value for name, value in tree.attrs.items() if not str(name).startswith("encoding-")}
+        warnings = list(attrs.pop("warnings", []))
+        session, patched = apply_patches(Session(int(job.record), groups, attrs), PATCHES)
+        return schema.record(dict(session.groups), warnings=[*warnings, *patched], **session.attrs)

@@ -27,7 +27,8 @@ from connectome.schema import column
 from ..formats.nwb.session import read
 from ..formats.recordings.recording import warning
 from ..homogenise.id_tables import IdTable, join, read_id_table
-from ..homogenise.visual_coding_patches import Session, apply_patches, patch_versions
+from ..homogenise.patches import Session, apply_patches, patch_versions
+from ..homogenise.visual_coding_patches import PATCHES
 from ..jobs import Discovery, Job, RawFiles, Rejected, RemoteFile
 from .listed import dandi_assets
 from .nwb_sessions import SessionSource
@@ -133,7 +134,7 @@ class AllenVisualCoding(SessionSource):
         for job in found.jobs:
             own = [path for path in tables if _serves(path, job.record)]
             inputs = sorted([*job.inputs, *(raw[path] for path in own)], key=lambda item: item.path)
-            jobs.append(Job(job.source, job.record, tuple(inputs), {"patches": patch_versions()}))
+            jobs.append(Job(job.source, job.record, tuple(inputs), {"patches": patch_versions(PATCHES)}))
         used = {item.path for job in jobs for item in job.inputs}
         unused = [
             Rejected(path, "no session of this table is here", "unavailable") for path in tables if path not in used
@@ -154,7 +155,7 @@ class AllenVisualCoding(SessionSource):
         groups = _joined(groups, keyed, warnings)
         if "sessions.csv" in keyed:
             attrs |= _session_row(keyed["sessions.csv"], session_id)
-        session, patched = apply_patches(Session(session_id, groups, attrs, keyed.get("channels.csv")))
+        session, patched = apply_patches(Session(session_id, groups, attrs, keyed.get("channels.csv")), PATCHES)
         made = schema.record(
             dict(sorted(session.groups.items())), warnings=[*warnings, *patched],
             **{"session_id": str(session_id), **session.attrs},

@@ -17,7 +17,8 @@ from connectome.errors import FormatError
 from connectome.pipelines import read
 from connectome.pipelines.cli import main
 from connectome.pipelines.homogenise.id_tables import join, read_id_table
-from connectome.pipelines.homogenise.visual_coding_patches import PATCHES, Session, apply_patches
+from connectome.pipelines.homogenise.patches import Session, apply_patches
+from connectome.pipelines.homogenise.visual_coding_patches import PATCHES
 from connectome.pipelines.ingest import ingest
 from connectome.pipelines.jobs import Job, RawFile, RawFiles
 from connectome.pipelines.sources import load_source
@@ -109,7 +110,7 @@ def test_receptive_field_columns_change_places_only_where_they_are_swapped(tree:
     np.testing.assert_array_equal(spikes["on_screen_rf"].values, [0.0, 1.0, 0.0, 1.0, np.nan])
     np.testing.assert_array_equal(spikes["p_value_rf"].values, [0.001, 0.002, 0.003, 0.004, np.nan])
     session = Session(1, {"spikes": spikes}, {})
-    assert apply_patches(session)[0].groups["spikes"].identical(spikes)
+    assert apply_patches(session, PATCHES)[0].groups["spikes"].identical(spikes)
 
 
 def test_invalid_times_come_in_the_order_of_time_with_their_tags(tree: xr.DataTree) -> None:
@@ -128,13 +129,13 @@ def test_rows_of_a_ragged_column_follow_the_rows_of_invalid_times() -> None:
         "intervals/invalid_times": schema.table({"start_time": start, "stop_time": start}),
         "intervals/invalid_times_tags": ragged,
     }
-    mended = apply_patches(Session(1, groups, {}))[0].groups["intervals/invalid_times_tags"]
+    mended = apply_patches(Session(1, groups, {}), PATCHES)[0].groups["intervals/invalid_times_tags"]
     assert mended["table_row"].values.tolist() == [0, 1, 2, 2]
     assert mended["tags"].values.tolist() == ["c", "d", "a", "b"]
 
 
 def test_the_session_without_lfp_says_so() -> None:
-    session, warnings = apply_patches(Session(839557629, {}, {}))
+    session, warnings = apply_patches(Session(839557629, {}, {}), PATCHES)
     assert session.attrs == {"lfp_published": False, "patches": ["vcn-no-lfp@1"]}
     assert [item["code"] for item in warnings] == ["vcn-no-lfp"]
 
@@ -144,7 +145,7 @@ def test_a_session_without_defects_is_left_as_it_is() -> None:
         {name: schema.column("row", np.array([1.0, at]), name, "1") for at, name in enumerate("xyz")}
     )
     before = Session(1, {"electrodes": electrodes}, {})
-    after, warnings = apply_patches(before)
+    after, warnings = apply_patches(before, PATCHES)
     assert after.groups["electrodes"].identical(electrodes)
     assert (warnings, dict(after.attrs)) == ([], {})
 
@@ -281,6 +282,10 @@ def test_the_stimulus_tables_of_the_real_cut_session_have_one_type_per_parameter
         found = {str(dataset[name].dtype) for dataset in tables.values() if name in dataset}
         assert found == {"float64"}, name
     groups = {path.lstrip("/"): dataset for path, dataset in schema.groups(tree)}
-    mended, _ = apply_patches(Session(760693773, groups, tree.attrs))
-    assert mended.attrs["patches"] == ["vcn-packaging-date@1"]
+    mended, _ = apply_patches(Session(760693773, groups, tree.attrs), PATCHES)
+    assert mended.attrs["patches"] == ["vcn-packaging-date@1", "allen-ellipse-half-axes@1"]
+    ellipse = mended.groups["eye_tracking/pupil_ellipse_fits"]
+    named = dict(zip(ellipse["channel"].values.tolist(), ellipse["measure"].values.tolist(), strict=True))
+    assert (named["width"], named["height"], named["center_x"]) == ("half axis", "half axis", "centre")
+    assert ellipse["signal"].identical(groups["eye_tracking/pupil_ellipse_fits"]["signal"])
     assert mended.attrs["stated_start_time"] == "2018-10-26T12:59:23-07:00"
