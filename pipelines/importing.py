@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,10 @@ from connectome.store.record import check_record_id
 
 from .formats import check_readable, lookup, recognise
 from .formats import read as read_files
+from .importing_folders import import_folder
 from .ingest import IngestResult, summarise
 from .making import Outcome
+from .undoing import undone_on_error
 
 __all__ = ["import_files", "parse_options"]
 
@@ -70,7 +71,9 @@ def import_files(
 ) -> IngestResult:
     """Read files with a format's reader and commit the record; on any error the root stays as it was.
 
-    Files that the record was made from already, with the same options, are hashed and not read again.
+    Files that the record was made from already, with the same options, are hashed and not read again. A folder that
+    holds many records (format ``bids``) makes all of them in one commit; see
+    :func:`~connectome.pipelines.importing_folders.import_folder`.
 
     Parameters
     ----------
@@ -83,7 +86,8 @@ def import_files(
     format : str, optional
         Recognised from the files when left out.
     record : str, optional
-        Id of the record; default the name of the first file without its suffixes.
+        Id of the record; default the name of the first file without its suffixes. Of a folder with many records, the
+        one that is wanted; default all.
     options : mapping, optional
         Options of the reader.
 
@@ -102,6 +106,8 @@ def import_files(
     check_readable(files)
     chosen = lookup(format) if format is not None else recognise(files)
     given = dict(options or {})
+    if chosen.divides:
+        return import_folder(repository, files, chosen, dataset=dataset, record=record, options=given)
     name = record if record is not None else _default_record(files[0])
     check_record_id(name)
     inputs = chosen.inputs(files, given)
@@ -123,27 +129,10 @@ def import_files(
         commit = repository.commit(dataset, [receipt], keep_others=True)
         return summarise(commit, [Outcome(name, receipt, reused=True)], [])
     tree = read_files(list(files), chosen.name, **given)
-    with _undone_on_error(repository.path, repository.folder(dataset) / "records" / name):
+    with undone_on_error(repository.path, repository.folder(dataset) / "records" / name):
         receipt = write_record(tree, repository.folder(dataset), record=name, recipe=recipe, staging=repository.staging)
         commit = repository.commit(dataset, [receipt], about=_about(repository, dataset, tree), keep_others=True)
     return summarise(commit, [Outcome(name, receipt)], [])
-
-
-@contextmanager
-def _undone_on_error(root: Path, folder: Path) -> Iterator[None]:
-    """Remove what a failed import has put into a record's folder, and the folders that it has made."""
-    before = set(folder.iterdir()) if folder.is_dir() else set()
-    made = [item for item in (folder, *folder.parents, root / "staging") if not item.exists()]
-    try:
-        yield
-    except BaseException:
-        for file in set(folder.iterdir()) - before if folder.is_dir() else ():
-            file.unlink()
-        for item in sorted(made, reverse=True):
-            # A folder that another process has put something into stays.
-            with suppress(OSError):
-                item.rmdir()
-        raise
 
 
 def _inputs(files: Sequence[Path]) -> tuple[dict[str, Any], ...]:

@@ -22,7 +22,22 @@ from .entities import BidsName, parse_name
 __all__ = ["BidsFile", "BidsTree", "Pointer", "is_bids", "scan"]
 
 DESCRIPTION = "dataset_description.json"
-TEXT = (".json", ".tsv", ".md", ".txt", ".bval", ".bvec", ".csv", ".py", ".sh", ".yml", ".yaml", ".html", ".vmrk", ".vhdr")
+TEXT = (
+    ".json",
+    ".tsv",
+    ".md",
+    ".txt",
+    ".bval",
+    ".bvec",
+    ".csv",
+    ".py",
+    ".sh",
+    ".yml",
+    ".yaml",
+    ".html",
+    ".vmrk",
+    ".vhdr",
+)
 """Extensions of files that are short in earnest."""
 
 _KEY = re.compile(r"(?P<backend>[A-Z0-9_]+)(?:-s(?P<size>\d+))?(?:-[mSC]\d+)*--(?P<name>[^/\s]+)")
@@ -171,8 +186,8 @@ def _walk(folder: str, below: str) -> Iterator[BidsFile]:
     with os.scandir(folder) as entries:
         for entry in entries:
             path = below + entry.name
-            if entry.is_symlink() and not os.path.exists(entry.path):
-                target = os.readlink(entry.path)
+            if entry.is_symlink() and not Path(entry.path).exists():
+                target = str(Path(entry.path).readlink())
                 pointer = _annex(target) or Pointer("link", None, None)
                 yield BidsFile(path, entry.stat(follow_symlinks=False).st_size, parse_name(entry.name), pointer)
             elif entry.is_dir():
@@ -187,7 +202,7 @@ def _walk(folder: str, below: str) -> Iterator[BidsFile]:
 
 
 def _pointer(path: str) -> Pointer | None:
-    with open(path, "rb") as stream:
+    with Path(path).open("rb") as stream:
         text = stream.read(LONGEST_POINTER_BYTES).decode("utf-8", errors="replace")
     if _LFS.match(text):
         size, oid = _LFS_SIZE.search(text), _LFS_OID.search(text)

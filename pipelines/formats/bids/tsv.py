@@ -151,7 +151,7 @@ def typed(
     levels = about.get("Levels")
     if isinstance(levels, Mapping) and levels and not as_text:
         return _levelled(values, levels, stated, key=key, table=table, long_name=long_name, attrs=attrs)
-    if stated and set(stated) in TRUTHS or (len(set(stated)) == 1 and any(set(stated) < pair for pair in TRUTHS)):
+    if (stated and set(stated) in TRUTHS) or (len(set(stated)) == 1 and any(set(stated) < pair for pair in TRUTHS)):
         lowered = [None if value in MISSING else value.lower() for value in values]
         return schema.category("row", lowered, ("false", "true"), long_name, **attrs), []
     plain = [value for value in stated if _NUMBER.fullmatch(value) and not _PADDED.fullmatch(value)]

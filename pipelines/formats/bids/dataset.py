@@ -1,0 +1,224 @@
+"""The format ``bids``: patients with anatomical images in a BIDS dataset, raw and derived, one record each.
+
+A record holds the images that are here (``t1w``, ``flair``, ``space-orig_t1w``), label maps on their grids
+(``labels/...``), the patient's row of ``participants.tsv`` as ``subject``, and ``sessions`` and ``scans`` where there
+are such tables. Images that were not fetched are told in the census with the size that they would have; a person of
+whom only the row is here is a record all the same.
+
+Brain Imaging Data Structure 1.10, https://bids-specification.readthedocs.io/en/v1.10.0/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connectome.errors import FormatError, UsageError
+
+from ..portions import Division, Portion, Unused
+from .naming import images_of, is_volume, volume_name
+from .participants import Participants, read_participants
+from .patient import Patient
+from .sidecars import applicable, read_json
+from .tree import DESCRIPTION, BidsFile, BidsTree, is_bids, scan, subject_key
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ..tables.text_rows import Note
+
+__all__ = ["divide", "read", "sniff"]
+
+TABLE, CODE_BOOK = "participants.tsv", "participants.json"
+ALL = "all"
+SPECIES = "Homo sapiens"
+"""What BIDS assumes where the table has no column ``species``."""
+
+
+def sniff(path: Path) -> bool:
+    """Tell whether a folder is a BIDS dataset with anatomical images."""
+    if not is_bids(path):
+        return False
+    return any(file.datatype == "anat" for file in scan(path).files)
+
+
+def read(paths: list[Path], *, subject: str = "", datatypes: str = "anat", derivatives: str = ALL) -> xr.DataTree:
+    """Read one patient.
+
+    Parameters
+    ----------
+    paths : list of Path
+        The root of the dataset.
+    subject : str
+        Label with or without ``sub-``; may be left out where there is only one.
+    datatypes : str
+        Folders that images are taken from, separated by commas; ``anat`` and whatever else holds NIfTI (``func``).
+    derivatives : str
+        Folders of ``derivatives`` to take, separated by commas; ``all`` or ``none``.
+
+    Returns
+    -------
+    xarray.DataTree
+
+    Raises
+    ------
+    UsageError
+        When a subject has to be named, or there is none of that name.
+    FormatError
+        When a file is refused.
+    """
+    division = divide(paths, datatypes=datatypes, derivatives=derivatives)
+    name = f"sub-{subject.removeprefix('sub-')}" if subject else None
+    found = [portion for portion in division.portions if name is None or portion.record == name]
+    if len(found) != 1:
+        raise UsageError(
+            "one subject has to be named" if name is None else "no such subject",
+            subject="subject",
+            expected=", ".join(portion.record for portion in division.portions[:20]),
+            found=name,
+        )
+    return found[0].read()
+
+
+def divide(paths: list[Path], *, subject: str = "", datatypes: str = "anat", derivatives: str = ALL) -> Division:
+    """Say which records a dataset holds; see :func:`read` for the options.
+
+    Raises
+    ------
+    FormatError
+        When the folder is no BIDS dataset, or its table of participants is malformed.
+    """
+    if len(paths) != 1 or not paths[0].is_dir():
+        raise UsageError(
+            "the root of one dataset is wanted", subject="bids", expected="a folder", found=", ".join(map(str, paths))
+        )
+    tree = scan(paths[0])
+    if not is_bids(tree.root):
+        raise FormatError(
+            "not a BIDS dataset", subject=str(tree.root), expected=f"{DESCRIPTION}, or folders sub-*/anat"
+        )
+    about = _described(tree)
+    participants = _participants(tree)
+    labels = sorted({*tree.subjects, *(participants.labels if participants else ())}, key=subject_key)
+    if subject:
+        labels = [label for label in labels if label == subject.removeprefix("sub-")]
+    types = frozenset(item.strip() for item in datatypes.split(","))
+    portions: list[Portion] = []
+    unused: dict[str, Unused] = {}
+    for label in labels:
+        portion, left = _portion(tree, label, participants, about, types, derivatives)
+        portions.append(portion)
+        unused.update((item.file, item) for item in left)
+    used = {path for portion in portions for path in portion.files}
+    for file in tree.of(None):
+        if file.path not in used:
+            unused[file.path] = Unused(file.path, "it is about no patient", "not-data")
+    title = str(about.get("Name") or tree.root.name)
+    told = {"title": title, "species": [SPECIES], "licence": str(about.get("License") or "none-stated")}
+    return Division(tree.root, tuple(portions), tuple(unused[path] for path in sorted(unused)), told)
+
+
+def _described(tree: BidsTree) -> dict[str, Any]:
+    found = tree.find(DESCRIPTION)
+    return read_json(tree.root / DESCRIPTION) if found is not None and found.pointer is None else {}
+
+
+def _participants(tree: BidsTree) -> Participants | None:
+    if tree.find(TABLE) is None:
+        return None
+    code_book = tree.find(CODE_BOOK)
+    return read_participants(tree.root / TABLE, tree.root / CODE_BOOK if code_book is not None else None)
+
+
+def _portion(
+    tree: BidsTree,
+    label: str,
+    participants: Participants | None,
+    about: dict[str, Any],
+    types: frozenset[str],
+    derivatives: str,
+) -> tuple[Portion, list[Unused]]:
+    taken, unused, absent = _sorted_out(tree.of(label), types, derivatives)
+    name = f"sub-{label}"
+    images = images_of(taken, subject=name)
+    shared = [file for file in tree.of(None) if file.name is not None and file.pipeline is None]
+    sidecars = {
+        image.file.path: applicable(image.file, [*shared, *tree.of(label)])
+        for image in images
+        if image.file.name is not None
+    }
+    tables = {
+        kind: file
+        for kind in ("sessions", "scans")
+        for file in tree.of(label)
+        if file.file_name == f"{name}_{kind}.tsv" and file.pointer is None
+    }
+    warnings: list[Note] = []
+    if participants is not None and label not in participants.labels:
+        warnings.append(_note("folder-without-row", TABLE, f"{name} has a folder and no row"))
+    if not tree.of(label):
+        warnings.append(_note("row-without-folder", TABLE, f"{name} has a row and no folder"))
+    if absent:
+        listed = ", ".join(f"{file.file_name} ({file.pointer})" for file in absent)
+        warnings.append(_note("images-not-fetched", name, listed))
+    elif not images and tree.of(label):
+        warnings.append(_note("no-images", name, "no anatomical image of this person is here"))
+    attrs: dict[str, Any] = {
+        "title": f"{name} of {about.get('Name') or tree.root.name}",
+        "species": SPECIES, "subject": name, "patient": name,
+    }  # fmt: skip
+    for key, given in (("licence", "License"), ("doi", "DatasetDOI"), ("bids_version", "BIDSVersion")):
+        if about.get(given):
+            attrs[key] = str(about[given]).removeprefix("doi:")
+    if participants is not None:
+        attrs |= {key: value for key, value in participants.plain(label).items() if key not in attrs}
+    patient = Patient(tree.root, label, tuple(images), sidecars, tables, participants, tuple(warnings), attrs)
+    json_files = {file.path for files in sidecars.values() for file in files}
+    own = {image.file.path for image in images} | {file.path for file in tables.values()}
+    own |= {path for path in json_files if path.startswith(f"{name}/") or f"/{name}/" in path}
+    common = {path for path in (DESCRIPTION, TABLE, CODE_BOOK) if _is_here(tree, path)}
+    unused = [item for item in unused if item.file not in own]
+    files = sorted(own | json_files | common)
+    return Portion(name, tuple(files), patient.read, tuple(sorted(own))), unused
+
+
+def _is_here(tree: BidsTree, path: str) -> bool:
+    found = tree.find(path)
+    return found is not None and found.pointer is None
+
+
+def _note(code: str, place: str, message: str) -> Note:
+    return {"code": code, "place": place, "message": message}
+
+
+def _sorted_out(
+    files: Sequence[BidsFile], types: frozenset[str], derivatives: str
+) -> tuple[list[BidsFile], list[Unused], list[BidsFile]]:
+    """Return the volumes to read, what is left aside with reasons, and the volumes that were not fetched."""
+    taken: list[BidsFile] = []
+    unused: list[Unused] = []
+    absent: list[BidsFile] = []
+    wanted = {item.strip() for item in derivatives.split(",")}
+    for file in files:
+        if file.pipeline is not None and wanted != {ALL} and file.pipeline not in wanted:
+            unused.append(Unused(file.path, "its folder of derivatives was not asked for", "not-data"))
+        elif not is_volume(file):
+            unused.append(Unused(file.path, _why_not(file), "not-data"))
+        elif file.pipeline is None and file.datatype not in types:
+            reason = f"images of {file.datatype or 'no datatype'} were not asked for; --option datatypes=..."
+            unused.append(Unused(file.path, reason, "not-data"))
+        elif file.pointer is not None:
+            absent.append(file)
+            unused.append(Unused(file.path, str(file.pointer), "unavailable"))
+        elif volume_name(file) is None:
+            unused.append(Unused(file.path, "its name is not of the form of BIDS", "not-data"))
+        else:
+            taken.append(file)
+    return taken, unused, absent
+
+
+def _why_not(file: BidsFile) -> str:
+    if file.file_name.endswith(".json"):
+        return "the image that it describes is not read"
+    return "no image, and no table of one patient"
