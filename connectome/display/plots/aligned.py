@@ -110,7 +110,8 @@ def time_histogram(dataset: xr.Dataset, around: list[Moments], *, title: str = "
         are half-open and count only where they were observed from end to end. None where nothing can be aligned.
     """
     trains = SpikeTrains.of(dataset)
-    seen = [one for one in around if _within(trains, one.onset_s).sum() >= FEWEST][:MOST_PANELS]
+    inside = [_observed(dataset, one.onset_s) for one in around]
+    seen = [(one, onset) for one, onset in zip(around, inside, strict=True) if len(onset) >= FEWEST][:MOST_PANELS]
     if not seen or not trains.n_units or not len(trains):
         return None
     n_rows, n_columns = -(-len(seen) // PER_ROW), min(PER_ROW, len(seen))
@@ -118,10 +119,10 @@ def time_histogram(dataset: xr.Dataset, around: list[Moments], *, title: str = "
     figure = new_figure(1.6 + 2.9 * n_columns, 0.6 + (tall + 1.5) * n_rows)
     panels = figure.subplots(2 * n_rows, n_columns, squeeze=False, height_ratios=[tall, 1.3] * n_rows, sharex=True)
     image, step = None, -(-trains.n_units // MOST_NAMES)
-    for at, one in enumerate(seen):
+    for at, (one, onset) in enumerate(seen):
         row, place = divmod(at, n_columns)
         top, bottom = panels[2 * row][place], panels[2 * row + 1][place]
-        image = _panel(top, bottom, trains, one)
+        image = _panel(top, bottom, trains, one, onset)
         top.set_yticks([])
         if place == 0:
             names = dataset["unit_id"].values[::step]
@@ -142,15 +143,15 @@ def time_histogram(dataset: xr.Dataset, around: list[Moments], *, title: str = "
     return figure
 
 
-def _within(trains: SpikeTrains, onset_s: Array) -> Array:
-    if trains.observed_s is None or not len(trains.observed_s):
-        return np.zeros(len(onset_s), dtype=bool)
-    inside = [(low <= onset_s) & (onset_s < high) for low, high in trains.observed_s]
-    return np.asarray(np.logical_or.reduce(inside), dtype=bool)
+def _observed(dataset: xr.Dataset, onset_s: Array) -> Array:
+    """Return the moments at which the units were watched."""
+    inside = np.zeros(len(onset_s), dtype=bool)
+    for low, high in zip(dataset["observed_start"].values, dataset["observed_stop"].values, strict=True):
+        inside |= (low <= onset_s) & (onset_s < high)
+    return onset_s[inside]
 
 
-def _panel(top: Axes, bottom: Axes, trains: SpikeTrains, one: Moments) -> Any:
-    inside = one.onset_s[_within(trains, one.onset_s)]
+def _panel(top: Axes, bottom: Axes, trains: SpikeTrains, one: Moments, inside: Array) -> Any:
     taken = inside[np.unique(np.linspace(0, len(inside) - 1, min(len(inside), MOST)).round().astype(np.int64))]
     rate, mean, error, n_most = _average(trains, taken)
     edges = bin_edges(-BEFORE_S, WIDTH_S, rate.shape[1])

@@ -124,7 +124,8 @@ def _measured(dataset: xr.Dataset) -> list[_Panel]:
 
 def _violations(dataset: xr.Dataset) -> Array:
     """Return the share of short intervals, shape (unit,); NaN where a unit has fewer than two events."""
-    order, owner = dataset["unit_order"].values, dataset["unit"].values
+    owner = dataset["unit"].values
+    order = np.argsort(owner, kind="stable")
     own = owner[order]
     same = own[1:] == own[:-1]
     short = same & (np.diff(times_s(dataset)[order]) < REFRACTORY_S)
