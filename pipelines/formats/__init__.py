@@ -131,6 +131,8 @@ FORMATS: dict[str, Format] = {
                ("table",), (".annot",)),
         Format("freesurfer-morph", "surfaces.freesurfer_morph", "Measures of the vertices of a FreeSurfer surface",
                ("table",), (".thickness", ".area", ".curv", ".sulc", ".volume", ".pial", ".mid", ".avg_curv")),
+        Format("freesurfer-stats", "freesurfer.stats", "Statistics of regions of one subject by FreeSurfer", ("table",),
+               (".stats",)),
         Format("freesurfer-surface", "surfaces.freesurfer_surface", "Triangles of a FreeSurfer surface", ("table",),
                (".white", ".pial", ".inflated", ".sphere", ".orig", ".reg", ".smoothwm", ".nofix", ".mid")),
         Format("freesurfer-table", "freesurfer.group_table", "Measures of many subjects by FreeSurfer's table programs",
