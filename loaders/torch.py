@@ -39,13 +39,14 @@ except ModuleNotFoundError as error:
     ) from error
 
 from .torch_events import EventDataset
+from .torch_volumes import PatchDataset, PatchStream, VolumeDataset
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .index import WindowIndex
 
-__all__ = ["EventDataset", "WindowDataset", "WindowStream"]
+__all__ = ["EventDataset", "PatchDataset", "PatchStream", "VolumeDataset", "WindowDataset", "WindowStream"]
 
 BLOCK_BYTES = 8 << 20
 """Decoded bytes of a block of neighbouring windows in a stream."""
