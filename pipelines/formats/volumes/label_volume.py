@@ -16,7 +16,7 @@ import numpy as np
 from connectome.errors import FormatError, TruncatedError
 
 from ..files.pointers import refuse_pointer
-from .nifti_parts import GZIP_MAGIC
+from .gzip_file import GZIP_MAGIC
 
 __all__ = ["LabelVolume"]
 

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import io
 import logging
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from connectome import schema
-from connectome.errors import FormatError, TruncatedError
+from connectome.errors import FormatError
+from connectome.volumes import UNKNOWN, native
 
 from ..recordings.recording import warning
-from .nifti_parts import GZIP_MAGIC, HEADER_BYTES, Parts, find_magic, has_suffix, header_class, image_file, take_apart
+from .gzip_file import first_bytes
+from .nifti_parts import HEADER_BYTES, Parts, find_magic, has_suffix, header_class, image_file, take_apart
+from .placed import Found, cut_image, is_placed, make_group
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,23 +34,24 @@ XFORM_TOLERANCE_VOXELS = 0.01
 """Transforms that agree to a hundredth of a voxel at every corner are the same but for rounding."""
 LONGEST_STEP_S = 60.0
 """No volume takes a minute in practice; a longer step is a time in milliseconds under the code for seconds."""
+LABEL_INTENT = 1002
+"""NIFTI_INTENT_LABEL: every number is an index into a list of labels."""
 STORABLE = {"u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "c8", "c16"}
 
 
 def sniff(path: Path) -> bool:
     """Tell whether a file starts like NIfTI, seen through gzip."""
-    with path.open("rb") as file:
-        head = file.read(1 << 16)
-    if head.startswith(GZIP_MAGIC):
-        try:
-            head = zlib.decompressobj(wbits=31).decompress(head, 1024)
-        except zlib.error:
-            return False
-    return find_magic(head) is not None
+    return find_magic(first_bytes(path, 1024)) is not None
 
 
 def read(
-    paths: list[Path], *, long_name: str = "Image as stored", units: str = "1", group: str = "image"
+    paths: list[Path],
+    *,
+    long_name: str = "Image as stored",
+    units: str = "1",
+    group: str = "image",
+    role: str = "auto",
+    threshold: float | None = None,
 ) -> xr.DataTree:
     """Read one NIfTI image.
 
@@ -60,12 +63,18 @@ def read(
         What the (scaled) numbers are; NIfTI does not say.
     group : str
         Path of the volume in the record: ``"image"``, ``"t1w"``, ``"labels/lesion"``.
+    role : str
+        ``"labels"`` for a label map or a mask, ``"image"`` for anything else. ``"auto"``: labels below the path
+        ``labels/`` and where the header's intent code says label.
+    threshold : float, optional
+        Keep a mask in place of the image: 1 where the (scaled) number is at least this. The record says so.
 
     Returns
     -------
     xarray.DataTree
         One ``volume`` group. What is odd but usable stands in the record's ``warnings``: an unknown orientation or
-        length unit, transforms that disagree, a name that hides or promises gzip, bytes after the image.
+        length unit, shear, transforms that disagree, a name that hides or promises gzip, bytes after the image, axes
+        of length 1 after the third (left out; the header keeps them), labels that are not whole numbers.
 
     Raises
     ------
@@ -83,40 +92,35 @@ def read(
     shape = tuple(int(size) for size in header.get_data_shape())
     if not shape or min(shape) < 1:
         raise FormatError("an axis has no voxels", subject=subject, place=place, found=str(shape))
-    n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize * max(1, len(components))
-    if len(parts.body) < n_bytes:
-        raise TruncatedError(
-            "the image is shorter than its header says",
-            subject=subject,
-            place=f"after {len(parts.header)} bytes of header",
-            expected=f"{n_bytes} bytes ({' x '.join(map(str, shape))} of {header.get_data_dtype()})",
-            found=f"{len(parts.body)} bytes",
-        )
-    image, trailer = _image(parts.body, n_bytes, dtype, shape, components), parts.body[n_bytes:]
+    voxel = np.dtype((dtype, len(components))) if components else dtype
+    n_bytes = cut_image(parts.body, dtype=voxel, shape=shape, subject=subject, after=len(parts.header))
+    trailer = parts.body[n_bytes:]
     if trailer:
         warnings.append(warning("trailing-bytes", place, f"{len(trailer)} bytes follow the image; they are kept"))
     slope, intercept = _scaling(header, subject)
-    affine, transforms = _transforms(header, subject)
-    warnings += _doubts(header, affine, transforms, shape)
+    affine, transforms, remarks = _transforms(header, subject)
+    warnings += [*remarks, *_doubts(header, affine, transforms, shape)]
     unit, _ = _units(header)
-    volume = schema.volume(
-        image,
+    found = Found(
+        image=_image(parts.body, n_bytes, dtype, shape, components),
         affine=np.diag([MM_PER_UNIT[unit]] * 3 + [1.0]) @ affine,
-        units=units,
-        long_name=long_name,
         header=parts.header,
         trailer=trailer,
+        source_dtype=dtype.str,
+        components=components,
         transforms=transforms,
         slope=slope,
         intercept=intercept,
-        source_dtype=dtype.str,
-        **_described(header, parts, components),
+        orientation=None if any(code > 0 for _, code in transforms.values()) else UNKNOWN,
+        is_label=int(header["intent_code"]) == LABEL_INTENT,
+        attrs=_described(header, parts, components),
+    )
+    volume, remarks = make_group(
+        found, group=group, role=role, threshold=threshold, long_name=long_name, units=units, subject=subject
     )
     for name in transforms:
         volume[name].attrs["units"] = UDUNITS[unit]
-    if components:
-        volume = volume.rename({volume["image"].dims[-1]: "component"})
-    return schema.record({group: volume}, warnings=warnings)
+    return schema.record({group: volume}, warnings=[*warnings, *remarks])
 
 
 def companions(paths: list[Path], **_: str) -> list[Path]:
@@ -171,9 +175,7 @@ def _image(
     body: bytes, n_bytes: int, dtype: np.dtype[Any], shape: tuple[int, ...], components: tuple[str, ...]
 ) -> np.ndarray[Any, Any]:
     """Return the stored numbers in the machine's byte order; bits are moved, never computed with."""
-    flat = np.frombuffer(body, dtype=dtype, count=n_bytes // dtype.itemsize)
-    if not dtype.isnative:
-        flat = flat.byteswap().view(dtype.newbyteorder("="))
+    flat = native(np.frombuffer(body, dtype=dtype, count=n_bytes // dtype.itemsize))
     three = shape + (1,) * (3 - len(shape))
     if components:
         return np.moveaxis(flat.reshape((len(components), *three), order="F"), 0, -1)
@@ -191,40 +193,45 @@ def _scaling(header: Any, subject: str) -> tuple[float | None, float | None]:
     return (None if slope is None else float(slope)), (None if intercept is None else float(intercept))
 
 
-def _transforms(header: Any, subject: str) -> tuple[np.ndarray[Any, Any], dict[str, tuple[np.ndarray[Any, Any], int]]]:
-    """Return the affine that holds (sform, else qform, else by zooms alone) and both transforms with codes."""
+def _transforms(
+    header: Any, subject: str
+) -> tuple[np.ndarray[Any, Any], dict[str, tuple[np.ndarray[Any, Any], int]], list[dict[str, str]]]:
+    """Return the affine that holds (sform, else qform, else by zooms alone), both transforms with codes, and doubts."""
     from nibabel.spatialimages import HeaderDataError
 
     transforms: dict[str, tuple[np.ndarray[Any, Any], int]] = {}
-    for name in ("qform", "sform"):
+    doubts: list[dict[str, str]] = []
+    for name in ("sform", "qform"):
         code = int(header[f"{name}_code"])
+        holds = code > 0 and not any(held > 0 for _, held in transforms.values())
         try:
-            matrix = getattr(header, f"get_{name}")()
+            matrix = np.asarray(getattr(header, f"get_{name}")(), dtype=np.float64)
+            fault = "" if code <= 0 or is_placed(matrix) else f"singular or not finite: {matrix.tolist()}"
         except (HeaderDataError, ValueError) as error:
-            if code > 0:
-                raise FormatError(
-                    "the transform cannot be computed", subject=subject, place=name, found=str(error)
-                ) from error
-            continue
-        if code > 0 and (not np.isfinite(matrix).all() or np.linalg.det(matrix[:3, :3]) == 0.0):
+            matrix, fault = np.empty(0), str(error)
+        if fault and holds:
             raise FormatError(
-                "the transform is singular or not finite",
+                "the transform is singular or not finite" if matrix.size else "the transform cannot be computed",
                 subject=subject,
                 place=f"{name} (code {code})",
                 expected="a finite, invertible matrix",
-                found=str(matrix.tolist()),
+                found=fault,
                 hint="mend the header at its origin; nothing here can tell where the image lies",
             )
-        transforms[name] = (matrix, code)
-    affine = np.asarray(header.get_best_affine(), dtype=np.float64)
-    if not np.isfinite(affine).all() or np.linalg.det(affine[:3, :3]) == 0.0:
+        if fault and code > 0:
+            doubts.append(warning(f"{name}-unusable", name, f"code {code}, {fault}; the sform holds"))
+        elif matrix.size:
+            transforms[name] = (matrix, code)
+    coded = [matrix for matrix, code in transforms.values() if code > 0]
+    affine = coded[0] if coded else np.asarray(header.get_base_affine(), dtype=np.float64)
+    if not is_placed(affine):
         raise FormatError(
             "the voxel size is zero or not finite",
             subject=subject,
             place="pixdim",
             found=str(header["pixdim"].tolist()),
         )
-    return affine, transforms
+    return affine, transforms, doubts
 
 
 def _units(header: Any) -> tuple[str, str]:
@@ -275,6 +282,7 @@ def _described(header: Any, parts: Parts, components: tuple[str, ...]) -> dict[s
     """Return the header's facts that are worth reading without it."""
     space, time = _units(header)
     described: dict[str, Any] = {
+        "source_format": "nifti",
         "nifti_version": parts.version,
         "endianness": "big" if header.endianness == ">" else "little",
         "paired": parts.paired,

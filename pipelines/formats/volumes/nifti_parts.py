@@ -5,9 +5,7 @@ No meaning of the header lives here beyond what is needed to find the image's fi
 
 from __future__ import annotations
 
-import gzip
 import io
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,11 @@ import numpy as np
 
 from connectome.errors import FormatError, MissingExtraError, TruncatedError, UsageError
 
-from ..files.pointers import refuse_pointer
-from ..recordings.recording import warning
+from .gzip_file import file_bytes
 
 MAGIC = {b"n+1\0": (1, "single"), b"ni1\0": (1, "pair"), b"n+2\0": (2, "single"), b"ni2\0": (2, "pair")}
 MAGIC_AT = {1: 344, 2: 4}
 HEADER_BYTES = {1: 348, 2: 540}
-GZIP_MAGIC = b"\x1f\x8b"
 LONGEST_TRAILER_BYTES = 1 << 20
 """More than this after the image means that the header does not describe the file."""
 
@@ -106,50 +102,11 @@ def has_suffix(path: Path, suffix: str) -> bool:
 
 
 def _content(path: Path, warnings: list[dict[str, str]]) -> bytes:
-    """Return a file's bytes, decompressed if its first bytes (not its name) say gzip."""
-    refuse_pointer(path)
-    raw = path.read_bytes()
-    if not raw:
-        raise TruncatedError("the file is empty", subject=str(path), expected="a NIfTI image", found="0 bytes")
-    compressed, named_so = raw.startswith(GZIP_MAGIC), path.name.lower().endswith(".gz")
-    if compressed != named_so:
-        fact = "is not gzip though its name ends in .gz" if named_so else "is gzip though its name does not say so"
-        warnings.append(warning("gzip-name", path.name, f"the file {fact}"))
-    return _decompress(raw, path) if compressed else raw
+    return file_bytes(path, warnings, head_bytes=HEADER_BYTES[2], limit=_most_bytes)
 
 
-def _decompress(raw: bytes, path: Path) -> bytes:
-    pieces = []
-    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
-        try:
-            # The header bounds what may follow, so a small file cannot unpack without end.
-            pieces.append(stream.read(HEADER_BYTES[2]))
-            limit = _announced_bytes(pieces[0]) + LONGEST_TRAILER_BYTES
-            while (got := sum(map(len, pieces))) <= limit and (piece := stream.read(min(1 << 24, limit + 1 - got))):
-                pieces.append(piece)
-        except EOFError:
-            raise TruncatedError(
-                "the gzip stream ends early",
-                subject=str(path),
-                expected="a complete gzip stream",
-                found=f"{len(raw)} compressed bytes",
-                hint="fetch the file again",
-            ) from None
-        except (OSError, zlib.error) as error:
-            raise FormatError("the gzip stream is damaged", subject=str(path), found=str(error)) from error
-    content = b"".join(pieces)
-    if len(content) > limit:
-        raise FormatError(
-            "more bytes follow than the header announces",
-            subject=str(path),
-            expected=f"about {limit - LONGEST_TRAILER_BYTES} bytes",
-            found=f"more than {limit} bytes",
-        )
-    return content
-
-
-def _announced_bytes(head: bytes) -> int:
-    """Return about how many bytes a file has by its header; a terabyte where that cannot be told (image of a pair)."""
+def _most_bytes(head: bytes) -> int:
+    """Return the most bytes a file can have by its header; a terabyte where that cannot be told (image of a pair)."""
     magic = find_magic(head)
     if magic is None or magic[1] == "pair" or len(head) < HEADER_BYTES[magic[0]]:
         return 1 << 40
@@ -157,7 +114,7 @@ def _announced_bytes(head: bytes) -> int:
     header = header_class(magic[0], paired=True).from_fileobj(fixed, check=False)
     dims = [int(size) for size in header["dim"][1:8]][: max(0, int(header["dim"][0]))]
     n_bytes = int(np.prod([max(1, size) for size in dims], dtype=object)) * max(8, int(header["bitpix"])) // 8
-    return n_bytes + max(0, int(header["vox_offset"]))
+    return n_bytes + max(0, int(header["vox_offset"])) + LONGEST_TRAILER_BYTES
 
 
 def find_magic(head: bytes) -> tuple[int, str] | None:
