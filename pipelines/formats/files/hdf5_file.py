@@ -16,6 +16,8 @@ import numpy as np
 
 from connectome.errors import FormatError, TruncatedError, UnsafeError
 
+from .elsewhere import FileElsewhere, Guarded
+
 __all__ = ["HDF5_SIGNATURE", "dataset", "dataset_paths", "is_hdf5", "open_hdf5", "read_array"]
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -28,7 +30,7 @@ _FAILURES = (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError,
 """What h5py raises on damaged files, by experience with cut and overwritten ones."""
 
 
-def is_hdf5(path: Path) -> bool:
+def is_hdf5(path: Path | FileElsewhere) -> bool:
     """Tell whether a file has the signature of HDF5 where it may stand."""
     with path.open("rb") as stream:
         head = stream.read(_USER_BLOCKS[-1] + len(HDF5_SIGNATURE))
@@ -36,7 +38,7 @@ def is_hdf5(path: Path) -> bool:
 
 
 @contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
+def open_hdf5(path: Path | FileElsewhere) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading.
 
     Raises
@@ -45,6 +47,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         When the file is shorter than its superblock says.
     FormatError
         When it is not HDF5, or when reading inside the block fails.
+    FetchError
+        When a file that lies elsewhere cannot be read there.
     """
     if not is_hdf5(path):
         raise FormatError(
@@ -54,17 +58,25 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             expected="the signature 89 48 44 46 0D 0A 1A 0A",
             found=_describe_head(path),
         )
+    guarded = None if isinstance(path, Path) else Guarded(path.open("rb"))
     try:
-        file = h5py.File(path, "r")
+        file = h5py.File(path if guarded is None else guarded, "r")
     except _FAILURES as error:
+        if guarded is not None:
+            guarded.check()
         kind = TruncatedError if "truncated" in str(error) else FormatError
         raise kind("the HDF5 file cannot be opened", subject=str(path), found=str(error)) from error
     with file:
         try:
             yield file
-        except FormatError:
-            raise
-        except _FAILURES as error:
+            if guarded is not None:
+                guarded.check()
+        except Exception as error:
+            if guarded is not None:
+                # What HDF5 makes of bytes that did not come is no fault of the file.
+                guarded.check()
+            if isinstance(error, FormatError) or not isinstance(error, _FAILURES):
+                raise
             raise FormatError("the HDF5 file is damaged", subject=str(path), found=str(error)) from error
 
 
@@ -156,7 +168,7 @@ def read_array(file: h5py.File, place: str, *, subject: str) -> np.ndarray[Any, 
 _MOST_BYTES = 16 << 30
 
 
-def _describe_head(path: Path) -> str:
+def _describe_head(path: Path | FileElsewhere) -> str:
     with path.open("rb") as stream:
         head = stream.read(20)
     if not head:

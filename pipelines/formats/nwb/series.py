@@ -27,6 +27,7 @@ from .tree import ArrayNode, GroupNode, open_tree
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..files.elsewhere import FileElsewhere
     from .tables import Warnings
 
 __all__ = [
@@ -103,14 +104,14 @@ def units_of(data: ArrayNode) -> str:
     return _UNITS.get(given.lower(), given)
 
 
-def read_series(item: GroupNode, path: Path, warnings: Warnings, root: GroupNode) -> xr.Dataset | None:
+def read_series(item: GroupNode, path: Path | FileElsewhere, warnings: Warnings, root: GroupNode) -> xr.Dataset | None:
     """Read one TimeSeries of one or two dimensions; None where it is not one, or has no clock.
 
     Parameters
     ----------
     item : GroupNode
         The series.
-    path : pathlib.Path
+    path : pathlib.Path or FileElsewhere
         The container, to be opened again when large samples are written.
     warnings : list of dict
         Gets what is odd but usable.
@@ -302,7 +303,7 @@ def _joined(value: str | list[str]) -> str:
     return value if isinstance(value, str) else "; ".join(value)
 
 
-def _signal(data: ArrayNode, path: Path) -> Array | xr.Variable:
+def _signal(data: ArrayNode, path: Path | FileElsewhere) -> Array | xr.Variable:
     data.check_size(slice(0, 1))
     if data.dtype.itemsize * int(np.prod(data.shape, dtype=np.int64)) <= LAZY_BYTES:
         values = data.read()
@@ -317,7 +318,7 @@ class _Stored(BackendArray):  # type: ignore[no-untyped-call,misc]
     The container is opened for as long as a block is read: an array that outlives its reader holds no file.
     """
 
-    def __init__(self, path: Path, place: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
+    def __init__(self, path: Path | FileElsewhere, place: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
         self._path, self._place, self.shape, self.dtype = path, place, shape, dtype
         self._kept: tuple[int, int, Array] | None = None
 

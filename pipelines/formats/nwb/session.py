@@ -8,7 +8,8 @@ table that says where; what is neither is named in the record's ``warnings``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ from .zarr_files import files_of
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ..files.elsewhere import FileElsewhere
+
 __all__ = ["companions", "read", "sniff"]
 
 _SERIES = {"TimeSeries", "SpatialSeries", "ElectricalSeries", "AbstractFeatureSeries", "AnnotationSeries",
@@ -44,13 +47,13 @@ _EYES = {"eye_tracking", "raw_gaze_mapping", "filtered_gaze_mapping", "EyeTracki
 _SUFFIX = "_presentations"
 
 
-def sniff(path: Path) -> bool:
+def sniff(path: Path | FileElsewhere) -> bool:
     """Tell whether a file is an NWB session, and no worm by the convention of WormID (format ``nwb-celegans``)."""
     if path.is_file() and is_hdf5(path):
         with open_hdf5(path) as file:
             if is_worm(file):
                 return False
-    elif not is_zarr(path):
+    elif not isinstance(path, Path) or not is_zarr(path):
         return False
     with open_tree(path) as root:
         return root.type == "NWBFile"
@@ -61,15 +64,18 @@ def companions(paths: list[Path], **_: Any) -> list[Path]:
     return [file for path in paths for file in (files_of(path) if path.is_dir() else [path])]
 
 
-def read(paths: list[Path], *, spikes: str = "read") -> xr.DataTree:
+def read(paths: Sequence[Path | FileElsewhere], *, spikes: str = "read", only: str = "") -> xr.DataTree:
     """Read one session.
 
     Parameters
     ----------
-    paths : list of pathlib.Path
-        One HDF5 file, or one ZIP file or folder in the Zarr v2 layout of hdmf-zarr.
+    paths : sequence of pathlib.Path or FileElsewhere
+        One HDF5 file, here or elsewhere, or one ZIP file or folder in the Zarr v2 layout of hdmf-zarr.
     spikes : str
         ``"read"``, or ``"skip"`` to leave out the units and keep the rest of a file whose spikes are damaged.
+    only : str
+        Globs on the groups of the record, separated by commas (``"spikes,trials,lfp/*"``); values of all others are
+        not read, and a warning names them. Empty for everything.
 
     Returns
     -------
@@ -93,9 +99,14 @@ def read(paths: list[Path], *, spikes: str = "read") -> xr.DataTree:
     warnings: Warnings = []
     with open_tree(paths[0]) as root:
         _require_nwb(root)
-        session = _Session(root, paths[0], warnings, spikes)
+        session = _Session(root, paths[0], warnings, spikes, only)
         groups = session.read()
         attrs = session_attributes(root)
+    if not groups and session.left:
+        raise UsageError(
+            "the selection leaves nothing", subject="only", place=str(paths[0]), found=only,
+            expected=", ".join(sorted(session.left)[:20]),
+        )  # fmt: skip
     if not groups:
         raise FormatError("nothing in the session is known", subject=str(paths[0]), expected="units, tables or series")
     return record(groups, warnings=warnings, title=f"Session {attrs.get('source_uid') or paths[0].stem}", **attrs)
@@ -116,8 +127,12 @@ def _require_nwb(root: GroupNode) -> None:
 class _Session:
     """The groups of one record as they are found."""
 
-    def __init__(self, root: GroupNode, path: Path, warnings: Warnings, spikes: str) -> None:
+    def __init__(
+        self, root: GroupNode, path: Path | FileElsewhere, warnings: Warnings, spikes: str, only: str = ""
+    ) -> None:
         self.root, self.path, self.warnings, self.spikes = root, path, warnings, spikes
+        self.only = tuple(glob.strip() for glob in only.split(",") if glob.strip())
+        self.left: set[str] = set()
         self.groups: dict[str, xr.Dataset] = {}
         self.stimuli: dict[str, xr.Dataset] = {}
         self.done: set[str] = set()
@@ -132,7 +147,11 @@ class _Session:
                 continue
             self._one(item)
         self.groups.update(unify(self.stimuli))
-        self.groups.update(devices(self.root))
+        found = devices(self.root)
+        self.groups.update({path: group for path, group in found.items() if self._wanted(path)})
+        if self.left:
+            message = f"left out by the option only={','.join(self.only)}: {', '.join(sorted(self.left))}"
+            self.warnings.append(warning("not-selected", "/", message[:1000]))
         return dict(sorted(self.groups.items()))
 
     def _units(self) -> None:
@@ -146,11 +165,15 @@ class _Session:
             if self.spikes == "skip":
                 self.warnings.append(warning("spikes-skipped", path, "left out by the option spikes=skip"))
                 continue
+            if not self._wanted("spikes"):
+                continue
             group = self._free("spikes") if "spikes" not in self.groups else self._free(f"spikes_{_clean(path[1:])}")
             self.groups.update(read_units(found[path], group, self.warnings, stated_hz=stated_rates(self.root)))
 
     def _one(self, item: GroupNode) -> None:
         kind = item.type
+        if self.only and not self._selected(item):
+            return
         if kind in _JOINED:
             self._joined(item)
         elif kind in _IMAGES:
@@ -166,6 +189,33 @@ class _Session:
                     self.groups[self._free(f"images/{_clean(item.name)}_{_clean(name)}")] = by_reference(item, image)
         else:
             self._left(item)
+
+    def _wanted(self, *paths: str) -> bool:
+        """Tell whether a group is selected under one of the paths that it may get; note the first where it is not."""
+        if not self.only or any(fnmatchcase(path, glob) for path in paths for glob in self.only):
+            return True
+        self.left.add(paths[0])
+        return False
+
+    def _selected(self, item: GroupNode) -> bool:
+        """Tell whether an object is selected, by the groups that it could become; what lies below it is asked anew."""
+        name = _clean(item.name)
+        if item.type in _JOINED and not _is_table(item):
+            members = [child for child in _children(item) if child.type in _SERIES]
+            asked = [self._series_path(item), *(self._series_path(member) for member in members)]
+            chosen = not members or self._wanted(*asked)
+            self.done |= set() if chosen else {member.path for member in members}
+            return chosen
+        if _is_table(item):
+            self.done.add(item.path)
+            series = [self._series_path(item)] if item.array("timestamps") is not None else []
+            return self._wanted(_table_path(item), *series)
+        if item.type in _IMAGES or item.type == "Images":
+            return self._wanted(f"images/{name}")
+        if item.type in _SERIES or (item.array("data") is not None and _has_clock(item)):
+            return self._wanted(self._series_path(item), f"images/{name}", f"tables/{name}")
+        arrays = [name for name in item.names() if not item.is_link(name) and item.array(name) is not None]
+        return not arrays or self._wanted(f"tables/{name}")
 
     def _left(self, item: GroupNode) -> None:
         """Keep columns of one length of a type that is not known as a table; name other arrays in a warning."""

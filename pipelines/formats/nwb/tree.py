@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import h5py
 import numpy as np
@@ -20,6 +20,9 @@ import numpy as np
 from connectome.errors import FormatError, TruncatedError, UnsafeError
 
 from ..files.hdf5_file import check_inside, is_hdf5, open_hdf5
+
+if TYPE_CHECKING:
+    from ..files.elsewhere import FileElsewhere
 
 __all__ = ["MOST_BYTES", "ArrayNode", "GroupNode", "Node", "open_tree", "typed"]
 
@@ -195,20 +198,20 @@ def typed(group: GroupNode, *, depth: int = 0) -> Iterator[GroupNode]:
 
 
 @contextmanager
-def open_tree(path: Path) -> Iterator[GroupNode]:
+def open_tree(path: Path | FileElsewhere) -> Iterator[GroupNode]:
     """Open a container and give its root.
 
     Parameters
     ----------
-    path : pathlib.Path
-        An HDF5 file, or the Zarr v2 layout as a ZIP file or a folder.
+    path : pathlib.Path or FileElsewhere
+        An HDF5 file, or the Zarr v2 layout as a ZIP file or a folder. What lies elsewhere must be HDF5.
 
     Raises
     ------
     FormatError
         When it is neither, or is damaged.
     """
-    if path.is_file() and is_hdf5(path):
+    if not isinstance(path, Path) or (path.is_file() and is_hdf5(path)):
         with open_hdf5(path) as file:
             yield _Hdf5Group(file, "/", str(path))
         return
