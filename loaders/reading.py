@@ -26,6 +26,8 @@ from numcodecs import VLenUTF8, blosc, zstd
 
 from connectome.errors import DamagedError, NotFoundError
 from connectome.store.archive import ByteSource, LocalBytes, RecordStore
+from connectome.store.differences import NAME as DIFFERENCES
+from connectome.store.differences import undo
 from connectome.store.encode import single_threaded_blosc
 
 if TYPE_CHECKING:
@@ -257,6 +259,7 @@ class ArrayReader:
         self.path = path
         self.shape: tuple[int, ...] = tuple(document["shape"])
         self.route: Route = _route(document)
+        self._differences = self.route != "zarr" and _has_differences(document)
         self.n_decoded = 0
         self._record = record
         self._zarr: Any = None
@@ -314,6 +317,8 @@ class ArrayReader:
                 "a chunk does not decode", subject=self._record.source.name, place=entry, found=str(error)
             ) from error
         values = memory.view(self.dtype).reshape(self.chunks)
+        if self._differences:
+            undo(values)
         self._record.cache.put(key, values, memory)
         return values
 
@@ -445,7 +450,7 @@ class ArrayReader:
 
 def _route(document: Mapping[str, Any]) -> Route:
     """Tell how an array's chunks can be read; anything unusual goes through zarr-python."""
-    codecs = document.get("codecs", [])
+    codecs = document.get("codecs", [])[1 if _has_differences(document) else 0 :]
     names = [codec["name"] for codec in codecs]
     plain = (
         document["chunk_grid"]["name"] == "regular"
@@ -464,9 +469,16 @@ def _route(document: Mapping[str, Any]) -> Route:
     if not numbers:
         return "zarr"
     if len(names) == 1:
-        return "mapped"
+        return "zarr" if _has_differences(document) else "mapped"
     routes: dict[str, Route] = {"blosc": "blosc", "zstd": "zstd"}
     return routes.get(names[1], "zarr") if len(names) == 2 else "zarr"
+
+
+def _has_differences(document: Mapping[str, Any]) -> bool:
+    """Tell whether an array of one dimension holds the differences of neighbours, in its own type."""
+    first, dtype = next(iter(document.get("codecs", [])), {}), document["data_type"]
+    own = {"dtype": np.dtype(dtype).newbyteorder("<").str} if dtype in _NUMBERS else None
+    return first.get("name") == DIFFERENCES and first.get("configuration") == own and len(document["shape"]) == 1
 
 
 class Shelf:

@@ -159,7 +159,7 @@ def _events(dataset: xr.Dataset, _: int) -> Iterator[Part]:
     )
     yield _along(dataset, "unit_id", "units")
     yield _along(dataset, "interval", "observed")
-    yield from _others(dataset, ("event", "unit_id", "interval", "slab", "unit_bound"))
+    yield from _others(dataset, ("event", "unit_id", "interval", "slab", "unit_bound", "observed_set_bound"))
 
 
 def _texts(dataset: xr.Dataset, name: str) -> np.ndarray[Any, Any]:

@@ -21,7 +21,7 @@ __all__ = ["MISSING_CODE", "Layout", "Problem", "category", "check_columns", "co
 MISSING_CODE = -1
 """Code of a missing category."""
 
-Codec = Literal["lz4", "zstd", "zstd-shuffle", "none"]
+Codec = Literal["lz4", "differences", "zstd", "zstd-shuffle", "none"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ class Layout:
     chunks: tuple[int, ...]
     """Chunk shape, one number per dimension."""
     codec: Codec
-    """``lz4`` for signals, ``zstd`` for tables and labels, ``zstd-shuffle`` (bits shuffled first) for images of several
-    bytes, ``none`` where the array is memory-mapped."""
+    """``lz4`` for signals, ``differences`` (of neighbours, then lz4) for whole numbers that rise, ``zstd`` for tables
+    and labels, ``zstd-shuffle`` (bits shuffled first) for images of several bytes, ``none`` where the array is
+    memory-mapped."""
 
 
 @dataclass(frozen=True)

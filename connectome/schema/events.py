@@ -2,32 +2,46 @@
 
 ``tick(event)`` and ``unit(event)`` are sorted by time, ties by unit; a tick lasts ``tick_hz_denominator /
 tick_hz_numerator`` seconds. Where integer ticks cannot reproduce the source's floating-point times, ``tick`` holds
-those float64 seconds themselves. ``slab_ptr`` finds the first event of every second, ``unit_ptr``/``unit_order`` the
-events of one unit. ``observed`` lists the intervals in which an absent event means silence; outside them nothing is
-known.
+those float64 seconds themselves. ``slab_ptr`` finds the first event of every second; ``unit_ptr`` counts the events of
+every unit (:func:`unit_order` lists them). ``observed`` lists the intervals in which an absent event means silence;
+outside them nothing is known. Where units were watched at different times, ``observed`` is what all share and
+``observed_set`` names each unit's own set of intervals.
+
+Version 2 stores ticks as differences and the smallest unit numbers, and leaves ``unit_order`` out. Records of version
+1 are read as they are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from connectome.errors import SchemaError
+from connectome.intervals import Intervals, as_intervals, shared
 
 from .columns import Layout, Problem, check_columns, column
 from .graph import compressed_rows
 
 KIND = "events"
-VERSION = "1"
+VERSION = "2"
+READABLE = ("1", "2")
 CHUNK_EVENTS = 1 << 18
+EVENTS_AT_A_TIME = 1 << 22
+"""Events that are checked at a time, so that a session of 10^8 spikes needs no more memory than one of 10^6."""
 SLAB_S = 1.0
 MOST_SLABS = 20_000_000
 """Seven months; times that count from 1970 are beyond it, and would fill gigabytes with pointers to the first event."""
+OBSERVED_SETS = ("observed_set", "observed_set_ptr", "observed_set_start", "observed_set_stop")
+
+Array = np.ndarray[Any, Any]
+Pairs = Sequence[tuple[float, float]] | Array
 
 
 def events(
@@ -35,7 +49,8 @@ def events(
     unit: np.ndarray[Any, Any],
     *,
     unit_id: Sequence[str],
-    observed_s: Sequence[tuple[float, float]],
+    observed_s: Pairs | None = None,
+    unit_observed_s: Sequence[Pairs] | None = None,
     tick_hz: Fraction | None = None,
     start_s: float = 0.0,
     units: Mapping[str, xr.Variable] | None = None,
@@ -51,8 +66,10 @@ def events(
         Shape (event,), integer index into ``unit_id``.
     unit_id : sequence of str
         A unique id per unit; units without any event stay.
-    observed_s : sequence of (start, stop)
-        Half-open intervals in seconds in which the units were watched.
+    observed_s : sequence of (start, stop), optional
+        Half-open intervals in seconds in which the units were watched. Give this or ``unit_observed_s``.
+    unit_observed_s : sequence of sequences of (start, stop), optional
+        The same, one sequence per unit.
     tick_hz : fractions.Fraction, optional
         Ticks per second, exact.
     start_s : float
@@ -69,11 +86,12 @@ def events(
     Raises
     ------
     SchemaError
-        When times or units cannot be kept exactly, are not one per event, or name no such unit, or when the last event
-        comes so late that finding it by the second would take a table out of all proportion.
+        When times or units cannot be kept exactly, are not one per event, or name no such unit, when the last event
+        comes so late that finding it by the second would take a table out of all proportion, or when the observed
+        time is given twice or not at all.
     """
     unordered = _exactly(times, np.int64 if tick_hz is not None else np.float64, what="times")
-    unordered_owner = _exactly(unit, np.int32, what="unit")
+    unordered_owner = _exactly(unit, np.int64, what="unit")
     if unordered.shape != unordered_owner.shape or unordered.ndim != 1:
         raise SchemaError(
             "every event has one time and one unit",
@@ -81,29 +99,73 @@ def events(
             expected=f"{unordered.shape} units",
             found=str(unordered_owner.shape),
         )
-    if len(unordered) and not 0 <= unordered_owner.min() <= unordered_owner.max() < len(unit_id):
-        raise SchemaError(
-            "an event belongs to a unit that is not listed",
-            subject="unit",
-            expected=f"indices from 0 to {len(unit_id) - 1}",
-            found=f"{unordered_owner.min()} to {unordered_owner.max()}",
-        )
+    if len(unordered):
+        _require_listed(int(unordered_owner.min()), int(unordered_owner.max()), len(unit_id))
     order = np.lexsort((unordered_owner, unordered))
-    tick, owner = unordered[order], unordered_owner[order]
-    unit_ptr, unit_order = compressed_rows(owner, len(unit_id))
+    return sorted_events(
+        unordered[order],
+        unordered_owner[order].astype(unit_dtype(len(unit_id))),
+        unit_id=unit_id,
+        observed_s=observed_s,
+        unit_observed_s=unit_observed_s,
+        tick_hz=tick_hz,
+        start_s=start_s,
+        units=units,
+        **attrs,
+    )
+
+
+def sorted_events(
+    tick: Array | xr.Variable,
+    unit: Array | xr.Variable,
+    *,
+    unit_id: Sequence[str],
+    observed_s: Pairs | None = None,
+    unit_observed_s: Sequence[Pairs] | None = None,
+    tick_hz: Fraction | None = None,
+    start_s: float = 0.0,
+    units: Mapping[str, xr.Variable] | None = None,
+    **attrs: Any,
+) -> xr.Dataset:
+    """Make an events group of events that are in order already, without holding all of them.
+
+    Parameters
+    ----------
+    tick : numpy.ndarray or xarray.Variable
+        Shape (event,): int64 with ``tick_hz``, else float64 seconds; a lazy variable is read in blocks.
+    unit : numpy.ndarray or xarray.Variable
+        Shape (event,), of :func:`unit_dtype`.
+    unit_id, observed_s, unit_observed_s, tick_hz, start_s, units, **attrs
+        As for :func:`events`.
+
+    Returns
+    -------
+    xarray.Dataset
+
+    Raises
+    ------
+    SchemaError
+        When events are not sorted by time and then unit; else as for :func:`events`.
+    """
+    ticks, owners = (
+        item.copy(deep=False) if isinstance(item, xr.Variable) else xr.Variable("event", item) for item in (tick, unit)
+    )
+    found = _scan(ticks, owners, len(unit_id), tick_hz)
+    if found.n_events:
+        _require_listed(found.lowest, found.highest, len(unit_id))
+    if not found.in_order:
+        raise SchemaError("events are not in order", subject="times", expected="sorted by time, then unit")
     clock: dict[str, Any] = {"start_s": float(start_s), "slab_s": SLAB_S}
     if tick_hz is not None:
         clock.update(tick_hz_numerator=tick_hz.numerator, tick_hz_denominator=tick_hz.denominator)
-    intervals = np.asarray(observed_s, dtype=np.float64).reshape(-1, 2)
-    tick_units = "1" if tick_hz is not None else "s"
+    ticks.attrs = {"long_name": "Time of the event", "units": "1" if tick_hz is not None else "s", "rising": True}
+    owners.attrs = {"long_name": "Unit of the event", "units": "1"}
     variables: dict[str, Any] = {
-        "tick": column("event", tick, "Time of the event", tick_units),
-        "unit": column("event", owner, "Unit of the event", "1"),
-        "slab_ptr": column("slab", _slabs(tick, tick_hz), "First event at or after each second", "1"),
-        "unit_ptr": column("unit_bound", unit_ptr, "Start of each unit's part of unit_order", "1"),
-        "unit_order": column("event", unit_order.astype(np.int64), "Event numbers by unit", "1"),
-        "observed_start": column("interval", intervals[:, 0], "Start of an observed interval", "s"),
-        "observed_stop": column("interval", intervals[:, 1], "End of an observed interval", "s"),
+        "tick": ticks,
+        "unit": owners,
+        "slab_ptr": column("slab", found.slab_ptr, "First event at or after each second", "1"),
+        "unit_ptr": column("unit_bound", found.unit_ptr, "Sum of the numbers of events of all units before", "1"),
+        **_observed(observed_s, unit_observed_s, len(unit_id)),
         **(units or {}),
     }
     return xr.Dataset(
@@ -111,6 +173,86 @@ def events(
         coords={"unit_id": column("unit_id", list(unit_id), "Unit id")},
         attrs={"encoding-type": KIND, "encoding-version": VERSION, **clock, **attrs},
     )
+
+
+def unit_dtype(n_units: int) -> np.dtype[Any]:
+    """Return the type of ``unit``: uint16 while it holds all units, else uint32."""
+    return np.dtype(np.uint16 if n_units <= 1 << 16 else np.uint32)
+
+
+def unit_order(dataset: xr.Dataset) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the numbers of the events unit by unit, shape (event,); ``unit_ptr`` says where each unit's begin.
+
+    Events of one unit lie in every stretch of the recording, so a stored list would save no reading; sorting whole
+    numbers below 65,536 takes less time than reading the list did.
+    """
+    if "unit_order" in dataset.variables:
+        return np.asarray(dataset["unit_order"].values, dtype=np.int64)
+    return np.argsort(dataset["unit"].values, kind="stable").astype(np.int64, copy=False)
+
+
+def with_unit_observed(dataset: xr.Dataset, unit_observed_s: Sequence[Pairs]) -> xr.Dataset:
+    """Return an events group whose units were watched at these times, one sequence of (start, stop) per unit."""
+    bare = dataset.drop_vars([*(name for name in OBSERVED_SETS if name in dataset), "observed_start", "observed_stop"])
+    return bare.assign(_observed(None, unit_observed_s, int(dataset.sizes["unit_id"])))
+
+
+def observed_sets(dataset: xr.Dataset) -> tuple[tuple[Intervals, ...], Array]:
+    """Return the different sets of observed intervals of an events group, and which of them each unit has.
+
+    Returns
+    -------
+    sets : tuple of numpy.ndarray
+        Each of shape (interval, 2), float64 seconds; one set where all units were watched together.
+    which : numpy.ndarray
+        Shape (unit,), int64.
+    """
+    if "observed_set" not in dataset.variables:
+        all_units = np.stack([dataset["observed_start"].values, dataset["observed_stop"].values], axis=1)
+        return (all_units,), np.zeros(dataset.sizes["unit_id"], dtype=np.int64)
+    bounds = np.stack([dataset["observed_set_start"].values, dataset["observed_set_stop"].values], axis=1)
+    pointer = dataset["observed_set_ptr"].values.tolist()
+    sets = tuple(bounds[low:high] for low, high in pairwise(pointer))
+    return sets, dataset["observed_set"].values.astype(np.int64)
+
+
+def _observed(together: Pairs | None, apart: Sequence[Pairs] | None, n_units: int) -> dict[str, xr.Variable]:
+    """Return the intervals that all units share, and the sets where units differ."""
+    if (together is None) == (apart is None) or (apart is not None and len(apart) != n_units):
+        raise SchemaError(
+            "the observed time is stated once", subject="observed_s",
+            expected=f"intervals for all units, or {n_units} times intervals",
+        )  # fmt: skip
+    each = [as_intervals(together if together is not None else ())] if apart is None else list(map(as_intervals, apart))
+    numbers: dict[bytes, int] = {}
+    which = np.array([numbers.setdefault(one.tobytes(), len(numbers)) for one in each], dtype=np.int32)
+    common = shared(each)
+    variables = {
+        "observed_start": column("interval", common[:, 0], "Start of an observed interval", "s"),
+        "observed_stop": column("interval", common[:, 1], "End of an observed interval", "s"),
+    }
+    if len(numbers) <= 1:
+        return variables
+    sets = [np.frombuffer(held).reshape(-1, 2) for held in numbers]
+    bounds, lengths = np.concatenate(sets), [len(one) for one in sets]
+    pointer = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return {
+        **variables,
+        "observed_set": column("unit_id", which, "Set of intervals in which the unit was observed", "1"),
+        "observed_set_ptr": column("observed_set_bound", pointer, "Start of each set's intervals", "1"),
+        "observed_set_start": column("observed_set_interval", bounds[:, 0], "Start of an interval of a set", "s"),
+        "observed_set_stop": column("observed_set_interval", bounds[:, 1], "End of an interval of a set", "s"),
+    }
+
+
+def _require_listed(lowest: int, highest: int, n_units: int) -> None:
+    if not 0 <= lowest <= highest < n_units:
+        raise SchemaError(
+            "an event belongs to a unit that is not listed",
+            subject="unit",
+            expected=f"indices from 0 to {n_units - 1}",
+            found=f"{lowest} to {highest}",
+        )
 
 
 def _exactly(values: np.ndarray[Any, Any], dtype: type[np.generic], *, what: str) -> np.ndarray[Any, Any]:
@@ -125,22 +267,87 @@ def _exactly(values: np.ndarray[Any, Any], dtype: type[np.generic], *, what: str
     return kept
 
 
-def _slabs(tick: np.ndarray[Any, Any], tick_hz: Fraction | None) -> np.ndarray[Any, Any]:
-    if not len(tick):
-        return np.zeros(1, dtype=np.int64)
-    per_slab = Fraction(SLAB_S) * (tick_hz or 1)
-    n_slabs = max(int(Fraction(tick[-1].item()) / per_slab), 0) + 2
-    if n_slabs > MOST_SLABS:
-        raise SchemaError(
-            "the last event comes too late after second 0",
-            subject="times",
-            expected=f"{MOST_SLABS} s at most",
-            found=f"{n_slabs} s",
-            hint="count from the start of the recording and give the absolute time of tick 0 as start_s",
-        )
-    # ceil keeps integer ticks exact: tick >= k * per_slab is tick >= ceil(k * per_slab).
-    bounds = [-((-k * per_slab.numerator) // per_slab.denominator) for k in range(n_slabs)]
-    return np.searchsorted(tick, np.asarray(bounds, dtype=tick.dtype), side="left").astype(np.int64)
+@dataclass(frozen=True)
+class _Scan:
+    """What one pass over sorted events tells."""
+
+    n_events: int
+    in_order: bool
+    finite: bool
+    lowest: int
+    highest: int
+    unit_ptr: Array
+    slab_ptr: Array
+    """Empty where events are not in order, or ticks do not fit the clock."""
+
+
+def _blocks(tick: xr.Variable, unit: xr.Variable) -> Iterator[tuple[Array, Array]]:
+    for low in range(0, tick.shape[0], EVENTS_AT_A_TIME):
+        rows = slice(low, low + EVENTS_AT_A_TIME)
+        yield np.asarray(tick[rows].values), np.asarray(unit[rows].values)
+
+
+def _scan(tick: xr.Variable, unit: xr.Variable, n_units: int, rate: Fraction | None) -> _Scan:
+    n_events, in_order, finite, lowest, highest = tick.shape[0], True, True, 0, 0
+    counts = np.zeros(n_units, dtype=np.int64)
+    fits = tick.dtype.kind == ("f" if rate is None else "i")
+    slabs = _Slabs(tick[-1:].values, rate) if fits else None
+    before: tuple[Array, Array] | None = None
+    for ticks, owners in _blocks(tick, unit):
+        if before is not None:
+            in_order &= bool(_later(*before, ticks[:1], owners[:1]).all())
+        in_order &= bool(_later(ticks[:-1], owners[:-1], ticks[1:], owners[1:]).all())
+        before = ticks[-1:].copy(), owners[-1:].copy()
+        finite &= ticks.dtype.kind != "f" or bool(np.isfinite(ticks).all())
+        lowest, highest = min(lowest, int(owners.min())), max(highest, int(owners.max()))
+        if lowest >= 0 and highest < n_units:
+            counts += np.bincount(owners, minlength=n_units)
+        if slabs is not None and in_order and finite:
+            slabs.add(ticks)
+    pointer = np.zeros(n_units + 1, dtype=np.int64)
+    np.cumsum(counts, out=pointer[1:])
+    found = slabs.pointer if slabs is not None and in_order and finite else np.zeros(0, dtype=np.int64)
+    return _Scan(n_events, in_order, finite, lowest, highest, pointer, found)
+
+
+def _later(tick: Array, unit: Array, next_tick: Array, next_unit: Array) -> Array:
+    later: Array = (next_tick > tick) | ((next_tick == tick) & (next_unit >= unit))
+    return later
+
+
+class _Slabs:
+    """The first event of every second, of sorted ticks that come in blocks."""
+
+    def __init__(self, last: Array, rate: Fraction | None) -> None:
+        self._seen = 0
+        self._placed = 0
+        if not len(last) or not np.isfinite(last[0]):
+            self.pointer = np.zeros(1, dtype=np.int64)
+            self._bounds = np.zeros(0, dtype=last.dtype)
+            return
+        per_slab = Fraction(SLAB_S) * (rate or 1)
+        n_slabs = max(int(Fraction(last[0].item()) / per_slab), 0) + 2
+        if n_slabs > MOST_SLABS:
+            raise SchemaError(
+                "the last event comes too late after second 0",
+                subject="times",
+                expected=f"{MOST_SLABS} s at most",
+                found=f"{n_slabs} s",
+                hint="count from the start of the recording and give the absolute time of tick 0 as start_s",
+            )
+        # ceil keeps integer ticks exact: tick >= k * per_slab is tick >= ceil(k * per_slab).
+        bounds = [-((-k * per_slab.numerator) // per_slab.denominator) for k in range(n_slabs)]
+        self._bounds = np.asarray(bounds, dtype=last.dtype)
+        self.pointer = np.zeros(n_slabs, dtype=np.int64)
+
+    def add(self, ticks: Array) -> None:
+        """Place the seconds that begin at or before the last of the next ticks; all later ones come after them."""
+        stop = int(np.searchsorted(self._bounds, ticks[-1], side="right"))
+        here = self._bounds[self._placed : stop]
+        self.pointer[self._placed : stop] = self._seen + np.searchsorted(ticks, here, side="left")
+        self._placed = max(self._placed, stop)
+        self._seen += len(ticks)
+        self.pointer[self._placed :] = self._seen
 
 
 def tick_hz(dataset: xr.Dataset) -> Fraction | None:
@@ -162,38 +369,72 @@ def times_s(dataset: xr.Dataset) -> np.ndarray[Any, np.dtype[np.float64]]:
 def check(dataset: xr.Dataset, path: str) -> list[Problem]:
     """List what is wrong with an events group."""
     problems = check_columns(dataset, path)
-    needed = ("tick", "unit", "slab_ptr", "unit_ptr", "unit_order", "observed_start", "observed_stop", "unit_id")
+    old = dataset.attrs.get("encoding-version") == "1"
+    needed = ("tick", "unit", "slab_ptr", "unit_ptr", *(["unit_order"] if old else []), "observed_start",
+              "observed_stop", "unit_id")  # fmt: skip
     missing = [name for name in needed if name not in dataset.variables]
     if missing:
         return [*problems, Problem(path, "the variables of events", f"no {', '.join(missing)}")]
-    tick, unit = dataset["tick"].values, dataset["unit"].values
+    tick, unit = dataset.variables["tick"], dataset.variables["unit"]
     n_units = int(dataset.sizes["unit_id"])
     names = dataset["unit_id"].values.tolist()
     if len(set(names)) != len(names):
         problems.append(Problem(f"{path}/unit_id", "unique unit ids", "duplicates"))
     problems.extend(_check_clock(dataset, path))
-    if unit.dtype.kind not in "iu" or tick.dtype.kind not in "if":
+    if unit.dtype.kind not in "iu" or tick.dtype.kind not in "if" or (not old and unit.dtype != unit_dtype(n_units)):
         return [*problems, Problem(f"{path}/tick", "ticks and whole units", f"{tick.dtype}, {unit.dtype}")]
-    later = (tick[1:] > tick[:-1]) | ((tick[1:] == tick[:-1]) & (unit[1:] >= unit[:-1]))
-    if not later.all():
+    found = _scan(tick, unit, n_units, None if tick.dtype.kind == "f" else _rate_or_one(dataset))
+    if not found.in_order:
         problems.append(Problem(f"{path}/tick", "events sorted by time, then unit", "others"))
-    if tick.dtype.kind == "f" and not np.isfinite(tick).all():
+    if not found.finite:
         return [*problems, Problem(f"{path}/tick", "finite times", "NaN or infinity")]
-    if len(unit) and (unit.min() < 0 or unit.max() >= n_units):
-        problems.append(Problem(f"{path}/unit", f"indices below {n_units}", f"{unit.min()} to {unit.max()}"))
+    if found.n_events and (found.lowest < 0 or found.highest >= n_units):
+        problems.append(Problem(f"{path}/unit", f"indices below {n_units}", f"{found.lowest} to {found.highest}"))
         return problems
-    pointer, order = compressed_rows(unit, n_units)
-    if not np.array_equal(pointer, dataset["unit_ptr"].values) or not np.array_equal(
-        order, dataset["unit_order"].values
+    if not np.array_equal(found.unit_ptr, dataset["unit_ptr"].values) or (
+        old and not np.array_equal(compressed_rows(unit.values, n_units)[1], dataset["unit_order"].values)
     ):
         problems.append(Problem(f"{path}/unit_ptr", "pointers that match unit", "others"))
-    if later.all() and not problems and not np.array_equal(_slabs(tick, tick_hz(dataset)), dataset["slab_ptr"].values):
+    if found.in_order and not problems and not np.array_equal(found.slab_ptr, dataset["slab_ptr"].values):
         problems.append(Problem(f"{path}/slab_ptr", "pointers that match tick", "others"))
     start, stop = dataset["observed_start"].values, dataset["observed_stop"].values
-    finite = start.dtype == stop.dtype == np.float64 and np.isfinite(start).all() and np.isfinite(stop).all()
-    if not (finite and (start < stop).all() and (start[1:] >= stop[:-1]).all()):
+    if not _are_intervals(start, stop):
         problems.append(Problem(f"{path}/observed_start", "ordered, disjoint intervals", f"{start}, {stop}"))
-    return problems
+        return problems
+    return [*problems, *_check_sets(dataset, path)]
+
+
+def _rate_or_one(dataset: xr.Dataset) -> Fraction:
+    """Return the tick rate, or 1 where the attributes that state it are wrong, which is another problem."""
+    rate = [dataset.attrs.get(name) for name in ("tick_hz_numerator", "tick_hz_denominator")]
+    return Fraction(*rate) if all(isinstance(number, int) and number > 0 for number in rate) else Fraction(1)
+
+
+def _are_intervals(start: Array, stop: Array) -> bool:
+    finite = start.dtype == stop.dtype == np.float64 and np.isfinite(start).all() and np.isfinite(stop).all()
+    return bool(finite and (start < stop).all() and (start[1:] >= stop[:-1]).all())
+
+
+def _check_sets(dataset: xr.Dataset, path: str) -> list[Problem]:
+    there = [name for name in OBSERVED_SETS if name in dataset.variables]
+    if not there:
+        return []
+    if len(there) < len(OBSERVED_SETS):
+        return [Problem(path, f"all of {', '.join(OBSERVED_SETS)}, or none", ", ".join(there))]
+    which, pointer = dataset["observed_set"].values, dataset["observed_set_ptr"].values
+    n_sets, n_intervals = len(pointer) - 1, dataset["observed_set_start"].size
+    whole = which.dtype.kind in "iu" and pointer.dtype.kind in "iu" and n_sets > 0
+    if not whole or (which < 0).any() or (which >= n_sets).any():
+        return [Problem(f"{path}/observed_set", "a set of intervals for every unit", f"{which.dtype} of {n_sets} sets")]
+    if pointer[0] != 0 or pointer[-1] != n_intervals or (np.diff(pointer) < 0).any():
+        return [Problem(f"{path}/observed_set_ptr", f"pointers from 0 up to {n_intervals}", str(pointer.tolist()))]
+    sets, _ = observed_sets(dataset)
+    if not all(_are_intervals(one[:, 0], one[:, 1]) for one in sets):
+        return [Problem(f"{path}/observed_set_start", "ordered, disjoint intervals in every set", "others")]
+    common = np.stack([dataset["observed_start"].values, dataset["observed_stop"].values], axis=1)
+    if not np.array_equal(common, shared([sets[at] for at in np.unique(which).tolist()])):
+        return [Problem(f"{path}/observed_start", "what all units share", str(common.tolist()))]
+    return []
 
 
 def _check_clock(dataset: xr.Dataset, path: str) -> list[Problem]:
@@ -222,8 +463,9 @@ def measure(dataset: xr.Dataset) -> dict[str, Any]:
 
 
 def layout(variable: xr.Variable) -> Layout:
-    """Chunk along events; keep pointers raw."""
+    """Chunk along events, rising ticks as differences; keep pointers raw."""
     shape = tuple(max(1, size) for size in variable.shape)
     if variable.dims and variable.dims[0] == "event":
-        return Layout((min(shape[0], CHUNK_EVENTS), *shape[1:]), "lz4")
+        rising = variable.attrs.get("rising") is True and variable.dtype == np.int64 and variable.ndim == 1
+        return Layout((min(shape[0], CHUNK_EVENTS), *shape[1:]), "differences" if rising else "lz4")
     return Layout(shape, "none" if variable.dims in {("slab",), ("unit_bound",)} else "zstd")

@@ -16,6 +16,7 @@ from zarr.codecs import BloscCodec, ZstdCodec
 from connectome import schema
 
 from .canonical import plain
+from .differences import Differences
 from .digest import RESERVED, ArrayDigest
 from .grid import for_each_array, layout_of, regions
 
@@ -83,7 +84,7 @@ def _write_array(root: zarr.Group, path: str, dataset: xr.Dataset, name: str) ->
         shape=variable.shape,
         dtype="string" if text else variable.dtype.newbyteorder("<"),
         chunks=layout.chunks,
-        filters=None,
+        filters=[Differences(dtype=variable.dtype.newbyteorder("<").str)] if layout.codec == "differences" else None,
         compressors=_compressors(layout, variable.dtype),
         fill_value="" if text else np.zeros((), dtype=variable.dtype).item(),
         dimension_names=[str(dim) for dim in variable.dims],
@@ -104,9 +105,12 @@ def _compressors(layout: Layout, dtype: np.dtype[Any]) -> Any:
         return None
     if layout.codec == "zstd":
         return [ZstdCodec(level=ZSTD_LEVEL)]
-    shuffle: Literal["bitshuffle", "noshuffle"] = "bitshuffle" if dtype.itemsize > 1 else "noshuffle"
+    shuffle: Literal["shuffle", "bitshuffle", "noshuffle"] = "bitshuffle" if dtype.itemsize > 1 else "noshuffle"
     if layout.codec == "zstd-shuffle":
         return [BloscCodec(typesize=dtype.itemsize, cname="zstd", clevel=ZSTD_LEVEL, shuffle=shuffle)]
+    if layout.codec == "differences":
+        # Small numbers in eight bytes: shuffled bits take a twentieth less space, and twice the time to read.
+        shuffle = "shuffle"
     return [BloscCodec(typesize=dtype.itemsize, cname="lz4", clevel=BLOSC_LEVEL, shuffle=shuffle)]
 
 

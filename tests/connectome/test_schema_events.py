@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,16 @@ import pytest
 
 from connectome import schema
 from connectome.errors import SchemaError
-from connectome.schema.events import tick_hz, times_s
+from connectome.schema.events import (
+    OBSERVED_SETS,
+    observed_sets,
+    sorted_events,
+    tick_hz,
+    times_s,
+    unit_order,
+    with_unit_observed,
+)
+from connectome.schema.graph import compressed_rows
 from support.faults import Plant, attrs, dropped, edited, faults, replaced
 
 if TYPE_CHECKING:
@@ -29,7 +39,29 @@ def seconds() -> xr.Dataset:
     return schema.events(TICKS / 10, UNIT, unit_id=["a", "b", "c"], observed_s=[(0.0, 4.0)])
 
 
+def version_1(dataset: xr.Dataset) -> xr.Dataset:
+    """Return the group as records of version 1 have it."""
+    owner = dataset["unit"].values.astype(np.int32)
+    order = compressed_rows(owner, dataset.sizes["unit_id"])[1]
+    old = dataset.assign(
+        tick=("event", dataset["tick"].values, {"long_name": "Time of the event", "units": "1"}),
+        unit=("event", owner, dataset["unit"].attrs),
+        unit_order=("event", order, {"long_name": "Event numbers by unit", "units": "1"}),
+    )
+    return old.assign_attrs({"encoding-version": "1"})
+
+
+APART = [[(0.0, 1.0)], [(0.0, 1.0), (2.0, 4.0)], [(0.5, 4.0)], [(0.0, 1.0)]]
+
+
+def apart() -> xr.Dataset:
+    """Units that were watched at different times."""
+    return with_unit_observed(ticks(), APART)
+
+
 BUILT = {
+    "version 1": version_1(ticks()),
+    "watched at different times": apart(),
     "ticks": ticks(),
     "seconds": seconds(),
     "unit table": ticks(units={"depth": schema.column("unit_id", np.ones(4), "Depth", "um")}),
@@ -55,13 +87,26 @@ SORTED = "events sorted by time, then unit"
 PLANTED: dict[str, tuple[xr.Dataset, Plant, str, str]] = {
     **{
         f"no {name}": (ticks(), dropped(name), "", "the variables of events")
-        for name in ("tick", "unit", "slab_ptr", "unit_ptr", "unit_order", "observed_start", "observed_stop", "unit_id")
+        for name in ("tick", "unit", "slab_ptr", "unit_ptr", "observed_start", "observed_stop", "unit_id")
     },
     "times go back": (ticks(), edited("tick", 3, 99), "tick", SORTED),
     "ties out of order": (ticks(), edited("unit", 0, 3), "tick", SORTED),
     "time is not a number": (seconds(), edited("tick", 6, np.nan), "tick", "finite times"),
     "time without end": (seconds(), edited("tick", 6, np.inf), "tick", "finite times"),
-    "unit below zero": (ticks(), edited("unit", 0, -1), "unit", "indices below 4"),
+    "no unit_order in version 1": (version_1(ticks()), dropped("unit_order"), "", "the variables of events"),
+    "wide units": (ticks(), replaced("unit", UNIT.astype(np.int32)), "tick", "ticks and whole units"),
+    "no set for a unit": (apart(), edited("observed_set", 1, 3), "observed_set", "a set of intervals for every unit"),
+    "sets of nothing": (
+        apart(), dropped("observed_set_ptr"), "",
+        f"all of {', '.join(OBSERVED_SETS)}, or none",
+    ),
+    "set pointers fall": (apart(), edited("observed_set_ptr", 1, 9), "observed_set_ptr", "pointers from 0 up to 4"),
+    "a set turned round": (
+        apart(), edited("observed_set_start", 0, 2.0), "observed_set_start",
+        "ordered, disjoint intervals in every set",
+    ),
+    "not what all share": (apart(), edited("observed_stop", 0, 0.9), "observed_start", "what all units share"),
+    "unit below zero": (version_1(ticks()), edited("unit", 0, -1), "unit", "indices below 4"),
     "unit too large": (ticks(), edited("unit", 6, 4), "unit", "indices below 4"),
     "unit in halves": (ticks(), replaced("unit", np.zeros(7)), "tick", "ticks and whole units"),
     "unit twice": (
@@ -71,7 +116,7 @@ PLANTED: dict[str, tuple[xr.Dataset, Plant, str, str]] = {
     "slab pointer off by one": (ticks(), edited("slab_ptr", 1, 2), "slab_ptr", MATCH_TICK),
     "slab pointers short": (ticks(), lambda d: d.isel(slab=slice(1, None)), "slab_ptr", MATCH_TICK),
     "unit pointer off by one": (ticks(), edited("unit_ptr", 1, 2), "unit_ptr", MATCH_UNIT),
-    "unit order swapped": (ticks(), edited("unit_order", slice(0, 2), [2, 0]), "unit_ptr", MATCH_UNIT),
+    "unit order swapped": (version_1(ticks()), edited("unit_order", slice(0, 2), [2, 0]), "unit_ptr", MATCH_UNIT),
     "another unit": (ticks(), edited("unit", 6, 1), "unit_ptr", MATCH_UNIT),
     "interval turned round": (ticks(), edited("observed_stop", 1, 1.9), "observed_start", INTERVALS),
     "intervals overlap": (ticks(), edited("observed_start", 1, 1.4), "observed_start", INTERVALS),
@@ -109,7 +154,8 @@ def test_pointers_find_the_events_of_a_second_and_of_a_unit() -> None:
     tick, unit = dataset["tick"].values, dataset["unit"].values
     for second, first in enumerate(dataset["slab_ptr"].values):
         assert first == sum(tick < 10 * second)
-    pointer, order = dataset["unit_ptr"].values, dataset["unit_order"].values
+    pointer, order = dataset["unit_ptr"].values, unit_order(dataset)
+    assert order.tolist() == unit_order(version_1(dataset)).tolist()
     for number in range(4):
         own = order[pointer[number] : pointer[number + 1]]
         assert own.tolist() == np.flatnonzero(unit == number).tolist()
@@ -165,3 +211,40 @@ def test_what_cannot_be_kept_exactly_is_refused(given: tuple[Any, Any], options:
         schema.events(times, np.asarray(unit), unit_id=["a", "b", "c"], observed_s=[], **options)
     assert caught.value.subject == subject
     assert caught.value.expected
+
+
+def test_units_that_were_watched_at_different_times_keep_their_own_intervals() -> None:
+    dataset = apart()
+    sets, which = observed_sets(dataset)
+    assert [sets[at].tolist() for at in which.tolist()] == [[list(pair) for pair in own] for own in APART]
+    assert list(zip(dataset["observed_start"].values, dataset["observed_stop"].values, strict=True)) == [(0.5, 1.0)]
+
+
+def test_units_that_were_all_watched_alike_need_no_sets() -> None:
+    dataset = with_unit_observed(apart(), [[(0.0, 4.0)]] * 4)
+    assert "observed_set" not in dataset
+    assert dataset["observed_stop"].values.tolist() == [4.0]
+
+
+def test_the_observed_time_is_stated_once() -> None:
+    for wrong in ({}, {"observed_s": [], "unit_observed_s": [[], [], [], []]}, {"unit_observed_s": [[]]}):
+        with pytest.raises(SchemaError, match="stated once"):
+            schema.events(TICKS, UNIT, unit_id=list("abcd"), **wrong)
+
+
+def test_events_that_claim_to_be_sorted_are_checked() -> None:
+    with pytest.raises(SchemaError, match="not in order"):
+        sorted_events(TICKS / 10, UNIT.astype(np.uint16), unit_id=list("abc"), observed_s=[])
+
+
+def test_a_group_is_the_same_whatever_the_blocks_are_in_which_it_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    tick, unit = np.sort(rng.integers(-40, 160, 900)), rng.integers(0, 4, 900)
+    for rate in (Fraction(10), Fraction(30_000, 1001), Fraction(1, 3), None):
+        made = []
+        for size in (1 << 22, 1, 7, 100, 899):
+            monkeypatch.setattr(import_module("connectome.schema.events"), "EVENTS_AT_A_TIME", size)
+            times = tick if rate is not None else tick / 10
+            made.append(schema.events(times, unit, unit_id=list("abcd"), observed_s=[], tick_hz=rate))
+            assert faults(made[-1]) == []
+            assert made[-1].identical(made[0])
