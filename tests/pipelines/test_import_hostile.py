@@ -18,7 +18,15 @@ import pytest
 from connectome import errors
 from connectome.pipelines.cli import main
 from connectome.pipelines.formats import FORMATS
-from support import graph_layouts, line_layouts, nwb_sessions, spike_layouts, worm_layouts, worm_mat_layouts
+from support import (
+    freesurfer_files,
+    graph_layouts,
+    line_layouts,
+    nwb_sessions,
+    spike_layouts,
+    worm_layouts,
+    worm_mat_layouts,
+)
 from support.ingesting import assert_nothing_half_made, contents
 
 KINDS = {item.kind for item in vars(errors).values() if isinstance(item, type) and issubclass(item, Exception)}
@@ -55,6 +63,15 @@ SAMPLES: dict[str, tuple[str, ...]] = {
         "connectome/microns_layer23/soma_subgraph_synapses_spines_v185.csv",
         "connectome/flywire_optic_lobe_types/type_to_type_connection_and_synapse_counts.csv",
     ),
+    "freesurfer-annot": ("mri/freesurfer_subject1/subject1/label/lh.aparc.annot",),
+    "freesurfer-morph": ("mri/freesurfer_subject1/subject1/surf/lh.thickness",),
+    "freesurfer-stats": ("mri/freesurfer_subject1/subject1/stats/aseg.stats",),
+    "freesurfer-table": ("mri/ideas/freesurfer_tables/controls_aparc_thick.txt",),
+    "gifti": (
+        "mri/nibabel_testdata/ascii.gii",
+        "mri/nibabel_testdata/rh.aparc.annot.gii",
+        "mri/nilearn_templates/fsaverage5/white_left.gii.gz",
+    ),
     "flyvis": ("connectome/flyvis/fib25-fib19_v2.2.json",),
     "pajek": ("vessel/vascgraph/mygraph.pajek",),
     "nifti": ("mri/nibabel_testdata/anatomical.nii", "mri/nifti_space/RAS.nii.gz"),
@@ -73,6 +90,7 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "alf": ("spikes.times.npy", spike_layouts.alf_times),
     "amira": ("graph.am", line_layouts.write_amira),
     "csv-celegans": ("worm.csv", worm_layouts.venkatachalam_table),
+    "freesurfer-surface": ("lh.white", freesurfer_files.write_surface),
     "graphml": ("graph.graphml", graph_layouts.graphml),
     "gt": ("graph.gt", line_layouts.write_gt),
     "json-celegans": ("worm.json", worm_layouts.wormwideweb_old),
