@@ -42,6 +42,8 @@ class Trials:
     """Shape (trial,): the contiguous fold that each trial is in, from the split."""
     labels: Mapping[str, Array] = field(default_factory=dict)
     """Target to shape (trial,): text; empty where a trial does not count for it."""
+    windows: int = 1
+    """Rows that belong to one trial; they follow each other."""
 
     def of(self, target: str) -> tuple[Array, Array, Array]:
         """Return features, labels and folds of the trials that count for a target."""
@@ -100,31 +102,31 @@ def shuffled_within(y: Array, fold: Array, random: np.random.Generator) -> Array
     return made
 
 
-def block_samples(n_trials: int, random: np.random.Generator, *, n: int = RESAMPLES, run: int = RUN) -> Array:
+def block_samples(n_trials: int, random: np.random.Generator, *, run: int, n: int = RESAMPLES) -> Array:
     """Return trials resampled in runs, shape (resample, trial); runs wrap around the end."""
     n_runs = -(-n_trials // run)
     starts = random.integers(0, n_trials, size=(n, n_runs, 1))
     return ((starts + np.arange(run)) % n_trials).reshape(n, -1)[:, :n_trials]
 
 
-def interval(truth: Sequence[Array], right: Sequence[Array], seed: int = 0) -> tuple[float, float]:
+def interval(truth: Sequence[Array], right: Sequence[Array], *, run: int = RUN) -> tuple[float, float]:
     """Return the 95 % interval of balanced accuracy, runs of each session resampled inside it.
 
     Parameters
     ----------
     truth, right : sequence of numpy.ndarray
         Per session, shape (trial,) in order of time: the labels, and whether they were told rightly.
-    seed : int
-        Of the resampling.
+    run : int
+        Rows that are kept together.
     """
-    low, high = np.quantile(resampled(truth, right, seed), [0.025, 0.975])
+    low, high = np.quantile(resampled(truth, right, run=run), [0.025, 0.975])
     return float(low), float(high)
 
 
-def resampled(truth: Sequence[Array], right: Sequence[Array], seed: int = 0) -> Array:
+def resampled(truth: Sequence[Array], right: Sequence[Array], *, run: int = RUN, seed: int = 0) -> Array:
     """Return the balanced accuracy of each resample, shape (resample,)."""
     random = np.random.default_rng(seed)
-    chosen = [block_samples(len(one), random) for one in right]
+    chosen = [block_samples(len(one), random, run=run) for one in right]
     recalls = []
     for name in np.unique(np.concatenate([one.astype(str) for one in truth])):
         pairs = [(one.astype(str) == name, hit) for one, hit in zip(truth, right, strict=True)]
@@ -172,12 +174,12 @@ def row_of(
     """Return the row of a table."""
     truth = [y for _, y, _ in parts]
     score = balanced(np.concatenate(truth), np.concatenate(right))
-    low, high = interval(truth, right)
+    low, high = interval(truth, right, run=RUN * sessions[0].windows)
     n_trials = sum(len(one) for one in right)
     return {
         "target": target,
         "classes": sorted({str(name) for _, y, _ in parts for name in y}),
-        "n_trials": n_trials,
+        "n_trials": n_trials // sessions[0].windows,
         "n_sessions": len(sessions),
         "n_animals": len({session.animal for session in sessions}),
         "balanced": score,

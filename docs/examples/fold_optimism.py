@@ -1,0 +1,185 @@
+"""How much better a decoder looks when its folds are shuffled instead of contiguous, on the sessions of Steinmetz et al.
+
+Every target is decoded twice from the same counts with the same classifier and the same number of trials per fold: in
+five contiguous folds, and in five folds of trials drawn at random (five times, averaged). The difference is optimism: what
+the decoder knows from trials just before and after those that it is tested on.
+
+    connectome ingest mouse-visual-decisions --mirror FOLDER --allow-missing
+    python docs/examples/fold_optimism.py --json fold_optimism.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from decoding import RUN, balanced, classifier, resampled
+from steinmetz_trials import sessions_of, targets, unit_features
+
+Array = np.ndarray[Any, Any]
+STRENGTH = 0.01
+"""One strength for all, so that both kinds of folds train the same classifier."""
+N_SHUFFLES, N_DUMMIES, N_FOLDS = 5, 20, 5
+STAY = 0.95
+"""Chance that a generated label is that of the trial before it: runs of 20 trials on average."""
+BLOCK = 20
+"""Trials of the blocks whose parity is decoded."""
+WINDOW, STRIDE = 20, 5
+"""Bins of 10 ms of the windows that overlap, and from one to the next."""
+OVERLAPPING = "side, from windows of 0.2 s every 0.05 s"
+PARITY = f"parity of blocks of {BLOCK} trials"
+DUMMY = "generated labels that last 20 trials"
+FRESH = "generated labels, new in every trial"
+REAL = ("side of higher contrast", "stimulus or none", "reward")
+
+
+def telegraph(n_trials: int, stay: float, random: np.random.Generator) -> Array:
+    """Return generated labels: each is that of the trial before with a chance, else the other one."""
+    turns = random.random(n_trials) >= stay
+    turns[0] = random.random() < 0.5
+    return np.array(["a", "b"], dtype=object)[np.cumsum(turns) % 2]
+
+
+def hits(x: Array, y: Array, fold: Array) -> Array:
+    """Return of every row whether a classifier that was trained on the other folds is right."""
+    right = np.zeros(len(y), dtype=bool)
+    for one in np.unique(fold).tolist():
+        train = fold != one
+        if len(np.unique(y[train])) < 2:
+            right[~train] = y[~train] == y[train][0]
+            continue
+        right[~train] = classifier(STRENGTH).fit(x[train], y[train]).predict(x[~train]) == y[~train]
+    return right
+
+
+def compare(x: Array, y: Array, fold: Array, random: np.random.Generator) -> tuple[Array, list[Array]]:
+    """Return the hits in contiguous folds, and those in each of the shuffled ones."""
+    return hits(x, y, fold), [hits(x, y, random.permutation(fold)) for _ in range(N_SHUFFLES)]
+
+
+def overlapping(counts: Array) -> Array:
+    """Return the square roots of counts in overlapping windows of each trial, shape (trial, window, unit)."""
+    starts = range(0, counts.shape[2] - WINDOW + 1, STRIDE)
+    return np.stack([np.sqrt(counts[:, :, at : at + WINDOW].sum(axis=2)) for at in starts], axis=1)
+
+
+def row(
+    target: str, parts: Sequence[tuple[Array, Array, list[Array]]], *, run: int = RUN, **about: Any
+) -> dict[str, Any]:
+    """Return scores and their difference with intervals; a part is labels, contiguous hits, shuffled hits."""
+    truth = [part[0] for part in parts]
+    contiguous = [part[1] for part in parts]
+    shuffled = [[part[2][at] for part in parts] for at in range(N_SHUFFLES)]
+    joined = np.concatenate(truth)
+    low = balanced(joined, np.concatenate(contiguous))
+    high = float(np.mean([balanced(joined, np.concatenate(one)) for one in shuffled]))
+    # The same resamples for both, so that the interval is that of the difference.
+    under = resampled(truth, contiguous, run=run)
+    over = np.mean([resampled(truth, one, run=run) for one in shuffled], axis=0)
+    return {
+        "target": target,
+        "contiguous": low,
+        "contiguous_interval": np.quantile(under, [0.025, 0.975]).tolist(),
+        "shuffled": high,
+        "shuffled_interval": np.quantile(over, [0.025, 0.975]).tolist(),
+        "optimism": high - low,
+        "optimism_interval": np.quantile(over - under, [0.025, 0.975]).tolist(),
+        "chance": 1 / len(np.unique(joined.astype(str))),
+        **about,
+    }
+
+
+def of_session(session: Mapping[str, Any], seed: int) -> dict[str, tuple[Array, Array, list[Array]]]:
+    """Decode all targets of a session; target to labels and hits."""
+    random = np.random.default_rng(seed)
+    x, fold = unit_features(session["counts"]), session["fold"]
+    parity = np.array(["even", "odd"], dtype=object)[(np.arange(len(x)) // BLOCK) % 2]
+    found = {name: (y, *compare(x, y, fold, random)) for name, y in targets(session["columns"]).items()}
+    found[PARITY] = (parity, *compare(x, parity, fold, random))
+    windows = overlapping(session["counts"])
+    n_windows = windows.shape[1]
+    flat = windows.reshape(-1, windows.shape[2])
+    y = np.repeat(targets(session["columns"])["side of higher contrast"], n_windows)
+    found[OVERLAPPING] = (y, *compare(flat, y, np.repeat(fold, n_windows), random))
+    return found
+
+
+def dummies(sessions: Sequence[Mapping[str, Any]], *, stay: float, n: int) -> dict[str, Any]:
+    """Return means over generated labels, which no neuron knows anything of, with intervals over the draws."""
+    scores: list[tuple[float, float]] = []
+    for seed in range(n):
+        for at, session in enumerate(sessions):
+            random = np.random.default_rng([seed, at, 1])
+            x, fold = unit_features(session["counts"]), session["fold"]
+            y = telegraph(len(x), stay, random)
+            right, shuffled = hits(x, y, fold), hits(x, y, random.permutation(fold))
+            scores.append((balanced(y, right), balanced(y, shuffled)))
+    each = np.array(scores).reshape(n, len(sessions), 2).mean(axis=1)
+    draws = np.random.default_rng(0).integers(0, n, size=(2000, n))
+    means = each[draws].mean(axis=1)
+    quantiles = {name: np.quantile(values, [0.025, 0.975]).tolist() for name, values in (
+        ("contiguous", means[:, 0]), ("shuffled", means[:, 1]), ("optimism", means[:, 1] - means[:, 0]))}  # fmt: skip
+    low, high = each.mean(axis=0).tolist()
+    return {
+        "target": DUMMY if stay > 0.5 else FRESH, "contiguous": low, "shuffled": high, "optimism": high - low,
+        "chance": 0.5, **{f"{name}_interval": pair for name, pair in quantiles.items()},
+    }  # fmt: skip
+
+
+def run(root: str | None, *, records: Sequence[str] | None = None, n_dummies: int = N_DUMMIES) -> list[dict[str, Any]]:
+    """Return all rows of the table, sessions together, and each session alone in ``sessions``."""
+    sessions = sessions_of(root, records=records)
+    found = [of_session(session, seed) for seed, session in enumerate(sessions)]
+    count = {
+        "n_trials": sum(len(session["fold"]) for session in sessions),
+        "n_sessions": len(sessions),
+        "n_animals": len({session["animal"] for session in sessions}),
+    }
+    rows = []
+    n_windows = len(range(0, sessions[0]["counts"].shape[2] - WINDOW + 1, STRIDE))
+    for target in (*REAL, OVERLAPPING, PARITY):
+        run_length = RUN * (n_windows if target == OVERLAPPING else 1)
+        alone = {
+            session["record"]: [balanced(own[target][0], own[target][1]),
+                                float(np.mean([balanced(own[target][0], one) for one in own[target][2]]))]
+            for session, own in zip(sessions, found, strict=True)
+        }  # fmt: skip
+        rows.append(row(target, [own[target] for own in found], run=run_length, sessions=alone, **count))
+    rows += [{**dummies(sessions, stay=stay, n=n_dummies), **count} for stay in (STAY, 0.5)]
+    return rows
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the rows as a table in Markdown."""
+    lines = [
+        "| target | chance | contiguous folds (95 %) | shuffled folds (95 %) | optimism (95 %) |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for one in rows:
+        cells = [
+            f"{one[name]:{form}} ({one[f'{name}_interval'][0]:{form}} to {one[f'{name}_interval'][1]:{form}})"
+            for name, form in (("contiguous", ".3f"), ("shuffled", ".3f"), ("optimism", "+.3f"))
+        ]
+        lines.append(f"| {one['target']} | {one['chance']:.3f} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", help="the store (default: that of the environment)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here as well")
+    args = parser.parse_args(argv)
+    rows = run(args.root)
+    print(table(rows))
+    if args.json is not None:
+        args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
