@@ -1,7 +1,8 @@
 """Records in other people's forms: one small module per target, one line in ``EXPORTS``.
 
 A module has ``write(tree, destination, *, group) -> list[Path]``, which makes files or folders under a folder of its
-own; :func:`export` gives them their names at the end, so that a destination holds everything or nothing.
+own; :func:`export` gives them their names at the end, so that a destination holds everything or nothing. Where what is
+written may differ from what was read, ``remarks(tree, *, group) -> list[str]`` says how.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from connectome.errors import MissingExtraError, NotFoundError, UsageError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["EXPORTS", "Export", "export", "exports_for"]
+__all__ = ["EXPORTS", "Export", "export", "exports_for", "remarks"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ EXPORTS: dict[str, Export] = {
     line.name: line
     for line in (
         Export("csv", "tables", "Comma-separated text, numbers in full precision", ("table", "graph", "events")),
-        Export("nifti", "nifti", "NIfTI with the bytes that were read", ("volume",)),
+        Export("mgh", "mgh", "MGH with the bytes that were read", ("volume",)),
+        Export("nifti", "nifti", "NIfTI with the bytes that were read, or made from the affine", ("volume",), "mri"),
         Export("ogb", "ogb", "Open Graph Benchmark archive (NPZ) with its splits", ("graph",)),
         Export("parquet", "tables", "Apache Parquet with units and labels", ("table", "graph", "events"), "publish"),
         Export("zarr", "zarr_folder", "Plain Zarr v3 folder", ()),
@@ -70,10 +72,11 @@ def export(
     to : str
         A name from ``EXPORTS``.
     destination : Path
-        ``zarr``, ``ogb``: a folder. ``nifti``: a ``.nii``, ``.nii.gz`` or ``.hdr`` file. ``csv``, ``parquet``: a folder
-        for one file per table, or a file of that suffix when there is only one.
+        ``zarr``, ``ogb``: a folder. ``nifti``: a ``.nii``, ``.nii.gz`` or ``.hdr`` file; ``mgh``: a ``.mgh`` or
+        ``.mgz`` file. ``csv``, ``parquet``: a folder for one file per table, or a file of that suffix when there is
+        only one.
     group : str, optional
-        Path of the group, such as ``"labels/t1w"``; needed for ``nifti`` when the record has several volumes.
+        Path of the group, such as ``"labels/t1w"``; needed for one volume of several.
     overwrite : bool
         Replace what is there.
 
@@ -115,6 +118,12 @@ def export(
         return _publish(made, work, destination.parent, overwrite=overwrite)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def remarks(tree: xr.DataTree, *, to: str, group: str | None = None) -> list[str]:
+    """Say in what an export differs from what was read; nothing where it does not, or the target has nothing to say."""
+    said = getattr(EXPORTS[to].load(), "remarks", None)
+    return said(tree, group=group) if said is not None else []
 
 
 def _check_group(tree: xr.DataTree, chosen: Export, group: str | None) -> None:

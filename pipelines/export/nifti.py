@@ -1,71 +1,67 @@
-"""A volume as NIfTI: the stored header, then the stored numbers in the byte order that the header states.
+"""A volume as NIfTI: the stored header, then the stored numbers in the dtype and byte order that the header states.
 
-Nothing is computed, so the decompressed bytes equal those of the file that was read.
+For a volume that was read from NIfTI nothing is computed, so the decompressed bytes equal those of the file that was
+read. Volumes of other origin get a header made from their affine; :func:`remarks` says so.
 """
 
 from __future__ import annotations
 
 import gzip
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from connectome import schema
 from connectome.errors import UsageError
+
+from .stored_bytes import image_bytes, one_volume, source_format
 
 if TYPE_CHECKING:
     import xarray as xr
 
+SINGLE, PAIR = (".nii", ".nii.gz"), (".hdr",)
+
 
 def write(tree: xr.DataTree, destination: Path, *, group: str | None, to: str) -> list[Path]:
-    """Write one volume as ``.nii``, ``.nii.gz`` or a pair ``.hdr`` and ``.img``."""
-    path, volume = _volume(tree, group)
-    if "header" not in volume:
-        raise UsageError(
-            "the volume has no NIfTI header",
-            subject=path,
-            expected="a volume read from NIfTI",
-            hint="export it to zarr",
-        )
+    """Write one volume as ``.nii``, ``.nii.gz`` or, where it came as a pair, ``.hdr`` and ``.img``."""
+    path, volume = one_volume(tree, group)
+    if source_format(volume) != "nifti":
+        from .nifti_made import converted
+
+        _check_name(destination, SINGLE, to)
+        _write(destination, converted(volume, path=path))
+        return [destination]
     header = volume["header"].values.tobytes()
     cut = int(volume.attrs["header_file_bytes"])
-    body = header[cut:] + _image(volume) + (volume["trailer"].values.tobytes() if "trailer" in volume else b"")
-    suffixes = (".hdr",) if volume.attrs["paired"] else (".nii", ".nii.gz")
-    if not destination.name.lower().endswith(suffixes):
-        raise UsageError(
-            "the name does not fit the file's form", subject=destination.name, expected=" or ".join(suffixes), place=to
-        )
+    body = header[cut:] + image_bytes(volume)
+    body += volume["trailer"].values.tobytes() if "trailer" in volume else b""
+    _check_name(destination, PAIR if volume.attrs["paired"] else SINGLE, to)
     if volume.attrs["paired"]:
         image = destination.with_suffix(".img")
         destination.write_bytes(header[:cut])
         image.write_bytes(body)
         return [destination, image]
-    content = header[:cut] + body
+    _write(destination, header[:cut] + body)
+    return [destination]
+
+
+def remarks(tree: xr.DataTree, *, group: str | None) -> list[str]:
+    """Say what the file will not be: the bytes of a NIfTI file that was read."""
+    path, volume = one_volume(tree, group)
+    source = source_format(volume)
+    if source == "nifti":
+        return []
+    origin = f"read from {source}" if source else "without a header of its own"
+    return [f"{path}: {origin}; the NIfTI header is made from its affine, numbers are as stored"]
+
+
+def _check_name(destination: Path, suffixes: tuple[str, ...], to: str) -> None:
+    if not destination.name.lower().endswith(suffixes):
+        raise UsageError(
+            "the name does not fit the file's form", subject=destination.name, expected=" or ".join(suffixes), place=to
+        )
+
+
+def _write(destination: Path, content: bytes) -> None:
     if destination.name.lower().endswith(".gz"):
         # No name and no time in the gzip header: the same record gives the same file.
         content = gzip.compress(content, mtime=0)
     destination.write_bytes(content)
-    return [destination]
-
-
-def _volume(tree: xr.DataTree, group: str | None) -> tuple[str, xr.Dataset]:
-    volumes = {path.strip("/"): data for path, data in schema.groups(tree) if schema.kind_of(data) == "volume"}
-    if group is not None:
-        return group, volumes[group.strip("/")]
-    if len(volumes) > 1:
-        raise UsageError("several volumes in the record", subject="group", expected=f"one of {', '.join(volumes)}")
-    return next(iter(volumes.items()))
-
-
-def _image(volume: xr.Dataset) -> bytes:
-    stored: np.ndarray[Any, Any] = np.asarray(volume["image"].values)
-    if "component" in volume["image"].dims:
-        stored = np.moveaxis(stored, -1, 0)
-    # Records of version 1 keep the image in the source's own dtype, but for the order of bytes.
-    wide = np.dtype(volume.attrs.get("source_dtype", stored.dtype)).newbyteorder("=")
-    if wide != stored.dtype:
-        stored = stored.astype(wide)
-    if (volume.attrs["endianness"] == "big") == (stored.dtype.str[0] != ">"):
-        stored = stored.byteswap()
-    return stored.tobytes(order="F")

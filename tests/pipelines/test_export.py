@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import nibabel
 import numpy as np
 import pandas as pd
 import pyarrow.parquet
@@ -12,7 +13,7 @@ import xarray as xr
 
 from connectome import schema
 from connectome.errors import NotFoundError, UnsafeError, UsageError
-from connectome.pipelines.export import EXPORTS, export, exports_for
+from connectome.pipelines.export import EXPORTS, export, exports_for, remarks
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_edges_name_their_nodes_and_events_their_units_and_seconds(tree, tmp_pat
 def test_what_a_form_cannot_hold_is_refused_with_what_can(tree, tmp_path):
     with pytest.raises(UsageError) as caught:
         export(tree, to="csv", destination=tmp_path / "signal.csv", group="signal")
-    assert "available here: csv, nifti, ogb, parquet, zarr" in caught.value.hint
+    assert "available here: csv, mgh, nifti, ogb, parquet, zarr" in caught.value.hint
     only = schema.record({"signal": tree["signal"].to_dataset(inherit=False)})
     assert exports_for(only) == ["zarr"]
     for name in ("nwb", "fif", "ome-zarr", "edf"):
@@ -144,9 +145,19 @@ def test_what_a_form_cannot_hold_is_refused_with_what_can(tree, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_volume_that_was_not_nifti_is_not_passed_off_as_one(tree, tmp_path):
-    with pytest.raises(UsageError, match="no NIfTI header"):
-        export(tree, to="nifti", destination=tmp_path / "mask.nii")
+def test_a_volume_that_was_not_nifti_gets_a_header_made_from_its_affine_and_says_so(tree, tmp_path):
+    (path,) = export(tree, to="nifti", destination=tmp_path / "mask.nii.gz")
+    image = nibabel.load(path)
+    assert np.array_equal(np.asarray(image.dataobj), tree["labels/mask"]["image"].values)
+    assert np.array_equal(image.affine, np.eye(4))
+    assert (int(image.header["sform_code"]), int(image.header["qform_code"])) == (1, 1)
+    assert bytes(image.header["descrip"]).startswith(b"converted from")
+    assert remarks(tree, to="nifti") == [
+        "labels/mask: without a header of its own; the NIfTI header is made from its affine, numbers are as stored"
+    ]
+    assert remarks(tree, to="zarr") == []
+    with pytest.raises(UsageError, match="no MGH header"):
+        export(tree, to="mgh", destination=tmp_path / "mask.mgz")
 
 
 def test_an_existing_destination_stays_unless_told_otherwise(tree, tmp_path):

@@ -147,7 +147,7 @@ def _most_bytes(head: bytes) -> int:
     if len(head) < 24:
         return LONGEST_TAGS_BYTES
     _, *sizes, kind = struct.unpack(">6i", head[:24])
-    n_voxels = math.prod(max(1, size) for size in sizes)
+    n_voxels: int = math.prod(max(1, int(size)) for size in sizes)
     return HEADER_BYTES + n_voxels * np.dtype(TYPES.get(kind, "u1")).itemsize + LONGEST_TAGS_BYTES
 
 
