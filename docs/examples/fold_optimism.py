@@ -1,8 +1,9 @@
-"""How much better a decoder looks when its folds are shuffled instead of contiguous, on the sessions of Steinmetz et al.
+"""How much better a decoder looks in shuffled folds than in contiguous ones, on sessions of Steinmetz et al. 2019.
 
 Every target is decoded twice from the same counts with the same classifier and the same number of trials per fold: in
-five contiguous folds, and in five folds of trials drawn at random (five times, averaged). The difference is optimism: what
-the decoder knows from trials just before and after those that it is tested on.
+five contiguous folds, and in five folds of trials drawn at random (five times, averaged). The difference is optimism:
+what the decoder knows from trials just before and after those that it is tested on. The last row is not a class but
+the place of a trial in its session, by ridge regression; its score is the explained variance R2.
 
     connectome ingest mouse-visual-decisions --mirror FOLDER --allow-missing
     python docs/examples/fold_optimism.py --json fold_optimism.json
@@ -17,7 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from decoding import RUN, balanced, classifier, resampled
+from decoding import RESAMPLES, RUN, balanced, block_samples, classifier, resampled
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from steinmetz_trials import sessions_of, targets, unit_features
 
 Array = np.ndarray[Any, Any]
@@ -34,6 +38,9 @@ OVERLAPPING = "side, from windows of 0.2 s every 0.05 s"
 PARITY = f"parity of blocks of {BLOCK} trials"
 DUMMY = "generated labels that last 20 trials"
 FRESH = "generated labels, new in every trial"
+PLACE = "place in the session (R2)"
+PENALTY = 100.0
+"""Of the ridge regression on standardised counts."""
 REAL = ("side of higher contrast", "stimulus or none", "reward")
 
 
@@ -65,6 +72,41 @@ def overlapping(counts: Array) -> Array:
     """Return the square roots of counts in overlapping windows of each trial, shape (trial, window, unit)."""
     starts = range(0, counts.shape[2] - WINDOW + 1, STRIDE)
     return np.stack([np.sqrt(counts[:, :, at : at + WINDOW].sum(axis=2)) for at in starts], axis=1)
+
+
+def place_errors(x: Array, fold: Array) -> tuple[Array, Array]:
+    """Return the squared errors of a trial's place in its session, from 0 to 1, and of saying the middle."""
+    place = np.linspace(0, 1, len(x))
+    told = np.empty(len(x))
+    for one in np.unique(fold).tolist():
+        train = fold != one
+        model = make_pipeline(StandardScaler(), Ridge(PENALTY)).fit(x[train], place[train])
+        told[~train] = model.predict(x[~train])
+    return (told - place) ** 2, (0.5 - place) ** 2
+
+
+def places(sessions: Sequence[Mapping[str, Any]], *, seed: int = 0) -> dict[str, Any]:
+    """Return the row of the place in the session."""
+    random = np.random.default_rng(seed)
+    samples = [block_samples(len(session["fold"]), random, run=RUN) for session in sessions]
+    scores: dict[str, list[tuple[float, Array]]] = {"contiguous": [], "shuffled": []}
+    for name, n in (("contiguous", 1), ("shuffled", N_SHUFFLES)):
+        for _ in range(n):
+            pairs = []
+            for session in sessions:
+                fold = session["fold"] if name == "contiguous" else random.permutation(session["fold"])
+                pairs.append(place_errors(unit_features(session["counts"]), fold))
+            error, whole = (sum(pair[at].sum() for pair in pairs) for at in (0, 1))
+            drawn = [sum(pair[at][own].sum(axis=1) for pair, own in zip(pairs, samples, strict=True)) for at in (0, 1)]
+            scores[name].append((float(1 - error / whole), 1 - drawn[0] / drawn[1]))
+    low, under = scores["contiguous"][0]
+    high = float(np.mean([one for one, _ in scores["shuffled"]]))
+    over = np.mean([one for _, one in scores["shuffled"]], axis=0).reshape(RESAMPLES)
+    found = {"contiguous": (low, under), "shuffled": (high, over), "optimism": (high - low, over - under)}
+    return {
+        "target": PLACE, "chance": 0.0, **{name: value for name, (value, _) in found.items()},
+        **{f"{name}_interval": np.quantile(drawn, [0.025, 0.975]).tolist() for name, (_, drawn) in found.items()},
+    }  # fmt: skip
 
 
 def row(
@@ -150,6 +192,7 @@ def run(root: str | None, *, records: Sequence[str] | None = None, n_dummies: in
         }  # fmt: skip
         rows.append(row(target, [own[target] for own in found], run=run_length, sessions=alone, **count))
     rows += [{**dummies(sessions, stay=stay, n=n_dummies), **count} for stay in (STAY, 0.5)]
+    rows.append({**places(sessions), **count})
     return rows
 
 
