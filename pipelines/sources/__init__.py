@@ -61,6 +61,7 @@ SOURCES: dict[str, str] = {
     "bluebrain_vessels": "bluebrain_vessels:BlueBrainVessels",
     "vesselgraph2021": "vesselgraph2021:Vesselgraph2021",
     "vessmorphovis2020": "vessmorphovis2020:VessMorphoVis2020",
+    "ideas2024": "ideas2024:Ideas2024",
 }
 """Source id to ``module:Class`` below this package; imported only when asked for."""
 
