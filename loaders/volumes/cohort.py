@@ -45,6 +45,8 @@ class _Volume:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     affine: Array
+    orientation: str | None
+    """Axis codes; None in records of version 1."""
 
 
 class VolumeCohort:
@@ -195,7 +197,10 @@ class VolumeCohort:
             if not {"shape", "dtype", "affine"} <= set(about):
                 raise UsageError("not a volume", subject=record, place=group, found=", ".join(about))
             volume = _Volume(
-                tuple(about["shape"]), np.dtype(about["dtype"]), np.array(about["affine"], dtype=np.float64)
+                tuple(about["shape"]),
+                np.dtype(about["dtype"]),
+                np.array(about["affine"], dtype=np.float64),
+                about.get("orientation"),
             )
             if any(size != 1 for size in volume.shape[3:]):
                 raise UsageError(
@@ -272,8 +277,8 @@ class VolumeCohort:
         if self.axes == "stored":
             return AS_STORED
         reference = self._references[record]
-        said = self.reader(record).attributes(reference).get("orientation")
-        stored = str(said or axis_codes(self._stored[record][reference].affine))
+        volume = self._stored[record][reference]
+        stored = volume.orientation or axis_codes(volume.affine)
         if stored == UNKNOWN:
             if self.assume is None:
                 raise UsageError(

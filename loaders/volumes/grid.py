@@ -87,16 +87,17 @@ class Reassembly:
                 expected="(patch, ..., i, j, k) and (patch, 3)",
                 found=f"{patches.shape} and {corners.shape}",
             )
-        first, apart = self._memory(patches)
+        whole = self._memory(patches)
         for patch, corner in zip(patches, corners.tolist(), strict=True):
             inside, outside = [], []
             for at, edge, size in zip(corner, patch.shape[-3:], self.shape, strict=True):
                 low, high = max(at, 0), min(at + edge, size)
                 outside.append(slice(low, max(high, low)))
                 inside.append(slice(low - at, max(high, low) - at))
-            self._put(first[(..., *outside)], apart, patch[(..., *inside)], tuple(outside))
+            beyond: tuple[Any, ...] = (Ellipsis, *inside)
+            self._put(whole, patch[beyond], tuple(outside))
 
-    def _memory(self, patches: Array) -> tuple[Array, Array | None]:
+    def _memory(self, patches: Array) -> Array:
         shape = (*patches.shape[1:-3], *self.shape)
         if self._first is None:
             self._first = np.zeros(shape, dtype=patches.dtype)
@@ -107,10 +108,11 @@ class Reassembly:
                 expected=f"{self._first.dtype}, {self._first.shape[:-3]} before the axes of space",
                 found=f"{patches.dtype}, {shape[:-3]}",
             )
-        return self._first, self._apart
+        return self._first
 
-    def _put(self, first: Array, apart: Array | None, patch: Array, place: tuple[slice, ...]) -> None:
-        seen = self.count[place] > 0
+    def _put(self, whole: Array, patch: Array, place: tuple[slice, ...]) -> None:
+        here: tuple[Any, ...] = (Ellipsis, *place)
+        first, seen = whole[here], self.count[place] > 0
         if not seen.any():
             first[...] = patch
         else:
@@ -124,12 +126,11 @@ class Reassembly:
                         found=f"{int(differs.sum())} voxels",
                         hint="reassemble what the classes were chosen from, for example their probabilities",
                     )
-                if apart is None:
-                    wide = np.complex128 if patch.dtype.kind == "c" else np.float64
-                    apart = self._apart = np.zeros(self._whole().shape, dtype=wide)
+                if self._apart is None:
+                    self._apart = np.zeros(whole.shape, dtype=np.complex128 if patch.dtype.kind == "c" else np.float64)
                 # Sums of differences, so that patches which agree give their value and no rounding of it.
                 with np.errstate(invalid="ignore"):
-                    apart[(..., *place)] += np.where(differs, patch.astype(apart.dtype) - first, 0)
+                    self._apart[here] += np.where(differs, patch.astype(self._apart.dtype) - first, 0)
             np.copyto(first, patch, where=~seen)
         self.count[place] += 1
 

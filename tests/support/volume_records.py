@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome import schema
-from connectome.schema import column
-from connectome.volumes import BLOCK_VOXELS, axis_codes, label_blocks, occupied_blocks, statistics
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,46 +34,13 @@ def boxes(shape: tuple[int, int, int], ids: Mapping[int, tuple[slice, slice, sli
 
 
 def image_group(image: Any, *, affine: Any = AFFINE, **attrs: Any) -> xr.Dataset:
-    """Return a volume group of an image, with its statistics and blocks."""
-    made = schema.volume(
-        image,
-        affine=affine,
-        units="1",
-        long_name="Generated intensity",
-        **{
-            "orientation": axis_codes(affine),
-            "block_voxels": BLOCK_VOXELS,
-            "statistics": statistics(image, slope=attrs.get("slope"), intercept=attrs.get("intercept")),
-            **attrs,
-        },
-    )
-    block, voxels = occupied_blocks(image)
-    return made.assign(
-        occupied_block=column("occupied", block, "Block with foreground", "1"),
-        occupied_block_voxels=column("occupied", voxels, "Voxels of it", "1"),
-    )
+    """Return a volume group of an image."""
+    return schema.volume(image, affine=affine, units="1", long_name="Generated intensity", **attrs)
 
 
 def label_group(labels: Any, *, affine: Any = AFFINE, **attrs: Any) -> xr.Dataset:
-    """Return a volume group of labels, with the blocks that hold them."""
-    made = schema.volume(
-        labels,
-        affine=affine,
-        units="1",
-        long_name="Generated labels",
-        role="labels",
-        block_voxels=BLOCK_VOXELS,
-        orientation=axis_codes(affine),
-        **attrs,
-    )
-    found = label_blocks(labels)
-    return made.assign(
-        label_id=column("label", found.id, "Label", "1"),
-        label_voxels=column("label", found.voxels, "Voxels", "1"),
-        label_block_ptr=column("label_bound", found.ptr, "First entry of each label", "1"),
-        label_block=column("entry", found.block, "Block", "1"),
-        label_block_voxels=column("entry", found.block_voxels, "Voxels of the label in the block", "1"),
-    )
+    """Return a volume group of labels."""
+    return schema.volume(labels, affine=affine, units="1", long_name="Generated labels", role="labels", **attrs)
 
 
 def patient(groups: Mapping[str, xr.Dataset], columns: Mapping[str, xr.Variable] | None = None) -> xr.DataTree:
