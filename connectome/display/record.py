@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["graph_html", "record_html"]
 
-HIDDEN = {"encoding-type", "encoding-version", "warnings", "edge_types", "provenance", "digests"}
+HIDDEN = {"encoding-type", "encoding-version", "warnings", "edge_types", "provenance", "digests", "fetched"}
 MOST_LISTED = 12
 """Degrees or components that are listed one by one."""
 HEADINGS = ("", "n", "not known", "mean", "sd", "5%", "median", "95%", "largest", "sum", "unit")

@@ -16,7 +16,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
@@ -27,6 +27,7 @@ from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from connectome.errors import DamagedError
 
 from .canonical import canonical_json
+from .references import Place, Resolver, SourceFile, referenced_arrays
 
 __all__ = ["ByteSource", "LocalBytes", "RecordStore", "complete", "pack"]
 
@@ -144,6 +145,8 @@ class RecordStore(Store):
     ----------
     source : path or ByteSource
         The file.
+    places : sequence of str or Path
+        Where to look first for the files that referenced arrays lie in; see :mod:`connectome.store.references`.
 
     Raises
     ------
@@ -155,18 +158,21 @@ class RecordStore(Store):
     supports_deletes = False
     supports_listing = True
 
-    def __init__(self, source: str | Path | ByteSource) -> None:
+    def __init__(self, source: str | Path | ByteSource, *, places: Sequence[Place] = ()) -> None:
         super().__init__(read_only=True)
         self.source: ByteSource = LocalBytes(source) if isinstance(source, (str, Path)) else source
         self._entries: dict[str, tuple[int, int, int]] | None = None
         self._starts: dict[str, int] = {}
+        self._places = tuple(places)
+        self._resolver = Resolver(self.source.name, self._places)
+        self._referenced: dict[str, SourceFile] | None = None
         self._is_open = True
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"source": self.source}
+        return {"source": self.source, "places": self._places}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["source"])  # type: ignore[misc]
+        self.__init__(state["source"], places=state["places"])  # type: ignore[misc]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RecordStore) and self.source.name == other.source.name
@@ -229,6 +235,20 @@ class RecordStore(Store):
             )
         return data
 
+    @property
+    def referenced(self) -> dict[str, SourceFile]:
+        """Paths of the arrays whose values lie in other files, and those files."""
+        if self._referenced is None:
+            root = self.read_entry("zarr.json") if "zarr.json" in self.entries else b""
+            self._referenced = referenced_arrays(root)
+        return self._referenced
+
+    def _read(self, key: str) -> bytes | None:
+        """Return the bytes that a referenced chunk stands for; None for every other entry."""
+        chunk = _CHUNK.search(key)
+        file = self.referenced.get(key[: chunk.start()]) if chunk else None
+        return None if file is None else self._resolver.read(key, self.read_entry(key), file)
+
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
@@ -239,6 +259,12 @@ class RecordStore(Store):
                 raise DamagedError("a chunk is missing", subject=self.source.name, place=key)
             return None
         buffer = (prototype or default_buffer_prototype()).buffer
+        elsewhere = self._read(key)
+        if elsewhere is not None:
+            if byte_range is not None:
+                first, length = _resolve(byte_range, len(elsewhere))
+                elsewhere = elsewhere[first : first + length]
+            return buffer.from_bytes(elsewhere)
         if byte_range is None:
             return buffer.from_bytes(self.read_entry(key))
         start, size = self.span(key)

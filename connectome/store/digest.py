@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,10 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = ["RESERVED", "ArrayDigest", "array_digests", "combine"]
 
-RESERVED = ("provenance", "digests")
-"""Root attributes that the store adds: where the record comes from, and the digest of every array."""
+RESERVED = ("provenance", "digests", "fetched")
+"""Root attributes that the store adds: where the record comes from, the digest of every array, and which parts were
+read of files that were not fetched whole."""
 
 TEXT = "string"
+SLAB_BYTES = 32 << 20
+"""Values read at once of an array whose chunks are not those of its layout."""
 
 
 def array_digests(tree: xr.DataTree) -> dict[str, str]:
@@ -85,6 +88,22 @@ def _array_digest(path: str, dataset: xr.Dataset, name: str) -> str:
     variable = dataset.variables[name]
     layout = layout_of(dataset, variable)
     digest = ArrayDigest(variable, layout)
-    for region in regions(variable.shape, layout.chunks):
-        digest.update(np.asarray(variable[region].values))
+    for values in _in_grid_order(variable, layout):
+        digest.update(values)
     return digest.hexdigest()
+
+
+def _in_grid_order(variable: xr.Variable, layout: Layout) -> Iterator[np.ndarray[Any, Any]]:
+    """Yield the values of every chunk of the layout; several at once where an array lies in chunks of another shape."""
+    stored = variable.encoding.get("chunks", layout.chunks)
+    whole = all(step >= size for step, size in zip(layout.chunks[:-1], variable.shape[:-1], strict=True))
+    if not variable.ndim or tuple(stored) == tuple(layout.chunks) or not whole:
+        yield from (np.asarray(variable[region].values) for region in regions(variable.shape, layout.chunks))
+        return
+    # One decoding of a stored chunk serves all chunks of the layout that take part of it.
+    step, size = layout.chunks[-1], variable.shape[-1]
+    row_bytes = max(1, variable.dtype.itemsize * int(np.prod(variable.shape[:-1], dtype=np.int64)))
+    slab = max(1, SLAB_BYTES // (step * row_bytes)) * step
+    for start in range(0, size, slab):
+        values = np.asarray(variable[..., start : start + slab].values)
+        yield from (values[..., at : at + step] for at in range(0, values.shape[-1], step))

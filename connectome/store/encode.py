@@ -19,11 +19,14 @@ from .canonical import plain
 from .differences import Differences
 from .digest import RESERVED, ArrayDigest
 from .grid import for_each_array, layout_of, regions
+from .references import ReferenceCodec, referable, write_references
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from connectome.schema import Layout
+
+    from .references import SourceFile, SourceLayout
 
 __all__ = ["RESERVED", "single_threaded_blosc", "write_folder"]
 
@@ -32,7 +35,12 @@ BLOSC_LEVEL = 5
 
 
 def write_folder(
-    tree: xr.DataTree, folder: Path, *, reserved: Mapping[str, Any], with_digests: bool = False
+    tree: xr.DataTree,
+    folder: Path,
+    *,
+    reserved: Mapping[str, Any],
+    with_digests: bool = False,
+    by_reference: Mapping[str, SourceFile] | None = None,
 ) -> dict[str, str]:
     """Write a valid record as a Zarr v3 folder.
 
@@ -48,6 +56,8 @@ def write_folder(
         Values of the root attributes in ``RESERVED``.
     with_digests : bool
         Add the digest of every array to the root attributes.
+    by_reference : mapping, optional
+        Files whose arrays are referred to instead of copied, where they can be, by the path that the reader was given.
 
     Returns
     -------
@@ -63,7 +73,7 @@ def write_folder(
             # The CF attribute by which xarray tells coordinates from data when it opens the group.
             coordinates = sorted(str(name) for name in dataset.coords if name not in dataset.dims)
             group.attrs.update({**attrs, **({"coordinates": " ".join(coordinates)} if coordinates else {})})
-        arrays = for_each_array(tree, partial(_write_array, root))
+        arrays = for_each_array(tree, partial(_write_array, root, folder, by_reference or {}))
         if with_digests:
             root.attrs.update({"digests": arrays})
     return arrays
@@ -75,10 +85,20 @@ def _ensure_parents(root: zarr.Group, path: str) -> None:
         root.require_group("/".join(parts[:depth]))
 
 
-def _write_array(root: zarr.Group, path: str, dataset: xr.Dataset, name: str) -> str:
+def _write_array(
+    root: zarr.Group,
+    folder: Path,
+    by_reference: Mapping[str, SourceFile],
+    path: str,
+    dataset: xr.Dataset,
+    name: str,
+) -> str:
     """Write one array and return its digest."""
     variable = dataset.variables[name]
     layout, text = layout_of(dataset, variable), variable.dtype.kind in "OTU"
+    found = referable(variable, by_reference) if by_reference else None
+    if found is not None:
+        return _write_referenced(root, folder, f"{path.strip('/')}/{name}", variable, layout, *found)
     array = root.create_array(
         f"{path.strip('/')}/{name}",
         shape=variable.shape,
@@ -97,6 +117,35 @@ def _write_array(root: zarr.Group, path: str, dataset: xr.Dataset, name: str) ->
         values = np.asarray(variable[region].values)
         array[region] = values.astype(object) if text else values
         digest.update(values)
+    return digest.hexdigest()
+
+
+def _write_referenced(
+    root: zarr.Group,
+    folder: Path,
+    place: str,
+    variable: xr.Variable,
+    layout: Layout,
+    source: SourceLayout,
+    file: SourceFile,
+) -> str:
+    """Write where the values of an array lie, and return the digest of the values."""
+    root.create_array(
+        place,
+        shape=variable.shape,
+        dtype=variable.dtype.newbyteorder("<"),
+        chunks=source.chunks,
+        filters=None,
+        serializer=ReferenceCodec.of(source, file),
+        compressors=None,
+        fill_value=np.zeros((), dtype=variable.dtype).item(),
+        dimension_names=[str(dim) for dim in variable.dims],
+        attributes=plain(variable.attrs),
+    )
+    write_references(folder / place, source, file)
+    digest = ArrayDigest(variable, layout)
+    for region in regions(variable.shape, layout.chunks):
+        digest.update(np.asarray(variable[region].values))
     return digest.hexdigest()
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
+import zarr
 
 from connectome import schema
 from connectome.errors import DamagedError, UsageError
@@ -21,6 +22,9 @@ from .archive import ByteSource, LocalBytes, RecordStore, pack
 from .canonical import file_sha256, json_digest, plain
 from .digest import array_digests, combine
 from .encode import RESERVED, write_folder
+
+if TYPE_CHECKING:
+    from .references import Place, SourceFile
 
 __all__ = ["SUFFIX", "Receipt", "Recipe", "check_record_id", "open_record", "record_file", "write_record"]
 
@@ -118,7 +122,16 @@ def record_file(folder: Path, receipt: Receipt) -> Path:
     return folder / receipt.file
 
 
-def write_record(tree: xr.DataTree, folder: Path, *, record: str, recipe: Recipe, staging: Path) -> Receipt:
+def write_record(
+    tree: xr.DataTree,
+    folder: Path,
+    *,
+    record: str,
+    recipe: Recipe,
+    staging: Path,
+    by_reference: Mapping[str, SourceFile] | None = None,
+    fetched: Callable[[], Sequence[Mapping[str, Any]]] | None = None,
+) -> Receipt:
     """Validate a record and write it as one immutable file.
 
     The tree is written to a staging folder, packed, read back and compared with the tree by content digest; only
@@ -136,6 +149,13 @@ def write_record(tree: xr.DataTree, folder: Path, *, record: str, recipe: Recipe
         What its bytes depend on; stored in the file as provenance.
     staging : Path
         A folder on the same file system for work in progress.
+    by_reference : mapping, optional
+        Files whose arrays are referred to instead of copied, where they can be, by the path that the reader was given;
+        see :mod:`connectome.store.references`. The content digest is the same.
+    fetched : callable, optional
+        Says, once all values were read, which parts were read of files that were not fetched whole: for each ``path``,
+        ``bytes_of_source``, ``bytes_fetched`` and ``ranges`` with checksums. Kept in the record outside its content;
+        the receipt gets a warning, ``source-not-whole``, and the two sums as attributes.
 
     Returns
     -------
@@ -154,13 +174,20 @@ def write_record(tree: xr.DataTree, folder: Path, *, record: str, recipe: Recipe
     packed = work / f"record{SUFFIX}"
     try:
         provenance = {"provenance": {"record": record, **recipe.as_dict()}}
-        content = combine(tree, write_folder(tree, work / "zarr", reserved=provenance, with_digests=True))
+        arrays = write_folder(tree, work / "zarr", reserved=provenance, with_digests=True, by_reference=by_reference)
+        content = combine(tree, arrays)
+        parts = [plain(item) for item in fetched()] if fetched is not None else []
+        if parts:
+            zarr.open_group(str(work / "zarr"), mode="r+").attrs["fetched"] = parts
         with ThreadPoolExecutor(1) as beside:
             # Counting and hashing do not wait for one another.
-            facts = beside.submit(schema.measure, tree)
+            facts = beside.submit(schema.measure, tree) if not parts else None
             pack(work / "zarr", packed)
             sha256 = beside.submit(file_sha256, packed)
-            written = open_record(packed)
+            written = open_record(packed, places=[Path(name) for name in by_reference or ()])
+            if facts is None:
+                # Of the copy: what came in parts is not asked for again.
+                facts = beside.submit(schema.measure, written)
             found = combine(written, array_digests(written))
         if found != content:
             raise DamagedError(
@@ -176,14 +203,27 @@ def write_record(tree: xr.DataTree, folder: Path, *, record: str, recipe: Recipe
             content=content,
             recipe=recipe.as_dict(),
             facts=plain(facts.result()),
-            warnings=tuple(plain(tree.attrs.get("warnings", []))),
-            attributes=_plain_attributes(tree),
+            warnings=(*plain(tree.attrs.get("warnings", [])), *map(_not_whole, parts)),
+            attributes=_plain_attributes(tree) | _sums(parts),
         )
         packed.chmod(0o444)
         atomic.publish(packed, record_file(folder, receipt))
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return receipt
+
+
+def _not_whole(part: Mapping[str, Any]) -> dict[str, str]:
+    message = (
+        f"{part['bytes_fetched']} of {part['bytes_of_source']} bytes were read; each range has its SHA-256, "
+        "the file was compared with no checksum of the whole"
+    )
+    return {"code": "source-not-whole", "place": str(part["path"]), "message": message}
+
+
+def _sums(parts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    names = ("bytes_fetched", "bytes_of_source") if parts else ()
+    return {name: sum(int(part[name]) for part in parts) for name in names}
 
 
 def _plain_attributes(tree: xr.DataTree) -> dict[str, Any]:
@@ -195,7 +235,9 @@ def _plain_attributes(tree: xr.DataTree) -> dict[str, Any]:
     }
 
 
-def open_record(source: str | Path | ByteSource, *, size_bytes: int | None = None) -> xr.DataTree:
+def open_record(
+    source: str | Path | ByteSource, *, size_bytes: int | None = None, places: Sequence[Place] = ()
+) -> xr.DataTree:
     """Open a record file lazily.
 
     Parameters
@@ -204,6 +246,8 @@ def open_record(source: str | Path | ByteSource, *, size_bytes: int | None = Non
         The file.
     size_bytes : int, optional
         What its length must be.
+    places : sequence of str or Path
+        Where to look first for the files that referenced arrays lie in.
 
     Returns
     -------
@@ -225,7 +269,7 @@ def open_record(source: str | Path | ByteSource, *, size_bytes: int | None = Non
             found=f"{found} bytes",
             hint="pull the version again, or ingest it anew",
         )
-    store = RecordStore(data)
+    store = RecordStore(data, places=places)
     if "zarr.json" not in store.entries:
         raise DamagedError("the file is not a record", subject=data.name, expected="a Zarr v3 group")
     tree: xr.DataTree = xr.open_datatree(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connectome import schema
-from connectome.errors import ConnectomeError, NotFoundError
+from connectome.errors import ConnectomeError, DamagedError, NotFoundError
 
 from .canonical import canonical_json, plain
 from .digest import array_digests, combine
@@ -30,7 +30,8 @@ class Damage:
     record: str
     """Id of the record, or ``"*"`` for the version file."""
     what: str
-    """``missing``, ``size``, ``bytes``, ``content``, ``schema``, ``facts``, ``provenance`` or ``manifest``."""
+    """``missing``, ``size``, ``bytes``, ``source`` (a file that the record refers to), ``content``, ``schema``,
+    ``facts``, ``provenance`` or ``manifest``."""
     message: str
 
     def as_dict(self) -> dict[str, str]:
@@ -122,7 +123,11 @@ def _check_bytes(source: ByteSource, receipt: Receipt) -> Damage | None:
 def _check_content(source: ByteSource, receipt: Receipt) -> list[Damage]:
     found: list[Damage] = []
     tree = open_record(source, size_bytes=receipt.size_bytes)
-    arrays = array_digests(tree)
+    try:
+        arrays = array_digests(tree)
+    except DamagedError as error:
+        # The record's own bytes are right by now, so these are those of a file that it refers to.
+        return [Damage(receipt.record, "source", str(error))]
     if combine(tree, arrays) != receipt.content or arrays != tree.attrs.get("digests"):
         found.append(Damage(receipt.record, "content", "the content digest differs from the version's"))
     found.extend(Damage(receipt.record, "schema", str(problem)) for problem in schema.problems(tree))

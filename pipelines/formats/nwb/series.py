@@ -19,9 +19,11 @@ from xarray.core import indexing
 
 from connectome.errors import FormatError
 from connectome.schema import column, series, table
+from connectome.store.references import ENCODING
 
 from ..recordings.recording import unique_ids, warning
 from .columns import column_names, row_count
+from .layout import layout_of_series
 from .tree import ArrayNode, GroupNode, open_tree
 
 if TYPE_CHECKING:
@@ -126,10 +128,10 @@ def read_series(item: GroupNode, path: Path | FileElsewhere, warnings: Warnings,
         return None
     n_channels = data.shape[1] if len(data.shape) == 2 else 1
     ids, channels = _channels(item, n_channels, root, warnings)
-    return _made(item, data, _signal(data, path), clock, ids, channels)
+    return _laid_out(_made(item, data, _signal(data, path), clock, ids, channels), path, [data])
 
 
-def joined_series(container: GroupNode, members: Sequence[GroupNode]) -> xr.Dataset | None:
+def joined_series(container: GroupNode, members: Sequence[GroupNode], path: Path | FileElsewhere) -> xr.Dataset | None:
     """Join the one-dimensional series of a container that share clock, type and unit; None where they do not."""
     arrays = [item.array("data") for item in members]
     if len(members) < 2 or any(one is None or one.kind != "number" or len(one.shape) != 1 for one in arrays):
@@ -152,7 +154,16 @@ def joined_series(container: GroupNode, members: Sequence[GroupNode]) -> xr.Data
     assert clocks[0] is not None
     signal = np.stack([one.read() for one in data])
     ids = [item.name for item in members]
-    return _made(container, data[0], signal, clocks[0], ids, {}, about=str(members[0].attrs.get("description", "")))
+    made = _made(container, data[0], signal, clocks[0], ids, {}, about=str(members[0].attrs.get("description", "")))
+    return _laid_out(made, path, data)
+
+
+def _laid_out(made: xr.Dataset, path: Path | FileElsewhere, data: Sequence[ArrayNode]) -> xr.Dataset:
+    """Leave word of where the samples lie in the file, for a store that refers to them."""
+    layout = layout_of_series(path, [one.piece() for one in data], made["signal"].shape)
+    if layout is not None:
+        made.variables["signal"].encoding[ENCODING] = layout
+    return made
 
 
 def _made(

@@ -233,7 +233,7 @@ class _Session:
 
     def _joined(self, item: GroupNode) -> None:
         members = [child for child in _children(item) if child.type in _SERIES]
-        made = joined_series(item, members)
+        made = joined_series(item, members, self.path)
         if made is not None:
             self.groups[self._free(self._series_path(item))] = made
             self.done |= {member.path for member in members}

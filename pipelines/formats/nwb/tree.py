@@ -20,9 +20,11 @@ import numpy as np
 from connectome.errors import FormatError, TruncatedError, UnsafeError
 
 from ..files.hdf5_file import check_inside, is_hdf5, open_hdf5
+from .layout import piece_of
 
 if TYPE_CHECKING:
     from ..files.elsewhere import FileElsewhere
+    from .layout import Piece
 
 __all__ = ["MOST_BYTES", "ArrayNode", "GroupNode", "Node", "open_tree", "typed"]
 
@@ -120,6 +122,10 @@ class ArrayNode(ABC):
 
     @abstractmethod
     def _stored_bytes(self) -> int: ...
+
+    def piece(self) -> Piece | None:
+        """Return how the values lie in the file; None where they can only be read through the container."""
+        return None
 
     @property
     def name(self) -> str:
@@ -296,6 +302,9 @@ class _Hdf5Array(ArrayNode):
         if self._attrs is None:
             self._attrs = _plain_attributes(self._stored)
         return self._attrs
+
+    def piece(self) -> Piece | None:
+        return piece_of(self._stored)
 
     def _stored_bytes(self) -> int:
         return int(self._stored.id.get_storage_size())
