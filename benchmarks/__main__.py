@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 
 NAMES = ("startup", "ingest", "windows", "corpus", "vessels", "sampling", "links", "spikes")
-SCALED = {"corpus", "links", "sampling", "vessels"}
+SCALED = {"corpus", "links", "sampling", "spikes", "vessels"}
 """Those that take a part of the whole, by default."""
 RESULTS = Path(__file__).with_name("results.json")
 
