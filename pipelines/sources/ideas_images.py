@@ -48,7 +48,8 @@ def images_table(scans: Sequence[RawScan], sidecars: Mapping[str, Mapping[str, A
     Returns
     -------
     xarray.Dataset
-        A table; what a sidecar does not say or says to be null is missing.
+        A table; what a sidecar does not say or says to be null is missing. The sidecars stand in its attribute
+        ``sidecars`` as they are, null kept.
     """
     about = [sidecars.get(scan.path, {}) for scan in scans]
     columns = {
@@ -76,7 +77,7 @@ def images_table(scans: Sequence[RawScan], sidecars: Mapping[str, Mapping[str, A
         columns[f"step_{axis}_mm"] = schema.column(
             "row", _floats(steps), f"Voxel size along {axis}", "mm", source_key="VoxelSizes"
         )
-    return schema.table(columns)
+    return schema.table(columns, **({"sidecars": dict(sidecars)} if sidecars else {}))
 
 
 def _part(values: Any, at: int) -> Any:
