@@ -117,7 +117,8 @@ def test_the_loaders_package_imports_without_torch_and_torch_is_named_when_it_is
     code = """
 import sys
 sys.modules["torch"] = None
-import connectome.loaders, connectome.loaders.windows, connectome.loaders.transforms, connectome.loaders.graphs, connectome.loaders.volumes
+import connectome.loaders, connectome.loaders.windows, connectome.loaders.transforms, connectome.loaders.graphs
+import connectome.loaders.volumes
 from connectome.errors import MissingExtraError
 for name in ("torch", "pyg"):
     try:
@@ -132,7 +133,8 @@ for name in ("torch", "pyg"):
 
 def test_numpy_loaders_import_neither_torch_nor_pipelines():
     code = """
-import sys, connectome.loaders, connectome.loaders.windows, connectome.loaders.transforms, connectome.loaders.graphs, connectome.loaders.volumes
+import sys, connectome.loaders, connectome.loaders.windows, connectome.loaders.transforms, connectome.loaders.graphs
+import connectome.loaders.volumes
 wrong = {"torch", "torch_geometric", "prefect", "dask", "connectome.pipelines"} & set(sys.modules)
 raise SystemExit(str(wrong) if wrong else 0)
 """
