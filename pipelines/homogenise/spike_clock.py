@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CANDIDATES_HZ", "exact_ticks"]
+__all__ = ["CANDIDATES_HZ", "TickSearch", "exact_ticks", "to_ticks"]
 
 Array = np.ndarray[Any, Any]
 
@@ -48,6 +48,37 @@ def exact_ticks(times_s: Array, stated_hz: Iterable[Fraction | float] = ()) -> t
             if ticks is not None:
                 return ticks, rate
     return None
+
+
+class TickSearch:
+    """The same for times that come in blocks: which rate reproduces all of them.
+
+    Parameters
+    ----------
+    stated_hz : iterable of Fraction or float
+        As for :func:`exact_ticks`.
+    """
+
+    def __init__(self, stated_hz: Iterable[Fraction | float] = ()) -> None:
+        self._left = list(_candidates(stated_hz))
+
+    def add(self, times_s: Array) -> None:
+        """Take in a block: shape (event,), float64 seconds, finite."""
+        self._left = [
+            rate
+            for rate in self._left
+            if _proved(times_s[:_FEW], rate) is not None and _proved(times_s, rate) is not None
+        ]
+
+    @property
+    def rate(self) -> Fraction | None:
+        """The first candidate that reproduces every time so far; None where none does."""
+        return self._left[0] if self._left else None
+
+
+def to_ticks(times_s: Array, rate: Fraction) -> Array:
+    """Return the ticks, int64, of times that ``rate`` is proved to reproduce."""
+    return np.rint(times_s * rate.numerator / rate.denominator).astype(np.int64)
 
 
 def _candidates(stated_hz: Iterable[Fraction | float]) -> Sequence[Fraction]:

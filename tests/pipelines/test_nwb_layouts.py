@@ -20,7 +20,7 @@ from connectome.pipelines.formats.nwb import series as nwb_series
 from connectome.pipelines.formats.nwb.session import companions, sniff
 from connectome.pipelines.homogenise.spike_clock import exact_ticks
 from connectome.schema import measure, validate
-from connectome.schema.events import tick_hz, times_s
+from connectome.schema.events import observed_sets, tick_hz, times_s, unit_order
 from connectome.store.digest import array_digests
 from support.nwb_sessions import (  # fmt: skip
     add_units,
@@ -58,7 +58,7 @@ def codes(tree) -> list[str]:
 def unit_times(tree, unit: int, path: str = "spikes") -> np.ndarray:
     spikes = tree[path].to_dataset()
     pointer = spikes["unit_ptr"].values
-    return times_s(spikes)[spikes["unit_order"].values[pointer[unit] : pointer[unit + 1]]]
+    return times_s(spikes)[unit_order(spikes)[pointer[unit] : pointer[unit + 1]]]
 
 
 def session(path: Path, trains=None, **columns) -> Path:
@@ -76,7 +76,7 @@ def test_spikes_and_every_kind_of_unit_column_are_the_files_own(rich) -> None:
     assert spikes["unit_id"].values.tolist() == ["100", "101", "102", "103"]
     assert measure(tree)["/spikes"]["n_silent_units"] == 1
     # A value per spike goes where its spike goes.
-    by_unit = spikes["spike_amplitudes"].values[spikes["unit_order"].values]
+    by_unit = spikes["spike_amplitudes"].values[unit_order(spikes)]
     np.testing.assert_array_equal(by_unit, arrays["amplitudes"])
     assert spikes["spike_amplitudes"].dims == ("event",)
     assert spikes["electrodes_ptr"].values.tolist() == [0, 2, 3, 3, 5]
@@ -288,8 +288,9 @@ def test_units_watched_at_different_times_share_only_what_all_saw(tmp_path: Path
     ))  # fmt: skip
     assert tree["spikes"]["observed_start"].values.tolist() == [2.0]
     assert tree["spikes"]["observed_stop"].values.tolist() == [3.0]
-    assert tree["spikes_observed"]["unit"].values.tolist() == [0, 1, 1]
-    assert codes(tree) == ["observed-differs"]
+    sets, which = observed_sets(tree["spikes"].to_dataset())
+    assert [sets[at].tolist() for at in which] == [[[0.0, 3.0]], [[2.0, 5.0], [6.0, 7.0]]]
+    assert codes(tree) == []
 
 
 def test_waveforms_on_many_channels_get_a_dimension_each(tmp_path: Path) -> None:

@@ -8,16 +8,19 @@ below ``processing``, or have one without spike times; both are read for what th
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import column, events, table
+from connectome.intervals import Intervals, merged
+from connectome.schema import column
+from connectome.schema.events import sorted_events, unit_dtype
 
-from ...homogenise.spike_clock import exact_ticks
+from ...homogenise.spike_clock import TickSearch, to_ticks
+from ...homogenise.spike_order import EVENTS_AT_A_TIME, SpikeSorter, TimeCells
 from ..recordings.recording import warning
 from .columns import Cells, cells, column_names, row_count
 from .tables import Warnings, plain_values, read_table, spread
@@ -30,10 +33,13 @@ if TYPE_CHECKING:
 __all__ = ["read_units"]
 
 Array = np.ndarray[Any, Any]
-_RESERVED = {"event", "interval", "observed_start", "observed_stop", "slab", "slab_ptr", "tick", "unit", "unit_bound",
-             "unit_id", "unit_order", "unit_ptr"}  # fmt: skip
+_RESERVED = {"event", "interval", "observed_set", "observed_set_bound", "observed_set_interval", "observed_set_ptr",
+             "observed_set_start", "observed_set_stop", "observed_start", "observed_stop", "slab", "slab_ptr", "tick",
+             "unit", "unit_bound", "unit_id", "unit_order", "unit_ptr"}  # fmt: skip
 """Names of variables and dimensions of ``events``; columns of the source that are called so get ``unit_`` before."""
 _TIMES = ("spike_times", "obs_intervals")
+_ALONG = "column "
+"""Before the names of columns that are sorted with the spikes, which may be called tick or unit themselves."""
 _DIMS = {
     "waveform_mean": ("channel", "sample"),
     "waveform_sd": ("channel", "sample"),
@@ -60,8 +66,8 @@ def read_units(
     Returns
     -------
     dict of str to xarray.Dataset
-        The ``events`` group and, where units were watched at different times, ``PATH_observed`` (table: unit,
-        start_time, stop_time).
+        The ``events`` group. Columns with a value per spike are lazy where they are long: spikes are put in order
+        block by block, without holding all of them.
 
     Raises
     ------
@@ -79,62 +85,119 @@ def read_units(
             expected="float64 of shape (spike,) with spike_times_index",
             found=f"{held.source.kind} {held.source.dtype} {held.source.shape}, {len(held.levels)} indices",
         )  # fmt: skip
-    times = _checked(held)
-    owner = np.repeat(np.arange(n_units, dtype=np.int32), np.diff(held.levels[0], prepend=0))
-    _doubts(times, owner, held, warnings)
-    proved = exact_ticks(times, _stated(source, held, stated_hz))
-    ticks, rate = proved if proved is not None else (times, None)
-    order = np.lexsort((owner, ticks))
-    observed, further, stated = _observed(source, n_units, times, held.levels[0], path, warnings)
+    watched = _watched(source, n_units)
+    survey = _Survey(_stated(source, held, stated_hz), watched)
+    for low, times in _times(held):
+        survey.add(times, _owners(held, low, low + len(times)))
+    along = _along_spikes(source, held, n_units)
+    rate, unit = survey.search.rate, unit_dtype(n_units)
+    tick = np.dtype(np.float64 if rate is None else np.int64)
+    dtypes = {"tick": tick, "unit": unit, **{_ALONG + name: item.source.dtype for name, item in along.items()}}
+    sorter = SpikeSorter(survey.cells, dtypes, events_at_a_time=EVENTS_AT_A_TIME)
+    for low, times in _times(held):
+        rows = slice(low, low + len(times))
+        block = {_ALONG + name: item.source.read(rows) for name, item in along.items()}
+        block["tick"] = times if rate is None else to_ticks(times, rate)
+        block["unit"] = _owners(held, low, low + len(times)).astype(unit)
+        sorter.add(times, block)
+    survey.warn(held.source.path, sorter.sort(), warnings)
     unit_id, columns = _unit_ids(source, n_units, warnings)
-    columns.update(_columns(source, n_units, held, order, warnings))
+    columns.update(_columns(source, n_units, sorter, along, warnings))
     about = str(source.attrs.get("description", ""))
-    group = events(
-        ticks, owner, unit_id=unit_id, observed_s=observed, tick_hz=rate, units=columns, source=source.path,
-        observed_from=stated,
+    observed, stated = survey.observed()
+    if survey.n_outside:
+        place = f"{source.path.rstrip('/')}/obs_intervals"
+        message = f"{survey.n_outside} spikes lie outside their unit's intervals"
+        warnings.append(warning("outside-observed", place, message))
+    group = sorted_events(
+        sorter.variable("tick"), sorter.variable("unit"), unit_id=unit_id, tick_hz=rate, units=columns,
+        source=source.path, observed_from=stated, **observed,
     )  # fmt: skip
     group.attrs.update({"description": about} if about else {})
-    return {path: group, **further}
+    return {path: group}
 
 
-def _checked(held: Cells) -> Array:
-    times = held.source.read()
-    if times.dtype.kind == "b" or times.dtype.itemsize > 8:
-        raise FormatError("spike times are not numbers", subject=held.source.subject, place=held.source.path)
-    kept = times.astype(np.float64)
-    if not np.isfinite(kept).all():
-        row = int(np.flatnonzero(~np.isfinite(kept))[0])
-        unit = int(np.searchsorted(held.levels[0], row, side="right"))
+def _times(held: Cells) -> Iterator[tuple[int, Array]]:
+    """Yield the first row and the times of every block, as finite float64 seconds."""
+    n_bad, first = 0, None
+    for low in range(0, held.source.shape[0], EVENTS_AT_A_TIME):
+        times = held.source.read(slice(low, low + EVENTS_AT_A_TIME))
+        if times.dtype.kind == "b" or times.dtype.itemsize > 8:
+            raise FormatError("spike times are not numbers", subject=held.source.subject, place=held.source.path)
+        kept = times.astype(np.float64, copy=False)
+        if times.dtype.kind in "iu" and not np.array_equal(kept.astype(times.dtype), times):
+            raise FormatError("spike times are too large", subject=held.source.subject, place=held.source.path)
+        bad = ~np.isfinite(kept)
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            first, n_bad = first or (low + row, kept[row]), n_bad + int(bad.sum())
+        if not n_bad:
+            yield low, kept
+    if first is not None:
+        unit = int(np.searchsorted(held.levels[0], first[0], side="right"))
         raise FormatError(
-            "a spike time is not a number", subject=held.source.subject, place=f"{held.source.path}, row {row}",
-            expected="finite seconds",
-            found=f"{kept[row]} (unit in row {unit}), {int((~np.isfinite(kept)).sum())} in all",
+            "a spike time is not a number", subject=held.source.subject, place=f"{held.source.path}, row {first[0]}",
+            expected="finite seconds", found=f"{first[1]} (unit in row {unit}), {n_bad} in all",
         )  # fmt: skip
-    if times.dtype.kind in "iu" and not np.array_equal(kept.astype(times.dtype), times):
-        raise FormatError("spike times are too large", subject=held.source.subject, place=held.source.path)
-    return kept
 
 
-def _doubts(times: Array, owner: Array, held: Cells, warnings: Warnings) -> None:
-    """Flag what is odd: the order within units, repeated and negative times."""
-    place = held.source.path
-    same = owner[1:] == owner[:-1]
-    steps = np.diff(times)
-    back = same & (steps < 0)
-    if back.any():
-        units = np.unique(owner[1:][back])
-        message = f"{int(back.sum())} spikes of {len(units)} units are earlier than the one listed before them; sorted"
-        warnings.append(warning("unsorted", place, message))
-    # After sorting, equal times of a unit stand side by side.
-    order = np.lexsort((times, owner)) if back.any() else slice(None)
-    sorted_times, sorted_owner = times[order], owner[order]
-    repeated = int(((np.diff(sorted_times) == 0) & (sorted_owner[1:] == sorted_owner[:-1])).sum())
-    if repeated:
-        warnings.append(
-            warning("repeated-times", place, f"{repeated} spikes have the time of another of their unit; all kept")
-        )
-    if (times < 0).any():
-        warnings.append(warning("negative-times", place, f"{int((times < 0).sum())} spikes before second 0"))
+def _owners(held: Cells, low: int, high: int) -> Array:
+    """Return the unit of every spike of a block, int64."""
+    ends = held.levels[0]
+    first, last = np.searchsorted(ends, [low, high - 1], side="right").tolist() if high > low else (0, -1)
+    inside = np.clip(ends[first : last + 1], low, high)
+    return np.repeat(np.arange(first, last + 1), np.diff(inside, prepend=low))
+
+
+class _Survey:
+    """What a first pass over the spikes tells: their clock, where they lie in time, and what is odd about them."""
+
+    def __init__(self, stated_hz: Sequence[Fraction | float], watched: list[Intervals] | None) -> None:
+        self.cells, self.search, self.watched = TimeCells(), TickSearch(stated_hz), watched
+        self.low, self.high = np.inf, -np.inf
+        self.n_negative = self.n_back = self.n_outside = 0
+        self._back_units: set[int] = set()
+        self._last: tuple[Array, Array] = (np.zeros(0), np.zeros(0, dtype=np.int64))
+
+    def add(self, times: Array, owner: Array) -> None:
+        """Take in the next block."""
+        self.cells.add(times)
+        self.search.add(times)
+        self.low, self.high = min(self.low, float(times.min())), max(self.high, float(times.max()))
+        self.n_negative += int((times < 0).sum())
+        time, unit = np.concatenate([self._last[0], times]), np.concatenate([self._last[1], owner])
+        back = (unit[1:] == unit[:-1]) & (time[1:] < time[:-1])
+        self.n_back += int(back.sum())
+        self._back_units.update(np.unique(unit[1:][back]).tolist())
+        self._last = times[-1:].copy(), owner[-1:].copy()
+        if self.watched is not None:
+            bounds = np.flatnonzero(np.diff(owner, prepend=-1, append=-1))
+            for low, high in itertools.pairwise(bounds.tolist()):
+                self.n_outside += _n_outside(times[low:high], self.watched[owner[low]])
+
+    def warn(self, place: str, n_repeated: int, warnings: Warnings) -> None:
+        """Flag what is odd: the order within units, repeated and negative times."""
+        if self.n_back:
+            message = (
+                f"{self.n_back} spikes of {len(self._back_units)} units are earlier than the one listed before them; "
+                "sorted"
+            )
+            warnings.append(warning("unsorted", place, message))
+        if n_repeated:
+            message = f"{n_repeated} spikes have the time of another of their unit; all kept"
+            warnings.append(warning("repeated-times", place, message))
+        if self.n_negative:
+            warnings.append(warning("negative-times", place, f"{self.n_negative} spikes before second 0"))
+
+    def observed(self) -> tuple[dict[str, Any], str]:
+        """Return the observed time as ``events`` takes it, and where it is from."""
+        if self.watched is not None and self.watched:
+            return {"unit_observed_s": self.watched}, "obs_intervals"
+        if not self.cells.n_events:
+            return {"observed_s": []}, "nothing" if self.watched is None else "obs_intervals"
+        # Half-open, so the end lies just after the last spike.
+        span = (self.low, float(np.nextafter(self.high, np.inf)))
+        return {"observed_s": [span]}, "first to last spike of the table; the source states no intervals"
 
 
 def _stated(source: GroupNode, held: Cells, elsewhere: Sequence[float]) -> list[Fraction | float]:
@@ -148,16 +211,10 @@ def _stated(source: GroupNode, held: Cells, elsewhere: Sequence[float]) -> list[
     return [rate for rate in [*rates, *elsewhere] if rate > 0 and np.isfinite(float(rate))]
 
 
-def _observed(
-    source: GroupNode, n_units: int, times: Array, spike_ends: Array, path: str, warnings: Warnings
-) -> tuple[list[tuple[float, float]], dict[str, xr.Dataset], str]:
-    """Return when all units were watched, the times of each unit where these differ, and where this is from."""
+def _watched(source: GroupNode, n_units: int) -> list[Intervals] | None:
+    """Return the intervals in which each unit was watched; None where the source states none."""
     if source.array("obs_intervals") is None:
-        if not len(times):
-            return [], {}, "nothing"
-        # Half-open, so the end lies just after the last spike.
-        span = (float(times.min()), float(np.nextafter(times.max(), np.inf)))
-        return [span], {}, "first to last spike of the table; the source states no intervals"
+        return None
     held = cells(source, "obs_intervals", n_units)
     bounds = held.source.read().astype(np.float64)
     if bounds.ndim != 2 or bounds.shape[1] != 2 or len(held.levels) > 1:
@@ -173,53 +230,15 @@ def _observed(
             place=f"{held.source.path}, row {row}", found=str(bounds[row].tolist()),
         )  # fmt: skip
     stops = held.levels[0] if held.levels else np.arange(1, n_units + 1)
-    pieces = [bounds[a:b] for a, b in zip(np.concatenate([[0], stops[:-1]]).tolist(), stops.tolist(), strict=True)]
-    merged = [_merge(piece) for piece in pieces]
-    common = merged[0] if merged else []
-    for one in merged[1:]:
-        common = common if one == common else _intersection(common, one)
-    bounds_of_units = itertools.pairwise([0, *spike_ends.tolist()])
-    outside = sum(_n_outside(times[a:b], one) for (a, b), one in zip(bounds_of_units, merged, strict=True))
-    if outside:
-        warnings.append(
-            warning("outside-observed", held.source.path, f"{outside} spikes lie outside their unit's intervals")
-        )
-    if all(one == common for one in merged):
-        return common, {}, "obs_intervals"
-    rows = [(unit, start, stop) for unit, one in enumerate(merged) for start, stop in one]
-    columns = {
-        "unit": column("row", np.array([row[0] for row in rows], dtype=np.int64), "Position of the unit, from 0", "1"),
-        "start_time": column("row", np.array([row[1] for row in rows]), "Start of an observed interval", "s"),
-        "stop_time": column("row", np.array([row[2] for row in rows]), "End of an observed interval", "s"),
-    }  # fmt: skip
-    message = (
-        f"units were watched at different times; what all share is kept as observed, each unit's in {path}_observed"
-    )
-    warnings.append(warning("observed-differs", held.source.path, message))
-    return common, {f"{path}_observed": table(columns, source=held.source.path)}, "obs_intervals, shared by all units"
+    return [merged(bounds[low:high]) for low, high in itertools.pairwise([0, *stops.tolist()])]
 
 
-def _merge(bounds: Array) -> list[tuple[float, float]]:
-    merged: list[tuple[float, float]] = []
-    for start, stop in sorted(map(tuple, bounds.tolist())):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], stop))
-        else:
-            merged.append((start, stop))
-    return merged
-
-
-def _intersection(one: list[tuple[float, float]], other: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    shared = ((max(a, c), min(b, d)) for a, b in one for c, d in other)
-    return [(start, stop) for start, stop in shared if start < stop]
-
-
-def _n_outside(times: Array, intervals: list[tuple[float, float]]) -> int:
+def _n_outside(times: Array, intervals: Intervals) -> int:
     # A spike at the very end of an interval was seen: writers close the interval at their last sample.
-    inside = np.zeros(len(times), dtype=bool)
-    for start, stop in intervals:
-        inside |= (times >= start) & (times <= stop)
-    return int((~inside).sum())
+    at = np.searchsorted(intervals[:, 0], times, side="right") - 1
+    if not len(intervals):
+        return len(times)
+    return int(((at < 0) | (times > intervals[at, 1])).sum())
 
 
 def _unit_ids(source: GroupNode, n_units: int, warnings: Warnings) -> tuple[list[str], dict[str, xr.Variable]]:
@@ -238,44 +257,54 @@ def _unit_ids(source: GroupNode, n_units: int, warnings: Warnings) -> tuple[list
     return ids, columns
 
 
+def _along_spikes(source: GroupNode, spikes: Cells, n_units: int) -> dict[str, Cells]:
+    """Return the columns that have a number for every spike."""
+    found = {}
+    for name in column_names(source):
+        held = cells(source, name, n_units) if name not in _TIMES else None
+        if (
+            held is not None
+            and held.source.kind == "number"
+            and len(held.levels) == 1
+            and np.array_equal(held.levels[0], spikes.levels[0])
+            and held.source.shape == spikes.source.shape
+            and spikes.source.shape[0]
+            and "table" not in held.source.attrs
+        ):
+            found[name] = held
+    return found
+
+
 def _columns(
-    source: GroupNode, n_units: int, spikes: Cells, order: Array, warnings: Warnings
+    source: GroupNode, n_units: int, sorter: SpikeSorter, along: Mapping[str, Cells], warnings: Warnings
 ) -> dict[str, xr.Variable]:
     """Return the columns of the units, those of the spikes, and ragged ones with their pointers."""
     columns: dict[str, xr.Variable] = {}
-    sizes = {"unit_id": n_units, "event": len(order), "unit_bound": n_units + 1}
+    sizes = {"unit_id": n_units, "event": sorter.n_events, "unit_bound": n_units + 1}
     for name in column_names(source):
         if name in _TIMES:
             continue
-        held = cells(source, name, n_units)
+        held = along.get(name) or cells(source, name, n_units)
         if held.source.kind == "unreadable":
             if not (name == "electrode_group" and source.array("electrode_group_name") is not None):
                 warnings.append(warning("not-stored", held.source.path, held.source.why))
             continue
-        found = _column(name, held, spikes, order, sizes)
+        if name in along:
+            found = {name: sorter.variable(_ALONG + name, **_attributes(held, held.source.dtype))}
+        else:
+            found = _column(name, held, sizes)
         clash = sorted(set(found) & {*columns, *_RESERVED})
         columns.update({f"unit_{key}" if key in clash else key: value for key, value in found.items()})
     return columns
 
 
-def _column(name: str, held: Cells, spikes: Cells, order: Array, sizes: dict[str, int]) -> dict[str, xr.Variable]:
+def _column(name: str, held: Cells, sizes: dict[str, int]) -> dict[str, xr.Variable]:
+    values = plain_values(held)
     if not held.levels and len(held.source.shape) >= 2:
-        values = plain_values(held)
         if name in _DIMS and values.ndim == 3:
             # The schema has samples before electrodes here; records have channels before samples everywhere.
             values = np.moveaxis(values, 1, 2)
         return {name: _shaped(name, values, held, ("unit_id",), sizes)}
-    values = plain_values(held)
-    if (
-        len(held.levels) == 1
-        and np.array_equal(held.levels[0], spikes.levels[0])
-        and len(values) == len(order)
-        and len(order)
-        and values.ndim == 1
-        and values.dtype.kind in "biuf"
-        and "table" not in held.source.attrs
-    ):
-        return {name: _shaped(name, values[order], held, ("event",), sizes)}
     even = held.even()
     if even is not None and even > 0 and values.dtype.kind in "biuf":
         shaped = values.reshape(sizes["unit_id"], even, *values.shape[1:])
@@ -316,11 +345,15 @@ def _shaped(name: str, values: Array, held: Cells, lead: tuple[str, ...], sizes:
             dim = f"{name}_{dim}"
             sizes[dim] = size
         dims.append(dim)
+    kept = values if values.dtype.kind in "Ob" else np.ascontiguousarray(values)
+    about = _attributes(held, values.dtype)
+    return column(dims, kept, about.pop("long_name"), about.pop("units", None), **about)
+
+
+def _attributes(held: Cells, dtype: np.dtype[Any]) -> dict[str, Any]:
     attrs = {"table": held.source.attrs["table"]} if "table" in held.source.attrs else {}
-    if values.dtype.kind == "O":
-        return column(dims, values, held.description, **attrs)
+    if dtype.kind in "Ob":
+        return {"long_name": held.description, **attrs}
     # The schema fixes volts (NWB Schema 2, Units); older files leave the attribute out.
     unit = str(held.source.attrs.get("unit", "")) or ("volts" if held.name in _DIMS else "1")
-    if values.dtype.kind == "b":
-        return column(dims, values, held.description, **attrs)
-    return column(dims, np.ascontiguousarray(values), held.description, {"volts": "V"}.get(unit, unit), **attrs)
+    return {"long_name": held.description, "units": {"volts": "V"}.get(unit, unit), **attrs}

@@ -1,0 +1,128 @@
+"""Spikes in order of time without holding all of them: the same record whatever the blocks, and from any order."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectome.pipelines.formats.nwb.session import read
+from connectome.pipelines.homogenise.spike_clock import TickSearch, exact_ticks, to_ticks
+from connectome.pipelines.homogenise.spike_order import SpikeSorter, TimeCells
+from connectome.schema import validate
+from connectome.store.digest import array_digests, combine
+from support.nwb_sessions import add_units, empty_session
+
+ORDER, UNITS = "connectome.pipelines.homogenise.spike_order", "connectome.pipelines.formats.nwb.units"
+
+
+def put_in_order(times, unit, *, block: int, stretch: int):
+    cells = TimeCells()
+    parts = [slice(low, low + block) for low in range(0, len(times), block)]
+    for part in parts:
+        cells.add(times[part])
+    sorter = SpikeSorter(cells, {"tick": "f8", "unit": "u2", "number": "i8"}, events_at_a_time=stretch)
+    number = np.arange(len(times))
+    for part in parts:
+        sorter.add(times[part], {"tick": times[part], "unit": unit[part], "number": number[part]})
+    return sorter.sort(), sorter
+
+
+@given(
+    times=st.lists(
+        st.one_of(
+            st.integers(-50, 50).map(lambda at: at / 8), st.floats(allow_nan=False, allow_infinity=False, width=64)
+        ),
+        max_size=60,
+    ),
+    block=st.integers(1, 70),
+    stretch=st.integers(1, 70),
+    data=st.data(),
+)
+@settings(max_examples=200, deadline=None)
+def test_spikes_of_any_order_in_any_blocks_come_out_as_one_sort_puts_them(times, block, stretch, data) -> None:
+    unit = np.array(data.draw(st.lists(st.integers(0, 4), min_size=len(times), max_size=len(times))), dtype=np.uint16)
+    given_times = np.array(times, dtype=np.float64)
+    expected = np.lexsort((unit, given_times))
+    repeated, sorter = put_in_order(given_times, unit, block=block, stretch=stretch)
+    assert sorter.variable("number").values.tolist() == expected.tolist()
+    assert sorter.variable("tick").values.tolist() == given_times[expected].tolist()
+    pairs = list(zip(given_times.tolist(), unit.tolist(), strict=True))
+    assert repeated == len(pairs) - len(set(pairs))
+
+
+def test_columns_in_files_are_those_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    times, unit = rng.normal(size=5000), rng.integers(0, 9, 5000).astype(np.uint16)
+    _, kept = put_in_order(times, unit, block=700, stretch=400)
+    monkeypatch.setattr(import_module(ORDER), "IN_MEMORY_BYTES", 0)
+    _, filed = put_in_order(times, unit, block=700, stretch=400)
+    variable = filed.variable("number", long_name="x")
+    assert np.array_equal(variable.values, kept.variable("number").values)
+    for key in (slice(10, 20), slice(4990, 6000), slice(None, None, 7), slice(20, 10, -3), 17):
+        assert np.array_equal(variable[key].values, kept.variable("number")[key].values)
+    assert np.array_equal(variable.copy(deep=True).values, kept.variable("number").values)
+
+
+def test_the_rate_found_block_by_block_is_that_of_the_whole() -> None:
+    rng = np.random.default_rng(8)
+    for times in (
+        rng.integers(0, 10**9, 9000) / 1e6,
+        np.concatenate([rng.integers(0, 10**6, 5000) / 1e5, rng.integers(0, 10**8, 9) / 1e7]),
+        rng.normal(size=50),
+        np.zeros(0),
+    ):
+        whole = exact_ticks(times, [24414.0625])
+        for block in (1, 100, 4096, 10_000):
+            search = TickSearch([24414.0625])
+            for low in range(0, len(times), block):
+                search.add(times[low : low + block])
+            assert search.rate == (whole[1] if whole else None)
+        if whole:
+            assert np.array_equal(to_ticks(times, whole[1]), whole[0])
+
+
+def trains(kind: str) -> list[np.ndarray]:
+    rng = np.random.default_rng(11)
+    found = [np.sort(rng.integers(0, 90 * 10**6, size)) / 1e6 for size in (900, 0, 1, 350, 1200)]
+    if kind == "unsorted":
+        found[0] = rng.permutation(found[0])
+        found[4][7:9] = found[4][8:6:-1]
+        found[3][:5] = found[3][5]
+    if kind == "seconds":
+        found = [np.nextafter(train, 1e9) for train in found]
+    return found
+
+
+@pytest.mark.parametrize("kind", ["sorted", "unsorted", "seconds"])
+def test_a_session_read_in_blocks_of_any_size_is_the_session_read_whole(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = trains(kind)
+    ends = np.cumsum([len(train) for train in own])
+    amplitudes = np.random.default_rng(2).normal(size=ends[-1])
+    with empty_session(tmp_path / "s.nwb") as file:
+        add_units(
+            file, own, index="uint32", spike_amplitudes=amplitudes, spike_amplitudes_index=ends,
+            unit=np.arange(ends[-1]), unit_index=ends,
+        )  # fmt: skip
+    whole = read([tmp_path / "s.nwb"])
+    validate(whole, subject=kind)
+    events = whole["spikes"].to_dataset()
+    flat, owner = np.concatenate(own), np.repeat(np.arange(5), [len(train) for train in own])
+    order = np.lexsort((owner, flat))
+    assert np.array_equal(events["spike_amplitudes"].values, amplitudes[order])
+    assert np.array_equal(events["unit_unit"].values, order)
+    assert ("unsorted" in {item["code"] for item in whole.attrs.get("warnings", [])}) == (kind == "unsorted")
+    digest = combine(whole, array_digests(whole))
+    monkeypatch.setattr(import_module(ORDER), "IN_MEMORY_BYTES", 0)
+    for size in (23, 640, 10_000):
+        monkeypatch.setattr(import_module(UNITS), "EVENTS_AT_A_TIME", size)
+        found = read([tmp_path / "s.nwb"])
+        validate(found, subject=kind)
+        assert combine(found, array_digests(found)) == digest
+        assert found.attrs == whole.attrs
