@@ -42,19 +42,19 @@ def across(
     return row
 
 
-def run(root: str | None, *, n_shuffles: int = 50) -> list[dict[str, Any]]:
+def run(root: str | None, *, n_shuffles: int = 50, targets: Sequence[str] = TARGETS) -> list[dict[str, Any]]:
     """Return all rows of the table."""
     found = sessions_of(root)
     own = [trials_of(session) for session in found]
     shared = [trials_of(session, shared=True) for session in found]
     rows = []
-    for target in TARGETS:
+    for target in targets:
         for session in own:
             row, _ = decode([session], target, n_shuffles=n_shuffles)
             rows.append({"where": f"within {session.session.removesuffix('-counts')}", "features": "units", **row})
         row, _ = decode(own, target, n_shuffles=0)
         rows.append({"where": "within, all sessions", "features": "units", **row})
-    for target in TARGETS:
+    for target in targets:
         row, _ = decode(shared, target, n_shuffles=n_shuffles)
         rows.append({"where": "within, shared features", "features": "shared", **row})
         mice = sorted({session.animal for session in shared})

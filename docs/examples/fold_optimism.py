@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from decoding import RESAMPLES, RUN, balanced, block_samples, classifier, resampled
+from decoding import RESAMPLES, RUN, balanced, block_samples, hits, resampled
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -51,21 +51,11 @@ def telegraph(n_trials: int, stay: float, random: np.random.Generator) -> Array:
     return np.array(["a", "b"], dtype=object)[np.cumsum(turns) % 2]
 
 
-def hits(x: Array, y: Array, fold: Array) -> Array:
-    """Return of every row whether a classifier that was trained on the other folds is right."""
-    right = np.zeros(len(y), dtype=bool)
-    for one in np.unique(fold).tolist():
-        train = fold != one
-        if len(np.unique(y[train])) < 2:
-            right[~train] = y[~train] == y[train][0]
-            continue
-        right[~train] = classifier(STRENGTH).fit(x[train], y[train]).predict(x[~train]) == y[~train]
-    return right
-
-
 def compare(x: Array, y: Array, fold: Array, random: np.random.Generator) -> tuple[Array, list[Array]]:
     """Return the hits in contiguous folds, and those in each of the shuffled ones."""
-    return hits(x, y, fold), [hits(x, y, random.permutation(fold)) for _ in range(N_SHUFFLES)]
+    return hits(x, y, fold, strength=STRENGTH), [
+        hits(x, y, random.permutation(fold), strength=STRENGTH) for _ in range(N_SHUFFLES)
+    ]
 
 
 def overlapping(counts: Array) -> Array:
@@ -158,7 +148,10 @@ def dummies(sessions: Sequence[Mapping[str, Any]], *, stay: float, n: int) -> di
             random = np.random.default_rng([seed, at, 1])
             x, fold = unit_features(session["counts"]), session["fold"]
             y = telegraph(len(x), stay, random)
-            right, shuffled = hits(x, y, fold), hits(x, y, random.permutation(fold))
+            right, shuffled = (
+                hits(x, y, fold, strength=STRENGTH),
+                hits(x, y, random.permutation(fold), strength=STRENGTH),
+            )
             scores.append((balanced(y, right), balanced(y, shuffled)))
     each = np.array(scores).reshape(n, len(sessions), 2).mean(axis=1)
     draws = np.random.default_rng(0).integers(0, n, size=(2000, n))
