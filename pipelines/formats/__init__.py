@@ -128,6 +128,8 @@ FORMATS: dict[str, Format] = {
                "graph"),
         Format("flyvis", "graphs.flyvis", "Types of cells and column offsets of the fly's visual system in JSON",
                ("graph", "table"), (".json",)),
+        Format("freesurfer", "freesurfer.subject", "Folder of a subject that FreeSurfer's recon-all leaves",
+               ("table", "volume"), ("recon-all.done",), "mri", folders=True),
         Format("freesurfer-annot", "surfaces.freesurfer_annot", "Labels of the vertices of a FreeSurfer surface",
                ("table",), (".annot",)),
         Format("freesurfer-morph", "surfaces.freesurfer_morph", "Measures of the vertices of a FreeSurfer surface",

@@ -91,7 +91,7 @@ def test_statistics_have_units_types_and_measures(name, data_dir):
         assert values["CortexVol"] == 536883.609483
         assert codes(tree) == ["comma-missing"]
     if name == "aseg":
-        rows = zip(tree["aseg"]["region"].values.tolist(), tree["aseg"]["label"].values.tolist(), strict=True)
+        rows = zip(tree["aseg"]["structure"].values.tolist(), tree["aseg"]["label"].values.tolist(), strict=True)
         assert all(region_of(region).label == label for region, label in rows)
         assert len(ASEG_LABELS) == 45
 

@@ -122,7 +122,7 @@ ASKING = {"amira", "celegans-table", "edgelist", "graphml", "ogb", "pajek"}
 """Formats of which some files are read once an option says what they hold."""
 ALSO = {("edgelist", "swc")}
 """(format, other): files of the other that are of the format too. Rows of numbers are an edge list if one says so."""
-SEVERAL = {"voreen"}
+SEVERAL = {"freesurfer", "voreen"}
 """Formats of several files: their damage is tested with the reader."""
 CASES = [(name, path) for name, paths in SAMPLES.items() for path in paths]
 BESIDE = {".vhdr": (".eeg", ".vmrk"), ".set": (".fdt",)}

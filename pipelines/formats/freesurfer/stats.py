@@ -227,8 +227,8 @@ def stats_table(parts: list[Stats]) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Table with ``region``, ``hemisphere`` (where the statistics are of surfaces), ``atlas`` and the columns of the
-        files; ``source_column`` says what they are called there.
+        Table with ``region`` and ``hemisphere`` (statistics of surfaces) or ``structure`` (of volumes), ``atlas`` and
+        the columns of the files; ``source_column`` says what they are called there.
 
     Raises
     ------
@@ -244,9 +244,10 @@ def stats_table(parts: list[Stats]) -> xr.Dataset:
             )  # fmt: skip
     columns: dict[str, xr.Variable] = {}
     n_rows = [len(item.columns[names[0]]) for item in parts]
+    of_surfaces = any(item.hemisphere for item in parts)
     if "StructName" in names:
-        columns["region"] = _column("StructName", parts)
-    if any(item.hemisphere for item in parts):
+        columns["region" if of_surfaces else "structure"] = _column("StructName", parts)
+    if of_surfaces:
         sides = [item.hemisphere for item, n in zip(parts, n_rows, strict=True) for _ in range(n)]
         columns["hemisphere"] = category("row", sides, ["L", "R"], "Hemisphere")
     atlases = [item.atlas for item, n in zip(parts, n_rows, strict=True) for _ in range(n)]
