@@ -38,6 +38,7 @@ def plan_from_options(
     n_folds: int | None = None,
     weigh: str | None = None,
     missing: Missing = "error",
+    missing_stratum: str = "error",
     linked: Iterable[tuple[str, str] | str] = (),
     published: str | None = None,
 ) -> Plan:
@@ -64,6 +65,8 @@ def plan_from_options(
         Of :class:`GroupedSplit`.
     missing : {"error", "own-group"}
         What becomes of a record without a group.
+    missing_stratum : {"error", "own-stratum"}
+        With ``stratify``: what becomes of a record without a stratum (a control among patients).
     linked : iterable of (str, str) or "NAME=NAME"
         Groups that are one.
     published : str, optional
@@ -80,6 +83,7 @@ def plan_from_options(
     """
     pairs = tuple(_pair(link) for link in linked)
     groups = {"missing": missing if missing != "error" else None, "linked": pairs or None}
+    groups["missing_stratum"] = missing_stratum if missing_stratum != "error" else None
     blocks = {"order": order, "n_blocks": n_blocks, "block_s": block_s, "clock": clock}
     given: dict[str, Any] = {"by": by, "fractions": fractions, "stratify": stratify, "gap_s": gap_s, "weigh": weigh}
     given |= {"n_folds": n_folds, "published": published, **groups, **blocks}

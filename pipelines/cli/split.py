@@ -32,6 +32,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weigh", metavar="COLUMN", help="fractions of its sum instead of the number of groups")
     parser.add_argument("--anew", action="store_true", help="replace a stored split of that name by another plan")
     parser.add_argument("--missing", choices=("error", "own-group"), default="error", help="records without a group")
+    parser.add_argument(
+        "--missing-stratum", choices=("error", "own-stratum"), default="error",
+        help="records without a stratum, with --stratify",
+    )  # fmt: skip
     parser.add_argument("--linked", action="append", default=[], metavar="A=B", help="two groups that are one animal")
     parser.add_argument("--published", metavar="COLUMN", help="take the parts that the source publishes")
     parser.add_argument("--dry-run", action="store_true", help="make and prove it, but store nothing")
@@ -57,6 +61,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         by=args.by, fractions=args.fractions, seed=args.seed, stratify=args.stratify, gap_s=args.gap_s,
         order=args.order, n_blocks=args.n_blocks, n_folds=args.n_folds, missing=args.missing, linked=args.linked,
         published=args.published, block_s=args.block_s, clock=args.clock, weigh=args.weigh,
+        missing_stratum=args.missing_stratum,
     )  # fmt: skip
     stored = manifest.splits.get(args.name)
     same = split_of_trials.is_same(stored, plan, subject=f"{manifest.dataset}: {args.name}", anew=args.anew)

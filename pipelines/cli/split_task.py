@@ -23,9 +23,10 @@ OF_TRIALS = ("trials", "align", "before_s", "after_s", "until", "history_s", "ke
 SUBJECTS = {"block": "--block-size", **{name: f"--{name}" for name in ("guard", "delta", "ratio", "boundaries")}}
 """Fields of a plan to the options that set them."""
 OTHERS = (
-    "stratify", "n_folds", "gap_s", "order", "n_blocks", "block_s", "clock", "weigh", "missing", "linked", "published",
+    "stratify", "n_folds", "gap_s", "order", "n_blocks", "block_s", "clock", "weigh", "missing", "missing_stratum",
+    "linked", "published",
 )  # fmt: skip
-NOT_OF_TRIALS = ("stratify", "block_s", "clock", "weigh", "missing", "linked", "published")
+NOT_OF_TRIALS = ("stratify", "block_s", "clock", "weigh", "missing", "missing_stratum", "linked", "published")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from connectome import schema
 from connectome.errors import FormatError
+from connectome.schema import decode
 
 from .sidecars import read_json
 from .tsv import MISSING, Rows, read_rows, typed_columns
@@ -72,14 +75,21 @@ class Participants:
             warnings.append({"code": "duplicate-row", "place": TABLE, "message": f"{name} has the same row twice"})
         return schema.table(columns), [*self.warnings, *warnings]
 
-    def plain(self, label: str) -> dict[str, str]:
-        """Return a participant's short texts, for the index: what a split may be stratified by."""
-        row = next((row for row in self.rows if row[KEY] == f"sub-{label}"), {})
-        return {
-            key: value for key, value in row.items()
-            if key != KEY and value not in MISSING and isinstance(self.described.get(key), Mapping)
-            and "Levels" in self.described[key]
-        }  # fmt: skip
+    def plain(self, label: str) -> dict[str, str | int | float | bool]:
+        """Return a participant's row as plain values, for the index: what a split may be made by.
+
+        Missing values are left out.
+        """
+        table, _ = self.table(label) if f"sub-{label}" not in self.conflicts else (None, [])
+        if table is None:
+            return {}
+        found: dict[str, str | int | float | bool] = {}
+        for name, variable in table.variables.items():
+            value = decode(variable)[0]
+            value = value.item() if isinstance(value, np.generic) else value
+            if name != KEY and value != "" and value == value:
+                found[str(name)] = value
+        return found
 
 
 def read_participants(table: Path, description: Path | None = None) -> Participants:
