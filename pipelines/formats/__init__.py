@@ -20,6 +20,7 @@ from connectome.errors import ConnectomeError, FormatError, MissingExtraError, N
 if TYPE_CHECKING:
     import xarray as xr
 
+    from .files.elsewhere import FileElsewhere
     from .portions import Division, Portion
 
 __all__ = ["FORMATS", "Format", "read", "recognise"]
@@ -39,6 +40,8 @@ class Format:
     """The extra of this package that the reader needs."""
     version: str = "1"
     """To be raised by any change of what the reader returns."""
+    ranges: bool = False
+    """Whether ``read`` takes a file that lies elsewhere; see :mod:`.files.elsewhere`."""
     folders: bool = False
     """Whether ``sniff`` tells folders, too; ``companions`` then says which files of a folder are read."""
     divides: bool = False
@@ -161,9 +164,9 @@ FORMATS: dict[str, Format] = {
         Format("nifti", "volumes.nifti", "NIfTI-1 and NIfTI-2 volumes",
                ("volume",), (".nii", ".nii.gz", ".hdr"), "mri", version="2"),
         Format("nwb", "nwb.session", "Sessions in NWB 2: spikes, trials, stimuli, behaviour, LFP; HDF5 or Zarr v2",
-               ("events", "series", "table"), (".nwb", ".nwb.zip", ".zarr.zip"), "spikes", folders=True),
+               ("events", "series", "table"), (".nwb", ".nwb.zip", ".zarr.zip"), "spikes", folders=True, ranges=True),
         Format("nwb-celegans", "worms.nwb_worm", "C. elegans whole-brain imaging in NWB (WormID)",
-               ("series", "table", "volume"), (".nwb",), "worm"),
+               ("series", "table", "volume"), (".nwb",), "worm", version="2"),
         Format("ogb", "graphs.ogb", "Open Graph Benchmark archives (NPZ) with their splits", ("graph", "table"),
                (".npz", ".zip")),
         Format("pajek", "graphs.pajek", "Pajek networks, with the positions that VascGraph writes", ("graph",),
@@ -192,13 +195,18 @@ FORMATS: dict[str, Format] = {
 }  # fmt: skip
 
 
-def read(path: str | Path | Sequence[str | Path], format: str | None = None, **options: Any) -> xr.DataTree:  # noqa: A002
+def read(
+    path: str | Path | FileElsewhere | Sequence[str | Path],
+    format: str | None = None,  # noqa: A002
+    **options: Any,
+) -> xr.DataTree:
     """Read raw files into a record, without a store.
 
     Parameters
     ----------
     path : path or sequence of paths
-        The files of one record, in the order that the format states.
+        The files of one record, in the order that the format states. Formats with ``ranges`` also take one that lies
+        elsewhere.
     format : str, optional
         A name from ``FORMATS``; recognised from the files when left out.
     **options
@@ -215,6 +223,8 @@ def read(path: str | Path | Sequence[str | Path], format: str | None = None, **o
     UsageError
         When the format or an option is unknown, or the format cannot be told.
     """
+    if not isinstance(path, (str, Path, Sequence)):
+        return _read_elsewhere(path, format, options)
     paths = [Path(item) for item in ([path] if isinstance(path, (str, Path)) else path)]
     if not paths:
         raise UsageError("no file was given", subject="read")
@@ -225,6 +235,22 @@ def read(path: str | Path | Sequence[str | Path], format: str | None = None, **o
     reader = chosen.load().read
     with _blaming(paths, chosen):
         return cast("xr.DataTree", reader(paths, **options))
+
+
+def _read_elsewhere(file: FileElsewhere, format_name: str | None, options: Mapping[str, Any]) -> xr.DataTree:
+    able = [item for item in FORMATS.values() if item.ranges]
+    if format_name is None:
+        able = [item for item in able if item.load().sniff(file)]
+    chosen = lookup(format_name) if format_name is not None else able[0] if able else None
+    if chosen is None or not chosen.ranges:
+        raise UsageError(
+            "a file that lies elsewhere is read whole", subject=str(file), hint="bring it here first",
+            expected="one of the formats " + ", ".join(item.name for item in FORMATS.values() if item.ranges),
+        )  # fmt: skip
+    for name in options:
+        chosen.option(name)
+    with _blaming([Path(file.name)], chosen):
+        return cast("xr.DataTree", chosen.load().read([file], **options))
 
 
 def check_readable(paths: Sequence[Path]) -> None:

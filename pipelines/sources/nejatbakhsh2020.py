@@ -21,7 +21,7 @@ class Nejatbakhsh2020(DandiWorms):
     """Recordings of Nejatbakhsh et al. 2020, one record per animal."""
 
     id = "nejatbakhsh2020"
-    version = "3"
+    version = "4"
     dandisets: ClassVar[Mapping[str, str]] = {"": "000541/0.241009.1457"}
     conditions: ClassVar[Mapping[str, str]] = {"": "semi-immobilised in a microfluidic chip, chemical stimuli"}
     citation: ClassVar[Mapping[str, Any]] = {

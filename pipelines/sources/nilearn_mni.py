@@ -29,7 +29,7 @@ class NilearnMni:
     """The template, one record."""
 
     id = "nilearn_mni"
-    version = "1"
+    version = "2"
     dataset = "mni-template"
 
     def files(self) -> Sequence[RemoteFile]:

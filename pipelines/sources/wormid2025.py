@@ -98,7 +98,7 @@ class WormId2025(DandiWorms):
     """The other dandisets of WormID."""
 
     id = "wormid2025"
-    version = "2"
+    version = "3"
     dandisets: ClassVar[Mapping[str, str]] = {
         "000472": "000472/0.241009.1502",
         "000565": "000565/0.241009.1504",

@@ -78,7 +78,7 @@ def slices(
     at_mm : sequence of float, optional
         The point (right, anterior, superior) in millimetres; default the centre of the image.
     labels : bool, optional
-        Whether voxels are label numbers, drawn in one colour each; default by the group's attribute ``label_map``.
+        Whether voxels are label numbers, drawn in one colour each; default by the group's attribute ``role``.
     title : str
         Before the point.
 
@@ -101,7 +101,7 @@ def slices(
     voxel = _voxel(affine, shape, at_mm)
     point = (affine @ np.append(voxel, 1.0))[:3]
     planes = [_plane(image, turned, voxel, view) for view in VIEWS]
-    categorical = bool(dataset.attrs.get("label_map", False)) if labels is None else labels
+    categorical = dataset.attrs.get("role") == "labels" if labels is None else labels
     shown = _colours(planes, dataset, categorical=categorical)
     spans = [_extent(turned, affine, shape, voxel, world) for world in range(3)]
     widths = [spans[across][1] - spans[across][0] for _, across, _, _ in VIEWS]
@@ -191,6 +191,9 @@ def _extent(turned: Orientation, affine: Array, shape: Array, voxel: Array, worl
 
 def _colours(planes: list[Array], dataset: xr.Dataset, *, categorical: bool) -> dict[str, Any]:
     if categorical:
+        for at, plane in enumerate(planes):
+            # Ids run into the thousands; each keeps one colour, and 0 stays black.
+            planes[at] = np.where(plane == 0, 0, (plane.astype(np.int64) - 1) % (MAX_LABELS - 1) + 1)
         return {"cmap": _label_colours(), "vmin": 0, "vmax": MAX_LABELS - 1}
     slope, intercept = float(dataset.attrs.get("slope", 1.0)), float(dataset.attrs.get("intercept", 0.0))
     for at, plane in enumerate(planes):

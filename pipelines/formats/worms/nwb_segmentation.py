@@ -235,6 +235,7 @@ def add_image(item: h5py.Group, groups: dict[str, xr.Dataset], warnings: list[di
         affine=np.diag(scale),
         units="1",
         long_name=str(scalar(item, "description", subject=subject) or "Fluorescence of the channels"),
+        orientation="unknown",
         axes="x y z channel, as the file names them; which way they point in the worm is not said",
         optical_channels=channels,
         rgbw_channels=np.asarray(colours[()]).ravel().tolist() if isinstance(colours, h5py.Dataset) else [],
