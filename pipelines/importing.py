@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from connectome.errors import UsageError
 from connectome.store import Recipe, Repository, write_record
 from connectome.store.canonical import file_sha256, plain
 from connectome.store.record import check_record_id
+from connectome.store.references import SourceFile, note_place
 
 from .formats import check_readable, lookup, recognise
 from .formats import read as read_files
@@ -68,6 +69,8 @@ def import_files(
     format: str | None = None,  # noqa: A002 - the word of the command line
     record: str | None = None,
     options: Mapping[str, Any] | None = None,
+    by_reference: bool = False,
+    url: str | None = None,
 ) -> IngestResult:
     """Read files with a format's reader and commit the record; on any error the root stays as it was.
 
@@ -90,6 +93,11 @@ def import_files(
         one that is wanted; default all.
     options : mapping, optional
         Options of the reader.
+    by_reference : bool
+        Refer to arrays where they lie in the files instead of copying them, where their layout allows it; see
+        :mod:`connectome.store.references`. The files must then stay where they are, or be found by other means.
+    url : str, optional
+        Where anybody may ask for the only file, if it came from there.
 
     Returns
     -------
@@ -108,7 +116,7 @@ def import_files(
     given = dict(options or {})
     if chosen.divides:
         return import_folder(repository, files, chosen, dataset=dataset, record=record, options=given)
-    name = record if record is not None else _default_record(files[0])
+    name = record if record is not None else default_record(files[0])
     check_record_id(name)
     inputs = chosen.inputs(files, given)
     check_readable(inputs)
@@ -122,7 +130,7 @@ def import_files(
         source=f"import:{chosen.name}",
         source_version=chosen.version,
         inputs=_inputs(inputs),
-        params=plain(params),
+        params=plain(params | ({"by_reference": True} if by_reference else {})),
     )
     receipt = repository.recipes(dataset).get(recipe.digest)
     if receipt is not None and receipt.record == name:
@@ -130,9 +138,30 @@ def import_files(
         return summarise(commit, [Outcome(name, receipt, reused=True)], [])
     tree = read_files(list(files), chosen.name, **given)
     with undone_on_error(repository.path, repository.folder(dataset) / "records" / name):
-        receipt = write_record(tree, repository.folder(dataset), record=name, recipe=recipe, staging=repository.staging)
-        commit = repository.commit(dataset, [receipt], about=_about(repository, dataset, tree), keep_others=True)
+        receipt = write_record(
+            tree,
+            repository.folder(dataset),
+            record=name,
+            recipe=recipe,
+            staging=repository.staging,
+            by_reference=_referred(repository, inputs, recipe, url) if by_reference else None,
+        )
+        commit = repository.commit(
+            dataset, [receipt], about=about_imported(repository, dataset, tree), keep_others=True
+        )
     return summarise(commit, [Outcome(name, receipt)], [])
+
+
+def _referred(repository: Repository, files: Sequence[Path], recipe: Recipe, url: str | None) -> dict[str, SourceFile]:
+    """Return the files that may be referred to, and note where they lie."""
+    digests = {str(item["sha256"]): item for item in recipe.inputs}
+    found: dict[str, SourceFile] = {}
+    for path in files:
+        sha256 = file_sha256(path)
+        item = digests[sha256]
+        found[str(path)] = SourceFile(str(item["path"]), sha256, int(item["bytes"]), url)
+        note_place(repository.raw, sha256, path)
+    return found
 
 
 def _inputs(files: Sequence[Path]) -> tuple[dict[str, Any], ...]:
@@ -147,7 +176,8 @@ def _inputs(files: Sequence[Path]) -> tuple[dict[str, Any], ...]:
     return tuple(sorted(inputs, key=lambda item: str(item["path"])))
 
 
-def _default_record(path: Path) -> str:
+def default_record(path: PurePath) -> str:
+    """Return the id of a record by the name of its file."""
     stem = path.name
     for suffix in (".gz", *reversed(path.with_name(stem.removesuffix(".gz")).suffixes[-1:])):
         stem = stem.removesuffix(suffix)
@@ -157,7 +187,8 @@ def _default_record(path: Path) -> str:
     return name
 
 
-def _about(repository: Repository, dataset: str, tree: Any) -> dict[str, Any] | None:
+def about_imported(repository: Repository, dataset: str, tree: Any) -> dict[str, Any] | None:
+    """Return what a first version says of itself; None where there is one already."""
     from connectome.catalog import load_catalog
 
     from .ingest import about_of

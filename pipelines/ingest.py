@@ -55,6 +55,12 @@ class IngestResult:
     bytes_hashed: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Time spent reading and writing, summed over workers."""
+    by_ranges: tuple[Mapping[str, Any], ...] = ()
+    """Files that were not fetched whole: ``path``, ``bytes_of_source``, ``bytes_fetched``, ``requests``."""
+
+    def with_downloads(self, n_bytes: int, by_ranges: Sequence[Mapping[str, Any]] = ()) -> IngestResult:
+        """Return the result with bytes that were fetched, and the files that were read by ranges."""
+        return replace(self, bytes_downloaded=self.bytes_downloaded + n_bytes, by_ranges=tuple(by_ranges))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as the command line prints it with ``--json``."""
@@ -72,6 +78,7 @@ class IngestResult:
             "bytes_downloaded": self.bytes_downloaded,
             "bytes_hashed": self.bytes_hashed,
             "seconds": dict(self.seconds),
+            **({"by_ranges": [dict(item) for item in self.by_ranges]} if self.by_ranges else {}),
         }
 
 

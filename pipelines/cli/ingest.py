@@ -71,6 +71,11 @@ def report(result: IngestResult, output: Output) -> None:
         f"files: {census.seen} seen = {census.used} used + {census.rejected} rejected{_parts(result.rejected)}",
     ]
     lines += [
+        f"read by ranges: {item['path']}: {item['bytes_fetched']:,} of {item['bytes_of_source']:,} bytes in "
+        f"{item['requests']} requests; compared with no checksum of the whole"
+        for item in result.by_ranges
+    ]
+    lines += [
         f"  rejected {item['file']} ({item['kind']}): {item['reason'].splitlines()[0]}" for item in result.rejected
     ]
     output.result(result.as_dict(), "\n".join(lines))

@@ -16,9 +16,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from connectome.store.references import LEAST_BYTES
+
 from ..files.hdf5_file import open_hdf5
 
-__all__ = ["Hdf5Layout", "Piece", "layout_of_series", "piece_of"]
+__all__ = ["Hdf5Layout", "Piece", "is_referable", "layout_of_series", "piece_of"]
 
 BLOCK_BYTES = 1 << 20
 """Arrays in one piece are cut along their first dimension into ranges of about this length."""
@@ -131,6 +133,14 @@ def _extents(file: h5py.File, piece: Piece) -> Iterator[tuple[tuple[int, ...], i
         corner = tuple(at * step for at, step in zip(index, piece.chunks, strict=True))
         found = stored.get_chunk_info_by_coord(corner)
         yield index, int(found.byte_offset), int(found.size)
+
+
+def is_referable(piece: Piece | None) -> bool:
+    """Tell whether a store would refer to an array: not where it lies in many small chunks."""
+    if piece is None:
+        return False
+    n_chunks = int(np.prod([-(-n // step) for n, step in zip(piece.shape, piece.chunks, strict=True)], dtype=np.int64))
+    return piece.stored_bytes >= n_chunks * LEAST_BYTES
 
 
 def layout_of_series(path: object, pieces: Sequence[Piece | None], shape: tuple[int, ...]) -> Hdf5Layout | None:

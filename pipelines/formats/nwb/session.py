@@ -7,6 +7,7 @@ table that says where; what is neither is named in the record's ``warnings``.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -18,9 +19,11 @@ from connectome.schema import record
 
 from ..files.hdf5_file import is_hdf5, open_hdf5
 from ..files.one_path import only_path
+from ..held import Held
 from ..recordings.recording import warning
 from ..worms.nwb_worm import is_worm
 from .about import devices, session_attributes, stated_rates
+from .layout import is_referable
 from .series import by_reference, event_table, joined_series, read_series, table_series
 from .tables import Warnings, read_table, unify
 from .tree import ArrayNode, GroupNode, open_tree, typed
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
     from ..files.elsewhere import FileElsewhere
 
-__all__ = ["companions", "read", "sniff"]
+__all__ = ["companions", "read", "sniff", "survey"]
 
 _SERIES = {"TimeSeries", "SpatialSeries", "ElectricalSeries", "AbstractFeatureSeries", "AnnotationSeries",
            "IntervalSeries", "IndexSeries", "RoiResponseSeries", "OptogeneticSeries", "PatchClampSeries",
@@ -112,6 +115,31 @@ def read(paths: Sequence[Path | FileElsewhere], *, spikes: str = "read", only: s
     return record(groups, warnings=warnings, title=f"Session {attrs.get('source_uid') or paths[0].stem}", **attrs)
 
 
+def survey(paths: Sequence[Path | FileElsewhere], *, spikes: str = "read", only: str = "") -> list[Held]:
+    """Return the arrays that :func:`read` would read, from the headers alone; options are the same.
+
+    Raises
+    ------
+    FormatError
+        When it is no NWB 2, or is damaged.
+    """
+    only_path(paths, expected="SESSION.nwb", one="session")
+    with open_tree(paths[0]) as root:
+        _require_nwb(root)
+        chosen = list(_Session(root, paths[0], [], spikes, only).chosen())
+        return [held for item in chosen for held in _held(item)]
+
+
+def _held(item: GroupNode) -> Iterator[Held]:
+    for name in item.names():
+        array = None if item.is_link(name) else item.array(name)
+        stays = name == "data" and (item.type in _IMAGES or (array is not None and len(array.shape) > 2))
+        if array is not None and not stays and item.type != "Images":
+            n_bytes = math.prod(array.shape) * array.dtype.itemsize
+            referable = name == "data" and is_referable(array.piece())
+            yield Held(array.path, array.stored_bytes(), n_bytes, referable)
+
+
 def _require_nwb(root: GroupNode) -> None:
     if root.type == "NWBFile":
         return
@@ -140,11 +168,7 @@ class _Session:
     def read(self) -> dict[str, xr.Dataset]:
         """Read everything below the root."""
         self._units()
-        for item in typed(self.root):
-            if item.path in self.done or any(item.path.startswith(f"{place}/") for place in self.done):
-                continue
-            if item.path.startswith("/general/") and not _is_table(item):
-                continue
+        for item in self._items():
             self._one(item)
         self.groups.update(unify(self.stimuli))
         found = devices(self.root)
@@ -154,13 +178,36 @@ class _Session:
             self.warnings.append(warning("not-selected", "/", message[:1000]))
         return dict(sorted(self.groups.items()))
 
-    def _units(self) -> None:
-        """Read every Units table; the session's own first, whatever its type is called."""
+    def chosen(self) -> Iterator[GroupNode]:
+        """Yield every object that would be read, and read none."""
+        for item in self._unit_tables().values():
+            self.done.add(item.path)
+            if self.spikes != "skip" and self._wanted("spikes"):
+                yield item
+        for item in self._items():
+            if not self.only or self._selected(item):
+                yield item
+
+    def _items(self) -> Iterator[GroupNode]:
+        """Yield the objects that are not done yet, and not below one that is."""
+        for item in typed(self.root):
+            if item.path in self.done or any(item.path.startswith(f"{place}/") for place in self.done):
+                continue
+            if not item.path.startswith("/general/") or _is_table(item):
+                yield item
+
+    def _unit_tables(self) -> dict[str, GroupNode]:
+        """Return every Units table by path; the session's own first, whatever its type is called."""
         found = {item.path: item for item in typed(self.root) if item.type == "Units"}
         own = self.root.group("units")
         if own is not None:
             found["/units"] = own
-        for path in sorted(found, key=lambda path: (path != "/units", path)):
+        return {path: found[path] for path in sorted(found, key=lambda path: (path != "/units", path))}
+
+    def _units(self) -> None:
+        """Read every Units table."""
+        found = self._unit_tables()
+        for path in found:
             self.done.add(path)
             if self.spikes == "skip":
                 self.warnings.append(warning("spikes-skipped", path, "left out by the option spikes=skip"))

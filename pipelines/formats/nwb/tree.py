@@ -121,7 +121,8 @@ class ArrayNode(ABC):
     def _read(self, rows: slice | None) -> Array: ...
 
     @abstractmethod
-    def _stored_bytes(self) -> int: ...
+    def stored_bytes(self) -> int:
+        """Return how many bytes of the container the values take up."""
 
     def piece(self) -> Piece | None:
         """Return how the values lie in the file; None where they can only be read through the container."""
@@ -172,10 +173,10 @@ class ArrayNode(ABC):
                 "an array claims to be larger than any recording", subject=self.subject, place=self.path,
                 expected=f"at most {MOST_BYTES} bytes", found=f"shape {self.shape} of {self.dtype}",
             )  # fmt: skip
-        if total > _TRUSTED_BYTES and self._stored_bytes() * _MOST_PACKED < total:
+        if total > _TRUSTED_BYTES and self.stored_bytes() * _MOST_PACKED < total:
             raise TruncatedError(
                 "an array claims more than its bytes can hold", subject=self.subject, place=self.path,
-                expected=f"{total} bytes", found=f"{self._stored_bytes()} bytes stored",
+                expected=f"{total} bytes", found=f"{self.stored_bytes()} bytes stored",
             )  # fmt: skip
 
 
@@ -306,7 +307,7 @@ class _Hdf5Array(ArrayNode):
     def piece(self) -> Piece | None:
         return piece_of(self._stored)
 
-    def _stored_bytes(self) -> int:
+    def stored_bytes(self) -> int:
         return int(self._stored.id.get_storage_size())
 
     def _read(self, rows: slice | None) -> Array:

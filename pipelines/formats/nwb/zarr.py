@@ -282,7 +282,7 @@ class _ZarrArray(_ZarrNode, ArrayNode):
     def _chunk_key(self, at: tuple[int, ...]) -> str:
         return self.key(self._separator.join(map(str, at)) if at else "0")
 
-    def _stored_bytes(self) -> int:
+    def stored_bytes(self) -> int:
         total = 0
         for at in product(*self._grid()):
             try:
