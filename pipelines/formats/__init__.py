@@ -166,7 +166,7 @@ FORMATS: dict[str, Format] = {
         Format("nwb", "nwb.session", "Sessions in NWB 2: spikes, trials, stimuli, behaviour, LFP; HDF5 or Zarr v2",
                ("events", "series", "table"), (".nwb", ".nwb.zip", ".zarr.zip"), "spikes", folders=True, ranges=True),
         Format("nwb-celegans", "worms.nwb_worm", "C. elegans whole-brain imaging in NWB (WormID)",
-               ("series", "table", "volume"), (".nwb",), "worm"),
+               ("series", "table", "volume"), (".nwb",), "worm", version="2"),
         Format("ogb", "graphs.ogb", "Open Graph Benchmark archives (NPZ) with their splits", ("graph", "table"),
                (".npz", ".zip")),
         Format("pajek", "graphs.pajek", "Pajek networks, with the positions that VascGraph writes", ("graph",),
