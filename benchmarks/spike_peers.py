@@ -2,8 +2,9 @@
 
 ``pynwb`` reads an NWB file, one array of times per unit; ``pynapple`` makes a ``TsGroup`` of the same file;
 ``temporaldata`` slices an HDF5 file per session lazily, as torch_brain trains from. A peer that is not installed is
-left out and named. ``python -m benchmarks.spike_peers WAY FOLDER`` opens one form in a fresh process and prints how
-long that took and the largest memory above the bare interpreter.
+left out and named. ``python -m benchmarks.spike_peers WAY FOLDER START...`` opens one form in a fresh process, counts
+the spikes of a second from each start, and prints how long opening took and the largest memory above the bare
+interpreter.
 """
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 PEERS = ("pynwb", "pynapple", "temporaldata")
 OURS = "EventSource"
-N_WINDOWS, SPACING_S, FIRST_S = 20, 7, 100
 SECONDS_PER_BIN = 0.02
 
 
@@ -32,6 +32,12 @@ def missing() -> dict[str, str]:
     return absent
 
 
+def here() -> tuple[str, ...]:
+    """Return the peers that can run."""
+    absent = missing()
+    return tuple(name for name in PEERS if name not in absent)
+
+
 def quiet() -> None:
     """Keep the peers' remarks on their own future out of the figures."""
     warnings.simplefilter("ignore")
@@ -39,10 +45,10 @@ def quiet() -> None:
 
 def write_forms(folder: Path, seconds: list[Any], session_s: float) -> dict[str, int]:
     """Write the session in the form of every peer that is here; return the sizes in bytes."""
-    absent, sizes = missing(), {}
-    if "pynwb" not in absent:
+    able, sizes = here(), {}
+    if "pynwb" in able:
         sizes["NWB, float64 as pynwb writes it"] = _write_nwb(folder / "session.nwb", seconds)
-    if "temporaldata" not in absent:
+    if "temporaldata" in able:
         sizes["HDF5 of temporaldata"] = _write_temporaldata(folder / "session.h5", seconds, session_s)
     return sizes
 
@@ -160,10 +166,10 @@ def opened(way: str, folder: Path) -> Callable[[float], int]:
     return lambda start: len(session.spikes.slice(start, start + 1.0).unit_index)
 
 
-def in_fresh_process(way: str, folder: Path) -> dict[str, Any]:
-    """Return what :func:`main` prints for a way."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.spike_peers", way, str(folder)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+def in_fresh_process(way: str, folder: Path, starts: Sequence[int]) -> dict[str, Any]:
+    """Return what :func:`main` prints for a way: seconds, bytes, and the spikes of a second from each start."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.spike_peers", way, str(folder), *map(str, starts)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -178,7 +184,7 @@ def high_water_kib() -> int:
 
 def main() -> None:
     """Open one form and count in some windows."""
-    way, folder = sys.argv[1], Path(sys.argv[2])
+    way, folder, starts = sys.argv[1], Path(sys.argv[2]), [float(one) for one in sys.argv[3:]]
     bare = high_water_kib()
     started = time.perf_counter()
     quiet()
@@ -195,9 +201,9 @@ def main() -> None:
     imported = time.perf_counter()
     above_imports = high_water_kib()
     count = opened(way, folder)
-    first = count(float(FIRST_S))
+    first = count(starts[0])
     ready = time.perf_counter()
-    counts = [first, *(count(float(FIRST_S + SPACING_S * at)) for at in range(1, N_WINDOWS))]
+    counts = [first, *map(count, starts[1:])]
     found = {
         "import_s": imported - started,
         "open_s": ready - imported,
