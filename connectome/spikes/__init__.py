@@ -10,13 +10,14 @@ from .aligning import Psth, aligned_counts, psth
 from .binning import bin_counts
 from .edges import bin_edges, exact_seconds
 from .filters import FILTERS, Filtered, UnitFilter, unit_filter
-from .observed import observed_fraction
+from .observed import ObservedTime, observed_fraction
 from .tokens import Tokens, tokens
 from .trains import SpikeTrains
 
 __all__ = [
     "FILTERS",
     "Filtered",
+    "ObservedTime",
     "Psth",
     "SpikeTrains",
     "Tokens",

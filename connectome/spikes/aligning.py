@@ -51,13 +51,28 @@ def aligned_counts(
     counts : numpy.ndarray
         Shape (trial, unit, bin).
     mask : numpy.ndarray
-        Shape (trial, bin), bool: False where the bin was not observed from end to end.
+        Shape (trial, bin), bool: False where the bin was not observed from end to end by all the units counted;
+        ``trains.observed`` tells units apart.
 
     Raises
     ------
     UsageError
         When an onset is not finite, or the bins do not fill the span.
     """
+    counts, edges = _aligned(
+        trains, onset_s, before_s=before_s, after_s=after_s, width_s=width_s, units=units, dtype=dtype
+    )
+    observed = trains.observed_s if trains.observed is None else trains.observed.of(units).shared
+    if observed is None:
+        return counts, np.ones((counts.shape[0], counts.shape[2]), dtype=bool)
+    return counts, observed_fraction(observed, edges[:, :-1], edges[:, 1:]) == 1.0
+
+
+def _aligned(
+    trains: SpikeTrains, onset_s: Array, *, before_s: Seconds, after_s: Seconds, width_s: Seconds,
+    units: Array | None, dtype: Any,
+) -> tuple[Array, Array]:  # fmt: skip
+    """Return the counts (trial, unit, bin), and the edges (trial, bin + 1) in seconds."""
     onset = np.asarray(onset_s, dtype=np.float64)
     if onset.ndim != 1 or not np.isfinite(onset).all():
         raise UsageError(
@@ -80,10 +95,7 @@ def aligned_counts(
     )
     bounds = trains.locate(edges)
     counts = counts_between(trains, bounds[:, :-1].ravel(), bounds[:, 1:].ravel(), units=units, dtype=dtype)
-    mask = np.ones((len(onset), count), dtype=bool)
-    if trains.observed_s is not None:
-        mask = observed_fraction(trains.observed_s, edges[:, :-1], edges[:, 1:]) == 1.0
-    return counts.reshape(len(counts), len(onset), count).transpose(1, 0, 2), mask
+    return counts.reshape(len(counts), len(onset), count).transpose(1, 0, 2), edges
 
 
 @dataclass(frozen=True)
@@ -95,7 +107,8 @@ class Psth:
     sem_hz: Array
     """Shape (unit, bin): standard error of the mean over trials; NaN below two trials."""
     n_trials: Array
-    """Shape (bin,): trials that count, those observed through the whole bin."""
+    """Shape (bin,): trials that count, those observed through the whole bin; (unit, bin) where units were watched at
+    different times."""
     centre_s: Array
     """Shape (bin,): middle of each bin relative to the moment."""
 
@@ -110,14 +123,21 @@ def psth(
     units: Array | None = None,
 ) -> Psth:
     """Average events around moments; parameters as for :func:`aligned_counts`."""
-    counts, mask = aligned_counts(
+    counts, edges = _aligned(
         trains, onset_s, before_s=before_s, after_s=after_s, width_s=width_s, units=units, dtype=np.uint32
     )
-    width, weight = float(exact_seconds(width_s, subject="width_s")), mask[:, None, :].astype(np.float64)
+    mask = np.ones((counts.shape[0], counts.shape[2]), dtype=bool)
+    if trains.observed is not None:
+        mask = trains.observed.of(units).whole(edges[:, :-1], edges[:, 1:])
+        mask = mask.transpose(1, 0, 2) if mask.ndim == 3 else mask
+    elif trains.observed_s is not None:
+        mask = observed_fraction(trains.observed_s, edges[:, :-1], edges[:, 1:]) == 1.0
+    by_unit = mask if mask.ndim == 3 else mask[:, None, :]
+    width, weight = float(exact_seconds(width_s, subject="width_s")), by_unit.astype(np.float64)
     n_trials = mask.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (counts * weight).sum(axis=0) / n_trials
         spread = (((counts - mean) ** 2) * weight).sum(axis=0) / (n_trials - 1)
         sem = np.where(n_trials > 1, np.sqrt(spread / n_trials), np.nan)
-    edges = bin_edges(-exact_seconds(before_s, subject="before_s"), width_s, mask.shape[1])
-    return Psth(mean / width, sem / width, n_trials, (edges[:-1] + edges[1:]) / 2)
+    own = bin_edges(-exact_seconds(before_s, subject="before_s"), width_s, mask.shape[-1])
+    return Psth(mean / width, sem / width, n_trials, (own[:-1] + own[1:]) / 2)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["observed_fraction"]
+from connectome.intervals import Intervals, merged, shared
+
+__all__ = ["ObservedTime", "observed_fraction"]
 
 Array = np.ndarray[Any, Any]
 
@@ -33,3 +36,54 @@ def observed_fraction(observed_s: Array, start_s: Array, stop_s: Array) -> np.nd
         seen += np.clip(np.minimum(stop, high) - np.maximum(start, low), 0.0, None)
         whole |= (low <= start) & (stop <= high)
     return np.where(whole, 1.0, np.clip(seen / (stop - start), 0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class ObservedTime:
+    """When each unit was watched: units of a probe that drops out are not watched, those of others are."""
+
+    sets: tuple[Intervals, ...]
+    """Different sets of intervals, each of shape (interval, 2): ordered, disjoint, half-open, in seconds."""
+    which: Array
+    """Shape (unit,), integers: the set of each unit."""
+
+    def of(self, units: Array | None) -> ObservedTime:
+        """Return the same for some units, in their order, with the sets that they have."""
+        which = self.which if units is None else self.which[np.asarray(units)]
+        kept, renumbered = np.unique(which, return_inverse=True)
+        return ObservedTime(tuple(self.sets[at] for at in kept.tolist()), renumbered)
+
+    @property
+    def shared(self) -> Intervals:
+        """What all units share."""
+        return shared(self.sets)
+
+    @property
+    def any(self) -> Intervals:
+        """When any unit was watched."""
+        return merged(np.concatenate([*self.sets, np.zeros((0, 2))]))
+
+    def whole(self, start_s: Array, stop_s: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Tell which units were observed throughout each interval.
+
+        Parameters
+        ----------
+        start_s, stop_s : numpy.ndarray
+            As for :func:`observed_fraction`.
+
+        Returns
+        -------
+        numpy.ndarray
+            The shape of ``start_s``; with a first axis for the units where these have different sets.
+        """
+        start, stop = np.asarray(start_s, dtype=np.float64), np.asarray(stop_s, dtype=np.float64)
+        low, high = (start.min(), stop.max()) if start.size else (0.0, 0.0)
+        each = []
+        for one in self.sets:
+            near = one[(one[:, 0] < high) & (one[:, 1] > low)]
+            each.append(observed_fraction(near, start, stop) == 1.0)
+        if len(each) == 1:
+            return each[0]
+        masks = np.stack(each) if each else np.zeros((1, *start.shape), dtype=bool)
+        found: np.ndarray[Any, np.dtype[np.bool_]] = masks[self.which]
+        return found

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import SchemaError
-from connectome.schema.events import tick_hz
+from connectome.schema.events import observed_sets, tick_hz
+
+from .observed import ObservedTime
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,6 +41,8 @@ class SpikeTrains:
     """Time of tick 0."""
     observed_s: Array | None = None
     """Shape (interval, 2), float64: half-open intervals in which a unit without an event was silent; None: always."""
+    observed: ObservedTime | None = None
+    """The same for every unit, where units were watched at different times."""
 
     def __post_init__(self) -> None:
         if self.tick.shape != self.unit.shape or self.tick.ndim != 1:
@@ -52,6 +56,7 @@ class SpikeTrains:
     @classmethod
     def of(cls, dataset: xr.Dataset) -> SpikeTrains:
         """Make trains of an ``events`` group, whose arrays are loaded."""
+        sets, which = observed_sets(dataset)
         return cls(
             tick=dataset["tick"].values,
             unit=dataset["unit"].values,
@@ -59,6 +64,7 @@ class SpikeTrains:
             rate=tick_hz(dataset),
             start_s=float(dataset.attrs["start_s"]),
             observed_s=np.stack([dataset["observed_start"].values, dataset["observed_stop"].values], axis=1),
+            observed=ObservedTime(sets, which) if len(sets) > 1 else None,
         )
 
     def __len__(self) -> int:

@@ -7,17 +7,18 @@ the kernels of :mod:`connectome.spikes` do the rest, as exactly as on the whole 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from connectome.errors import UsageError
+from connectome.intervals import merged
 from connectome.schema import decode
-from connectome.spikes import SpikeTrains
+from connectome.spikes import ObservedTime, SpikeTrains
 
 if TYPE_CHECKING:
     from ..reading import RecordReader
@@ -42,7 +43,10 @@ class EventInfo:
     slab: Fraction
     """Ticks per slab of the pointers."""
     observed_s: tuple[tuple[float, float], ...]
-    """Half-open intervals in seconds, ordered and apart; those that touch in the record are one here."""
+    """Half-open intervals in seconds, ordered and apart; those that touch in the record are one here. What all units
+    share."""
+    observed: ObservedTime
+    """The same for every unit."""
 
 
 def describe_events(reader: RecordReader, *, record: str, group: str) -> EventInfo:
@@ -67,28 +71,32 @@ def describe_events(reader: RecordReader, *, record: str, group: str) -> EventIn
     rate = None
     if "tick_hz_numerator" in attrs:
         rate = Fraction(int(attrs["tick_hz_numerator"]), int(attrs["tick_hz_denominator"]))
-    observed = (reader.array(f"{group}/observed_{end}").read().tolist() for end in ("start", "stop"))
+    unit_id = tuple(str(name) for name in reader.array(f"{group}/unit_id").read().tolist())
+    observed = _observed(reader, group, len(unit_id))
     return EventInfo(
         record=record,
         group=group,
         n_events=reader.array(f"{group}/tick").shape[0],
-        unit_id=tuple(str(name) for name in reader.array(f"{group}/unit_id").read().tolist()),
+        unit_id=unit_id,
         rate=rate,
         start_s=float(attrs["start_s"]),
         slab=Fraction(attrs["slab_s"]) * (rate or 1),
-        observed_s=_joined(zip(*observed, strict=True)),
+        observed_s=tuple((start, stop) for start, stop in observed.shared.tolist()),
+        observed=observed,
     )
 
 
-def _joined(intervals: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """Return intervals with those joined that touch: no moment between them went unobserved."""
-    joined: list[tuple[float, float]] = []
-    for start, stop in intervals:
-        if joined and joined[-1][1] == start:
-            joined[-1] = (joined[-1][0], stop)
-        else:
-            joined.append((start, stop))
-    return tuple(joined)
+def _observed(reader: RecordReader, group: str, n_units: int) -> ObservedTime:
+    """Return when units were watched; intervals that touch are joined: no moment between them went unobserved."""
+
+    def intervals(name: str) -> Array:
+        return np.stack([reader.array(f"{group}/{name}_{end}").read() for end in ("start", "stop")], axis=1)
+
+    if not reader.has(f"{group}/observed_set"):
+        return ObservedTime((merged(intervals("observed")),), np.zeros(n_units, dtype=np.int64))
+    bounds, pointer = intervals("observed_set"), reader.array(f"{group}/observed_set_ptr").read().tolist()
+    sets = tuple(merged(bounds[low:high]) for low, high in pairwise(pointer))
+    return ObservedTime(sets, reader.array(f"{group}/observed_set").read().astype(np.int64))
 
 
 def read_trains(reader: RecordReader, info: EventInfo, start_s: float, stop_s: float) -> SpikeTrains:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from connectome.errors import NotFoundError, UsageError
-from connectome.spikes import UnitFilter, bin_counts, observed_fraction, unit_filter
+from connectome.spikes import UnitFilter, bin_counts, unit_filter
 
 from ..index import choose_split, stretches_of
 from ..reading import CACHE_BYTES, Shelf
@@ -26,6 +26,7 @@ from .conditions import as_conditions, satisfied
 from .reading import EventInfo, describe_events, read_columns, read_trains
 
 if TYPE_CHECKING:
+    from connectome.intervals import Intervals
     from connectome.spikes import SpikeTrains
     from connectome.splits import Split
     from connectome.store import Version
@@ -146,6 +147,7 @@ class EventSessions:
                 "no record can be read", subject=version.spec, place=self.group, found=_reasons(self.skipped)
             )
         self.infos, self.chosen = tuple(infos), tuple(chosen)
+        self._observed = tuple(info.observed.of(units) for info, units in zip(infos, chosen, strict=True))
         self._shelf = Shelf([shelf.files[at] for at in kept], cache_bytes=cache_bytes)
         self._stretches = tuple(None if stretches is None else stretches.get(info.record, []) for info in infos)
         self._first_id = np.concatenate([[0], np.cumsum([len(each) for each in chosen])])
@@ -285,15 +287,19 @@ class EventSessions:
         counts : numpy.ndarray
             Shape (unit, bin).
         observed : numpy.ndarray
-            Shape (bin,), bool: whether the bin was observed from end to end.
+            Shape (bin,), bool: whether the bin was observed from end to end; (unit, bin) where the chosen units were
+            watched at different times.
         """
         info, chosen = self.infos[record], self.chosen[record]
         trains = self.trains(record, float(edges_s[0]), float(edges_s[-1]))
         units = None if len(chosen) == len(info.unit_id) else chosen
         counted = self.dtype if self.dtype.kind in "iu" else np.dtype(np.uint32)
         counts = bin_counts(trains, edges_s, units=units, dtype=counted)
-        near = np.array([each for each in info.observed_s if each[0] < edges_s[-1] and each[1] > edges_s[0]])
-        return counts, observed_fraction(near.reshape(-1, 2), edges_s[:-1], edges_s[1:]) == 1.0
+        return counts, self._observed[record].whole(edges_s[:-1], edges_s[1:])
+
+    def observed_s(self, record: int) -> tuple[Intervals, Intervals]:
+        """Return when all chosen units of a record were watched, and when any was: each of shape (interval, 2)."""
+        return self._observed[record].shared, self._observed[record].any
 
     def behaviour(
         self, record: Array, edges_s: Sequence[Array], limits_s: Sequence[tuple[float, float]]

@@ -26,7 +26,8 @@ __all__ = ["EventBins", "EventSource", "EventTokens", "Observed", "whole_number"
 Array = np.ndarray[Any, Any]
 Seconds = int | float | Fraction
 Observed = Literal["whole", "any"]
-"""Whether windows lie wholly in observed time, or anywhere between the first and the last of it, under the mask."""
+"""Whether windows lie wholly in time in which all chosen units were observed, or anywhere between the first and the
+last moment in which any was, under the mask."""
 
 
 @dataclass(frozen=True)
@@ -126,10 +127,10 @@ class EventSource(EventSessions):
         if self.methods and self.bin is None:
             raise UsageError("behaviour needs bins", subject="bin_s", expected="seconds", found="none")
         columns: list[tuple[int, float, float]] = []
-        for at, (info, stretches) in enumerate(zip(self.infos, self._stretches, strict=True)):
-            intervals = info.observed_s
-            if observed == "any" and intervals:
-                intervals = ((intervals[0][0], intervals[-1][1]),)
+        for at, stretches in enumerate(self._stretches):
+            together, seen = self.observed_s(at)
+            bounds = together if observed == "whole" else np.array([[seen[0, 0], seen[-1, 1]]]) if len(seen) else seen
+            intervals = [(begin, end) for begin, end in bounds.tolist()]
             columns.extend((at, begin, end) for begin, end in overlaps(intervals, stretches))
         record, begin, end = (np.array(column) for column in zip(*columns, strict=True)) if columns else ((),) * 3
         self.index = EventIndex(

@@ -186,7 +186,8 @@ class TrialSource(EventSessions):
             inside = np.zeros(len(row), dtype=bool)
             for low, high in stretches:
                 inside |= (low <= start) & (stop <= high)
-        seen = observed_fraction(np.array(info.observed_s).reshape(-1, 2), start, stop)
+        together, any_unit = self.observed_s(at)
+        seen = observed_fraction(together if self.observed == "whole" else any_unit, start, stop)
         inside &= seen == 1.0 if self.observed == "whole" else seen > 0.0
         row = row[inside]
         if wanted > len(row):

@@ -27,6 +27,7 @@ from connectome.schema import column
 from ..formats.nwb.session import read
 from ..formats.recordings.recording import warning
 from ..homogenise.id_tables import IdTable, join, read_id_table
+from ..homogenise.invalid_times import observed_by_probe
 from ..homogenise.patches import Session, apply_patches, patch_versions
 from ..homogenise.visual_coding_patches import PATCHES
 from ..jobs import Discovery, Job, RawFiles, Rejected, RemoteFile
@@ -67,7 +68,7 @@ class AllenVisualCoding(SessionSource):
     """Sessions and the LFP of their probes."""
 
     id = _ID
-    version = "1"
+    version = "2"
     dataset = "mouse-visual-coding"
     about: ClassVar[Mapping[str, Any]] = {
         "species": "Mus musculus",
@@ -156,8 +157,12 @@ class AllenVisualCoding(SessionSource):
         if "sessions.csv" in keyed:
             attrs |= _session_row(keyed["sessions.csv"], session_id)
         session, patched = apply_patches(Session(session_id, groups, attrs, keyed.get("channels.csv")), PATCHES)
+        watched, done = observed_by_probe(session.groups)
+        if watched is not None:
+            warnings.append(warning("invalid-times", "intervals/invalid_times", done))
         made = schema.record(
-            dict(sorted(session.groups.items())), warnings=[*warnings, *patched],
+            dict(sorted({**session.groups, **({} if watched is None else {"spikes": watched})}.items())),
+            warnings=[*warnings, *patched],
             **{"session_id": str(session_id), **session.attrs},
         )  # fmt: skip
         return self.described(made, job)

@@ -17,11 +17,13 @@ from connectome.errors import FormatError
 from connectome.pipelines import read
 from connectome.pipelines.cli import main
 from connectome.pipelines.homogenise.id_tables import join, read_id_table
+from connectome.pipelines.homogenise.invalid_times import observed_by_probe
 from connectome.pipelines.homogenise.patches import Session, apply_patches
 from connectome.pipelines.homogenise.visual_coding_patches import PATCHES
 from connectome.pipelines.ingest import ingest
 from connectome.pipelines.jobs import Job, RawFile, RawFiles
 from connectome.pipelines.sources import load_source
+from connectome.schema.events import observed_sets
 from connectome.spikes.filters import unit_filter
 from connectome.store import Repository
 from support import allen_layouts
@@ -117,6 +119,32 @@ def test_invalid_times_come_in_the_order_of_time_with_their_tags(tree: xr.DataTr
     table = tree["intervals/invalid_times"]
     assert table["start_time"].values.tolist() == [4.0, 11.0, 20.0]
     assert table["tags_2"].values.tolist() == ["probeA", "stimulus", "all_probes"]
+
+
+def test_invalid_times_are_not_observed_time_of_the_probes_that_they_name(tree: xr.DataTree) -> None:
+    spikes = tree["spikes"].to_dataset()
+    probe = dict(zip(tree["electrodes"]["id"].values.tolist(), tree["electrodes"]["group_name"].values, strict=True))
+    sets, which = observed_sets(spikes)
+    assert set(probe.values()) == {"probeA", "probeB"}
+    for channel, at in zip(spikes["peak_channel_id"].values.tolist(), which.tolist(), strict=True):
+        gaps = [(low, high) for low, high in zip(sets[at][:-1, 1], sets[at][1:, 0], strict=True)]
+        assert gaps == ([(4.0, 4.5)] if probe[channel] == "probeA" else []) + [(20.0, 21.0)]
+    assert spikes["observed_start"].values[1:].tolist() == [4.5, 21.0]
+
+
+def test_ragged_tags_and_units_without_a_probe_leave_out_all_that_is_invalid(tree: xr.DataTree) -> None:
+    groups = {path.strip("/"): group for path, group in schema.groups(tree)}
+    invalid = groups["intervals/invalid_times"]
+    ragged = schema.table(
+        {"table_row": schema.column("row", np.array([0, 1, 2]), "row", "1"),
+         "tags": schema.column("row", ["probeB", "optotagging", "stimulus"], "tag")}
+    )  # fmt: skip
+    bare = {"spikes": groups["spikes"], "intervals/invalid_times": invalid, "intervals/invalid_times_tags": ragged}
+    found, words = observed_by_probe(bare)
+    assert found is not None
+    assert "5 units without a known probe" in words
+    assert found["observed_stop"].values[0] == 4.0
+    assert observed_by_probe({**bare, "intervals/invalid_times_tags": ragged.isel(row=slice(1, None))}) == (None, "")
 
 
 def test_rows_of_a_ragged_column_follow_the_rows_of_invalid_times() -> None:
