@@ -296,6 +296,8 @@ def layout(variable: xr.Variable) -> Layout:
     shape = tuple(max(1, size) for size in variable.shape)
     if variable.ndim < 3:
         return Layout(shape, "zstd")
-    chunks = tuple(size if size <= CHUNK_EDGE * 3 // 2 else CHUNK_EDGE for size in shape[:3])
+    # What runs along one axis only (values of a surface's vertices in a volume's file) is no cube.
+    edge = CHUNK_EDGE if sorted(shape[:3])[1] > 1 else CHUNK_EDGE**3
+    chunks = tuple(size if size <= edge * 3 // 2 else edge for size in shape[:3])
     shuffled = variable.dtype.itemsize > 1 and variable.attrs.get("role") != "labels"
     return Layout(chunks + (1,) * (len(shape) - 3), "zstd-shuffle" if shuffled else "zstd")

@@ -112,6 +112,8 @@ def test_stored_numbers_bytes_and_transforms_are_kept_as_they_are() -> None:
         ((256, 256, 180), (64, 64, 64)),
         ((96, 97, 5), (96, 64, 5)),
         ((64, 64, 30, 200), (64, 64, 30, 1)),
+        ((163842, 1, 1), (163842, 1, 1)),
+        ((1, 1_000_000, 1), (1, 64**3, 1)),
     ],
 )
 def test_images_are_cut_into_cubes_with_thin_axes_whole(shape: tuple[int, ...], chunks: tuple[int, ...]) -> None:

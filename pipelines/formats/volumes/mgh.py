@@ -120,6 +120,9 @@ def read(
     body = content[HEADER_BYTES:]
     n_bytes = cut_image(body, dtype=dtype, shape=shape, subject=subject, after=HEADER_BYTES)
     affine, attrs, remarks = _geometry(content, subject)
+    if sorted(shape[:3])[1] == 1 < max(shape[:3]):
+        message = f"shape {shape}: perhaps one value per vertex of a surface; the place of such voxels means nothing"
+        remarks.append(warning("surface-values", path.name, message))
     found = Found(
         image=native(np.frombuffer(body, dtype=dtype, count=math.prod(shape))).reshape(shape, order="F"),
         affine=affine,
