@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from connectome.errors import FactsError, FetchError, NotFoundError
+from connectome.errors import FactsError, FetchError, NotFoundError, UsageError
 
 from .derived.parents import DerivedDataset, check_parents, find_parents, parent_versions
 from .fetch import Fetched, fetch
+from .fetch.patience import Patience
+from .fetch.ranged import fetch_ranges
 from .jobs import Discovery, Job, RawFiles, Rejected, Source
-from .making import Outcome, Task, check_measured, make_record, recipe_of
+from .making import BY_REFERENCE, Outcome, Task, check_measured, make_record, recipe_of
 from .observe import SILENT, Observer
 from .planning import chosen_files, discover, sources_of
 from .runners import Runner, make_runner
@@ -56,7 +58,7 @@ class IngestResult:
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Time spent reading and writing, summed over workers."""
     by_ranges: tuple[Mapping[str, Any], ...] = ()
-    """Files that were not fetched whole: ``path``, ``bytes_of_source``, ``bytes_fetched``, ``requests``."""
+    """Files that were not fetched whole: ``path``, ``bytes_of_source``, ``bytes_fetched``, and ``requests`` of one."""
 
     def with_downloads(self, n_bytes: int, by_ranges: Sequence[Mapping[str, Any]] = ()) -> IngestResult:
         """Return the result with bytes that were fetched, and the files that were read by ranges."""
@@ -90,12 +92,13 @@ def fetch_source(
     mirror: str | Path | None = None,
     allow_missing: bool = False,
     progress: Progress | None = None,
+    remote: str = "whole",
 ) -> Fetched:
     """Bring the raw files of a source here, each checked against its checksum.
 
     Parameters
     ----------
-    repository, source, select, mirror, progress
+    repository, source, select, mirror, progress, remote
         As for :func:`ingest`.
     allow_missing : bool
         Go on without files that cannot be had, and report them. Otherwise only files that the publisher gives no
@@ -119,6 +122,14 @@ def fetch_source(
         for file in chosen_files(source, select)
     ]
     retries = ONE_RETRY if allow_missing else RETRIES
+    if remote == "ranges":
+        if not getattr(source, "by_ranges", False):
+            raise UsageError("the source is read from whole files", subject=source.id, place="--remote ranges",
+                             hint="leave out --remote ranges")  # fmt: skip
+        return fetch_ranges(files, mirror=mirror, patience=Patience(retries=retries))
+    if remote != "whole":
+        raise UsageError("unknown way to read what is elsewhere", subject="--remote", expected="whole or ranges",
+                         found=remote)  # fmt: skip
     try:
         return fetch(files, repository.raw, mirror=mirror, progress=progress, retries=retries)
     except FetchError as error:
@@ -246,6 +257,8 @@ def ingest(
     allow_missing: bool = False,
     observer: Observer = SILENT,
     progress: Progress | None = None,
+    remote: str = "whole",
+    by_reference: bool = False,
 ) -> IngestResult:
     """Bring a dataset of the catalogue into the store.
 
@@ -267,6 +280,11 @@ def ingest(
         Go on without files that cannot be had and records that cannot be made; the version lists them as rejected.
     observer, progress
         Listeners.
+    remote : str
+        ``"whole"``, or ``"ranges"`` to read files where they lie and fetch only the parts that are needed; of sources
+        of NWB sessions over HTTP. Such files are compared with no checksum, and the version says so.
+    by_reference : bool
+        Refer to arrays where they lie in the cache of raw files, where their layout allows it, instead of copying them.
 
     Returns
     -------
@@ -286,7 +304,13 @@ def ingest(
     observer.begin("fetch", len(sources))
     for source in sources:
         found = fetch_source(
-            repository, source, select=select, mirror=mirror, allow_missing=allow_missing, progress=progress
+            repository,
+            source,
+            select=select,
+            mirror=mirror,
+            allow_missing=allow_missing,
+            progress=progress,
+            remote=remote,
         )
         fetched.append(found)
         observer.item("fetch", source.id, "fetched")
@@ -297,6 +321,8 @@ def ingest(
         observer.item("discover", source.id, "discovered")
     observer.end("discover")
     jobs = [job for item in discovered for job in item.jobs]
+    if by_reference:
+        jobs = [replace(job, params={**job.params, BY_REFERENCE: True}) for job in jobs]
     if select is not None and not jobs:
         raise NotFoundError("no record matches", subject=select, place=dataset, hint=f"connectome plan {dataset}")
     with chosen as running:
@@ -308,7 +334,19 @@ def ingest(
     commit = commit_outcomes(repository, dataset, outcomes, rejected, about=about_of(dataset), select=select)
     observer.item("commit", commit.manifest.version, "committed" if commit.created else "unchanged")
     observer.end("commit")
-    return summarise(commit, outcomes, fetched)
+    return summarise(commit, outcomes, fetched).with_downloads(0, _by_ranges(outcomes, jobs))
+
+
+def _by_ranges(outcomes: Sequence[Outcome], jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """Return what was read of files that were not fetched whole, of records made now."""
+    found = []
+    paths = {job.record: ", ".join(raw.path for raw in job.inputs if not raw.whole) for job in jobs}
+    for outcome in outcomes:
+        told = outcome.receipt.attributes if outcome.receipt is not None and not outcome.reused else {}
+        if paths.get(outcome.record) and "bytes_fetched" in told:
+            sums = {name: told[name] for name in ("bytes_of_source", "bytes_fetched")}
+            found.append({"path": paths[outcome.record], **sums})
+    return found
 
 
 def about_of(dataset: str) -> dict[str, Any]:

@@ -56,6 +56,9 @@ class RawFile:
     sha256: str
     verified: bool = True
     """False when the publisher gives no checksum to compare with."""
+    whole: bool = True
+    """False when the file lies elsewhere and is read by ranges: ``local`` then stands for it, and ``sha256`` is what
+    the publisher promises, compared with nothing."""
 
 
 @dataclass(frozen=True)

@@ -9,22 +9,27 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connectome import schema
 from connectome.errors import ConnectomeError, FactsError, FormatError, SchemaError
 from connectome.store import Receipt, Recipe, Repository, write_record
 from connectome.store.canonical import plain
+from connectome.store.references import SourceFile
 
 from .derived.parents import SCHEME
+from .fetch.ranges import RangedFile
 from .jobs import Expected, Job, RawFile, Rejected
 from .sources import load_source
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Outcome", "Task", "check_facts", "check_measured", "make_record", "recipe_of"]
+__all__ = ["BY_REFERENCE", "Outcome", "Task", "check_facts", "check_measured", "make_record", "recipe_of"]
 
+BY_REFERENCE = "by_reference"
+"""Parameter of a job whose arrays are referred to where they can be."""
 QUARANTINE = (FormatError, SchemaError)
 """Errors that the file is to blame for: the record is rejected with the reason, and the ingest goes on."""
 
@@ -62,6 +67,8 @@ def recipe_of(job: Job) -> Recipe:
 
 def _as_input(raw: RawFile) -> dict[str, Any]:
     told = {"path": raw.path, "sha256": raw.sha256, "bytes": raw.size_bytes, "verified": raw.verified}
+    if isinstance(raw.local, RangedFile):
+        told |= {"whole": False, "url": str(raw.local), "validators": raw.local.validators}
     if raw.path.startswith(SCHEME):
         # The length of a parent's file depends on the codec's version; what it holds does not.
         del told["bytes"]
@@ -100,6 +107,8 @@ def make_record(task: Task) -> Outcome:
             record=job.record,
             recipe=recipe_of(job),
             staging=repository.staging,
+            by_reference=_referred(job) if job.params.get(BY_REFERENCE) else None,
+            fetched=partial(_parts, job),
         )
     except QUARANTINE as error:
         return Outcome(job.record, rejected=reject_inputs(job, error))
@@ -108,11 +117,21 @@ def make_record(task: Task) -> Outcome:
     return Outcome(job.record, receipt, seconds={"read": read - started, "write": written - read})
 
 
+def _referred(job: Job) -> dict[str, SourceFile]:
+    """Return the inputs that arrays may refer to: those whose bytes are known."""
+    return {str(raw.local): SourceFile(raw.path, raw.sha256, raw.size_bytes) for raw in job.inputs if raw.whole}
+
+
+def _parts(job: Job) -> list[dict[str, Any]]:
+    """Return what was read of inputs that are not whole."""
+    return [raw.local.told() for raw in job.inputs if isinstance(raw.local, RangedFile)]
+
+
 def reject_inputs(job: Job, error: ConnectomeError) -> tuple[Rejected, ...]:
     """Turn an error into rejections of the job's inputs, the one to blame first, without any path of this machine."""
     reason = str(error)
     for raw in job.inputs:
-        for local in (str(raw.local.resolve()), str(raw.local)):
+        for local in (str(raw.local.resolve()) if raw.whole else str(raw.local), str(raw.local)):
             reason = reason.replace(local, raw.path)
     blamed = [raw for raw in job.inputs if error.subject in {str(raw.local), raw.local.name, raw.path}]
     others = [raw for raw in job.inputs if raw not in blamed]

@@ -56,7 +56,7 @@ def collect(
     dry_run : bool
         Only say what would be removed.
     raw : bool
-        Also remove the cache of raw files.
+        Also remove the cache of raw files, but for those that records refer to.
 
     Returns
     -------
@@ -79,7 +79,8 @@ def collect(
         candidates.extend(file for file in files if _is_unfinished(file) or _is_stray(file, root / dataset, listed))
     candidates.extend(_files(repository.staging))
     if raw:
-        candidates.extend(_files(repository.raw))
+        kept = _referred(repository, datasets)
+        candidates.extend(file for file in _files(repository.raw) if not kept & {file.parent.name, file.stem})
     tops = {repository.staging, repository.raw, *(root / name for name in datasets)}
     old_folders = [folder for top in tops for folder in _folders(top) if _is_older(folder, limit)]
     removed, size, young = [], 0, 0
@@ -106,6 +107,19 @@ def _listed(repository: Repository, dataset: str) -> set[str]:
     if not repository.versions(dataset):
         return set()
     return {receipt.file for manifest in repository.log(dataset) for receipt in manifest.records.values()}
+
+
+def _referred(repository: Repository, datasets: list[str]) -> set[str]:
+    """Return the SHA-256 of raw files that records refer to instead of holding copies."""
+    return {
+        str(item.get("sha256"))
+        for dataset in datasets
+        if repository.versions(dataset)
+        for manifest in repository.log(dataset)
+        for receipt in manifest.records.values()
+        if receipt.recipe.get("params", {}).get("by_reference")
+        for item in receipt.recipe["inputs"]
+    }
 
 
 def _is_stray(file: Path, folder: Path, listed: set[str]) -> bool:

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from connectome.errors import UsageError
+
 from .progress import listening
 
 if TYPE_CHECKING:
@@ -23,6 +25,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runner", default="serial", metavar="R", help="serial, processes, dask[:ADDRESS], slurm:FILE")
     parser.add_argument("--workers", type=int, metavar="N", help="how many, where the runner starts them")
     parser.add_argument("--allow-missing", action="store_true", help="commit although promised records are missing")
+    parser.add_argument(
+        "--remote", default="whole", metavar="HOW",
+        help="whole (fetched and checked, the default), or ranges (only what is needed; no checksum of the whole)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--references", action="store_true", help="refer to arrays in the raw files instead of copying them"
+    )
     parser.add_argument("--flow", action="store_true", help="run as a Prefect flow: retries, artifacts, a dashboard")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
 
@@ -49,12 +58,17 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if args.flow:
         from ..flows import run_ingest
 
+        if args.references or args.remote != "whole":
+            raise UsageError("a flow copies whole files", subject="--flow", hint="leave out --flow")
         result = run_ingest(str(repository.path), args.dataset, **chosen)
     else:
         from ..ingest import ingest
 
         with listening(output) as (observer, progress):
-            result = ingest(repository, args.dataset, **chosen, observer=observer, progress=progress)
+            result = ingest(
+                repository, args.dataset, **chosen, observer=observer, progress=progress, remote=args.remote,
+                by_reference=args.references,
+            )  # fmt: skip
     report(result, output)
     return 0
 
@@ -71,8 +85,9 @@ def report(result: IngestResult, output: Output) -> None:
         f"files: {census.seen} seen = {census.used} used + {census.rejected} rejected{_parts(result.rejected)}",
     ]
     lines += [
-        f"read by ranges: {item['path']}: {item['bytes_fetched']:,} of {item['bytes_of_source']:,} bytes in "
-        f"{item['requests']} requests; compared with no checksum of the whole"
+        f"read by ranges: {item['path']}: {item['bytes_fetched']:,} of {item['bytes_of_source']:,} bytes"
+        + (f" in {item['requests']} requests" if "requests" in item else "")
+        + "; compared with no checksum of the whole"
         for item in result.by_ranges
     ]
     lines += [

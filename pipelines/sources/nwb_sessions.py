@@ -24,6 +24,8 @@ class SessionSource:
     dataset: ClassVar[str]
     about: ClassVar[Mapping[str, Any]]
     """Attributes of every record: ``species``, ``citation``, ``doi``, ``licence``. The file's own come before them."""
+    by_ranges: ClassVar[bool] = False
+    """Whether records can be made of files that are read by ranges where they lie."""
     facts: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
     """Record to published counts."""
 

@@ -24,6 +24,7 @@ class PeyracheA2929(SessionSource):
     id = "peyrache_a2929"
     version = "1"
     dataset = "mouse-head-direction"
+    by_ranges: ClassVar[bool] = True
     about: ClassVar[Mapping[str, Any]] = {
         "species": "Mus musculus",
         "subject": "A2929",

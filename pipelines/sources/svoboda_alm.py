@@ -31,6 +31,7 @@ class SvobodaAlm(SessionSource):
     id = "svoboda_alm"
     version = "1"
     dataset = "mouse-alm-delayed-response"
+    by_ranges: ClassVar[bool] = True
     about: ClassVar[Mapping[str, Any]] = {
         "species": "Mus musculus",
         "citation": "Guo et al., Nature 545:181-186 (2017)",
