@@ -11,6 +11,7 @@ from .blocks import BlockDataset
 from .data import subgraph_to_data, to_data, to_hetero
 from .events import event_graphs
 from .link_split import LinkSplit
+from .regions import region_graphs
 from .sampling import HGTSampler, NeighborSampler
 from .stores import EdgeAttributes, FeatureStore, GraphStore
 from .temporal import TemporalGraphDataset
@@ -25,6 +26,7 @@ __all__ = [
     "NeighborSampler",
     "TemporalGraphDataset",
     "event_graphs",
+    "region_graphs",
     "subgraph_to_data",
     "to_data",
     "to_hetero",

@@ -121,6 +121,8 @@ FORMATS: dict[str, Format] = {
                ("volume", "table"), (), "mri", folders=True, divides=True),
         Format("celegans-table", "worms.celegans_table", "C. elegans connectome as an edge list or a matrix",
                ("graph",), (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".json", ".mat"), "worm"),
+        Format("connectivity-matrix", "graphs.connectivity_matrix", "Connections of brain regions as a square table",
+               ("graph",), (".csv", ".tsv", ".txt")),
         Format("coordcsv", "graphs.coordcsv", "Vessels as CSV whose ends are printed coordinates",
                ("graph",), (".csv",)),
         Format("csv-celegans", "worms.csv_celegans", "C. elegans calcium imaging as a wide table of samples",

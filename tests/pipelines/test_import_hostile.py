@@ -89,6 +89,7 @@ SAMPLES: dict[str, tuple[str, ...]] = {
 LAYOUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "alf": ("spikes.times.npy", spike_layouts.alf_times),
     "amira": ("graph.am", line_layouts.write_amira),
+    "connectivity-matrix": ("sub-1.csv", freesurfer_files.write_matrix),
     "csv-celegans": ("worm.csv", worm_layouts.venkatachalam_table),
     "freesurfer-surface": ("lh.white", freesurfer_files.write_surface),
     "graphml": ("graph.graphml", graph_layouts.graphml),

@@ -47,6 +47,16 @@ def write_old_morph(path: Path, hundredths: list[int], n_triangles: int = 0) -> 
     path.write_bytes(head + struct.pack(f">{len(hundredths)}h", *hundredths))
 
 
+def write_matrix(path: Path) -> None:
+    """Write a symmetric matrix of streamline counts between the regions of both hemispheres, all made up here."""
+    from connectome.regions import DESIKAN_KILLIANY
+
+    names = [region.id for region in DESIKAN_KILLIANY]
+    half = np.triu(np.random.default_rng(0).integers(0, 900, (len(names), len(names))), 1)
+    rows = [",".join([name, *map(str, row)]) for name, row in zip(names, (half + half.T).tolist(), strict=True)]
+    path.write_text("\n".join([",".join(["region", *names]), *rows]) + "\n")
+
+
 def _text(text: str) -> bytes:
     raw = text.encode() + b"\0"
     return struct.pack(">i", len(raw)) + raw

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def _volumes(files: SubjectFiles, table: Mapping[int, str], warnings: list[Note]
 def _volume(path: Path, group: str, long_name: str, warnings: list[Note]) -> xr.Dataset:
     tree = mgh.read([path], group=group, long_name=long_name)
     warnings += _placed(tree.attrs.get("warnings", []), group)
-    return tree[group].to_dataset(inherit=False)
+    return cast("xr.DataTree", tree[group]).to_dataset(inherit=False)
 
 
 def _placed(notes: list[Note] | tuple[Note, ...], where: str) -> list[Note]:

@@ -147,7 +147,7 @@ class _Reader:
         self.parser.EndElementHandler = self.end
         self.parser.CharacterDataHandler = self.characters
         self.parser.EntityDeclHandler = self.refuse_entity
-        self.parser.ExternalEntityRefHandler = self.refuse_entity
+        self.parser.ExternalEntityRefHandler = self.refuse_reference
         self.parser.SkippedEntityHandler = self.refuse_entity
 
     def feed(self, block: bytes) -> None:
@@ -182,6 +182,10 @@ class _Reader:
 
     def refuse_entity(self, name: str | None, *_: Any) -> None:
         raise UnsafeError("the XML declares or uses an entity", subject=self.subject, place=self.place, found=str(name))
+
+    def refuse_reference(self, name: str, *_: str | None) -> int:
+        self.refuse_entity(name)
+        return 0
 
     def start(self, name: str, attrs: dict[str, str]) -> None:
         if not self.stack:
@@ -292,8 +296,8 @@ class _Reader:
             flat = self._numbers(text, dtype, count)
         else:
             raw = self._binary(text, encoding, count * dtype.itemsize)
-            stored = dtype.newbyteorder(self.choice("Endian", ORDERS)) if dtype.itemsize > 1 else dtype
-            flat = np.frombuffer(raw, dtype=stored).astype(dtype)
+            order_of_bytes = self.choice("Endian", ORDERS) if dtype.itemsize > 1 else "|"
+            flat = np.frombuffer(raw, dtype=np.dtype(f"{order_of_bytes}{dtype.str[1:]}")).astype(dtype)
         values: Array = flat.reshape(dims, order="F" if order == "F" else "C")
         return values
 
