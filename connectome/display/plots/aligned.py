@@ -118,11 +118,12 @@ def time_histogram(dataset: xr.Dataset, around: list[Moments], *, title: str = "
     tall = min(3.4, max(1.5, 1.2 + 0.05 * trains.n_units))
     figure = new_figure(1.6 + 2.9 * n_columns, 0.6 + (tall + 1.5) * n_rows)
     panels = figure.subplots(2 * n_rows, n_columns, squeeze=False, height_ratios=[tall, 1.3] * n_rows, sharex=True)
-    image, step = None, -(-trains.n_units // MOST_NAMES)
+    images: list[Any] = []
+    step = -(-trains.n_units // MOST_NAMES)
     for at, (one, onset) in enumerate(seen):
         row, place = divmod(at, n_columns)
         top, bottom = panels[2 * row][place], panels[2 * row + 1][place]
-        image = _panel(top, bottom, trains, one, onset)
+        images.append(_panel(top, bottom, trains, one, onset))
         top.set_yticks([])
         if place == 0:
             names = dataset["unit_id"].values[::step]
@@ -133,7 +134,7 @@ def time_histogram(dataset: xr.Dataset, around: list[Moments], *, title: str = "
         row, place = divmod(empty, n_columns)
         panels[2 * row][place].set_axis_off()
         panels[2 * row + 1][place].set_axis_off()
-    bar = figure.colorbar(image, ax=panels[::2].ravel().tolist(), pad=0.01, aspect=20 * n_rows)
+    bar = figure.colorbar(images[-1], ax=panels[::2].ravel().tolist(), pad=0.01, aspect=20 * n_rows)
     bar.set_label("z-score (display only)", fontsize=7)
     bar.ax.tick_params(labelsize=7)
     head = f"{title}: " if title else ""

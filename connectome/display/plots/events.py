@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from connectome.schema.events import times_s
+from connectome.spikes import SpikeTrains, bin_counts
 
 from .figure import literal, new_figure
 
@@ -42,10 +42,11 @@ def raster(dataset: xr.Dataset, *, title: str = "") -> Figure:
         Units in the order of the group, the first on top, silent ones too. Times in which nobody watched are grey,
         and the rate is that over the observed part of each bin.
     """
-    times, unit = times_s(dataset), dataset["unit"].values
-    n_units = int(dataset.sizes["unit_id"])
+    trains = SpikeTrains.of(dataset)
+    n_events, n_units = len(trains), trains.n_units
     observed = np.stack([dataset["observed_start"].values, dataset["observed_stop"].values], axis=1)
-    bounds = np.concatenate([times[:1], times[-1:], observed.ravel()])
+    ends = [trains.seconds(part) for part in (slice(0, 1), slice(max(n_events - 1, 0), n_events))]
+    bounds = np.concatenate([*ends, observed.ravel()])
     low, high = (float(bounds.min()), float(bounds.max())) if bounds.size else (0.0, 1.0)
     high = high if high > low else low + 1.0
     height = min(9.0, max(3.2, 2.2 + 0.09 * n_units))
@@ -53,24 +54,24 @@ def raster(dataset: xr.Dataset, *, title: str = "") -> Figure:
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[height - 2.1, 1.1])
     for axes in (top, bottom):
         _shade_unseen(axes, observed, low, high)
-    if len(times) <= MAX_TICKS:
+    if n_events <= MAX_TICKS:
         # Half of the mean distance of a unit's events, so that neighbours stay apart where they can.
-        points = 0.5 * 7.5 * 72 * n_units / max(len(times), 1)
-        top.vlines(times, unit - 0.42, unit + 0.42, color="black", linewidth=min(0.8, max(0.15, points)))
+        points, unit = 0.5 * 7.5 * 72 * n_units / max(n_events, 1), np.asarray(trains.unit, dtype=np.int64)
+        top.vlines(trains.seconds(), unit - 0.42, unit + 0.42, color="black", linewidth=min(0.8, max(0.15, points)))
     else:
-        _density(figure, top, times, unit, n_units=n_units, bounds=(low, high))
+        _density(figure, top, trains, bounds=(low, high))
     top.set_ylim(n_units - 0.5, -0.5)
     top.set_ylabel("unit", fontsize=8)
     step = -(-n_units // MAX_LABELS) if n_units else 1
     names = [literal(name) for name in dataset["unit_id"].values[::step]]
     top.set_yticks(np.arange(0, n_units, step), names, fontsize=6 if n_units > 12 else 8)
-    _rate(bottom, times, observed, n_units=n_units, bounds=(low, high))
+    _rate(bottom, trains, observed, bounds=(low, high))
     bottom.set_xlabel("time (s)", fontsize=8)
     bottom.set_xlim(low, high)
     bottom.tick_params(axis="x", labelsize=7)
     watched = float((observed[:, 1] - observed[:, 0]).sum())
-    silent = n_units - len(np.unique(unit))
-    counts = f"{n_units:,} units ({silent:,} silent), {len(times):,} events in {watched:,.6g} s observed"
+    silent = int((np.diff(dataset["unit_ptr"].values) == 0).sum())
+    counts = f"{n_units:,} units ({silent:,} silent), {n_events:,} events in {watched:,.6g} s observed"
     top.set_title(literal(f"{title + ': ' if title else ''}events\n{counts}"), fontsize=10)
     return figure
 
@@ -82,11 +83,16 @@ def _shade_unseen(axes: Axes, observed: Array, low: float, high: float) -> None:
             axes.axvspan(start, stop, color=UNSEEN, linewidth=0, zorder=0)
 
 
-def _density(
-    figure: Figure, axes: Axes, times: Array, unit: Array, *, n_units: int, bounds: tuple[float, float]
-) -> None:
-    edges = (np.arange(n_units + 1) - 0.5, np.linspace(*bounds, N_COLUMNS + 1))
-    counts, _, _ = np.histogram2d(unit, times, bins=edges)
+def _edges(low: float, high: float, n_bins: int) -> Array:
+    """Return edges between which the event at the very end is counted too."""
+    edges = np.linspace(low, high, n_bins + 1)
+    edges[-1] = np.nextafter(high, np.inf)
+    return edges
+
+
+def _density(figure: Figure, axes: Axes, trains: SpikeTrains, *, bounds: tuple[float, float]) -> None:
+    n_units = trains.n_units
+    counts = bin_counts(trains, _edges(*bounds, N_COLUMNS), dtype=np.uint32)
     image = axes.imshow(
         np.ma.masked_equal(counts, 0),
         extent=(*bounds, n_units - 0.5, -0.5),
@@ -100,14 +106,14 @@ def _density(
     bar.ax.locator_params(axis="y", integer=True)
 
 
-def _rate(axes: Axes, times: Array, observed: Array, *, n_units: int, bounds: tuple[float, float]) -> None:
-    edges = np.linspace(*bounds, N_BINS + 1)
-    counts, _ = np.histogram(times, bins=edges)
+def _rate(axes: Axes, trains: SpikeTrains, observed: Array, *, bounds: tuple[float, float]) -> None:
+    edges = _edges(*bounds, N_BINS)
+    counts = np.diff(trains.locate(edges))
     overlap = np.minimum(edges[1:, None], observed[None, :, 1]) - np.maximum(edges[:-1, None], observed[None, :, 0])
     watched = np.clip(overlap, 0.0, None).sum(axis=1)
     width = edges[1] - edges[0]
     # A sliver of a bin would give a wild rate; where less than a tenth was watched, nothing is drawn.
-    rate = np.where(watched > width / 10, counts / np.maximum(watched, width / 10) / max(n_units, 1), np.nan)
+    rate = np.where(watched > width / 10, counts / np.maximum(watched, width / 10) / max(trains.n_units, 1), np.nan)
     axes.stairs(rate, edges, color="C0", fill=True, alpha=0.8, baseline=0)
     axes.set_ylabel(f"events per second\nand unit ({width:.3g} s bins)", fontsize=7)
     axes.tick_params(axis="y", labelsize=7)

@@ -161,6 +161,7 @@ def _histogram(axes: Axes, panel: _Panel, applied: dict[str, Filtered]) -> None:
         axes.axvline(float(np.median(known)), color=LINE, linewidth=0.8, linestyle=":")
         axes.set_xlim(low, high)
         axes.set_title(f"median {float(np.median(known)):.3g}", fontsize=7, color=QUIET)
+        axes.locator_params(axis="y", integer=True)
         beyond = len(known) - int(counts.sum())
         remarks += [f"{beyond:,} beyond the axis"] if beyond else []
         remarks += _limits(axes, panel.column, applied, low=low, high=high)
@@ -192,6 +193,7 @@ def _bars(axes: Axes, name: str, counts: Counter[str]) -> None:
     axes.bar_label(bars, [f"{count:,}" for _, count in listed], fontsize=7, color=INK, padding=1)
     axes.set_xticks(np.arange(len(listed)), [literal("\n".join(wrap(label or "not given", 12))) for label, _ in listed])
     axes.margins(y=0.15)
+    axes.locator_params(axis="y", integer=True)
     _finish(axes, name)
 
 
@@ -199,4 +201,3 @@ def _finish(axes: Axes, label: str) -> None:
     axes.set_xlabel(literal(label), fontsize=8)
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.yaxis.get_major_locator().set_params(integer=True)
