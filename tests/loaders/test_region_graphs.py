@@ -155,7 +155,7 @@ def test_every_patient_may_have_edges_of_their_own(cohort):
 
 
 def test_what_is_not_there_is_named(cohort, commit_records, tmp_path):
-    with pytest.raises(NotFoundError, match="no such column"):
+    with pytest.raises(NotFoundError, match="such a column"):
         region_graphs(cohort, features=["depth_mm"])
     with pytest.raises(NotFoundError, match="no record has a table"):
         region_graphs(cohort, features=["area_mm2"], groups=["aseg"])

@@ -121,7 +121,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 """What a format's file does not say and a user has to."""
 ASKING = {"amira", "celegans-table", "edgelist", "graphml", "ogb", "pajek"}
 """Formats of which some files are read once an option says what they hold."""
-ALSO = {("edgelist", "swc")}
+ALSO = {("edgelist", "freesurfer-stats"), ("edgelist", "swc")}
 """(format, other): files of the other that are of the format too. Rows of numbers are an edge list if one says so."""
 SEVERAL = {"freesurfer", "voreen"}
 """Formats of several files: their damage is tested with the reader."""
