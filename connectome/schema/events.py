@@ -26,14 +26,16 @@ import xarray as xr
 from connectome.errors import SchemaError
 from connectome.intervals import Intervals, as_intervals, shared
 
-from .columns import Layout, Problem, check_columns, column
+from .columns import Codec, Layout, Problem, check_columns, column
 from .graph import compressed_rows
 
 KIND = "events"
 VERSION = "2"
 READABLE = ("1", "2")
 CHUNK_EVENTS = 1 << 18
-EVENTS_AT_A_TIME = 1 << 22
+SLICED_EVENTS = 1 << 16
+"""Chunk of ticks and units, of which training reads a second here and there: five seconds of a probe-filled session."""
+EVENTS_AT_A_TIME = 1 << 20
 """Events that are checked at a time, so that a session of 10^8 spikes needs no more memory than one of 10^6."""
 SLAB_S = 1.0
 MOST_SLABS = 20_000_000
@@ -159,7 +161,8 @@ def sorted_events(
     if tick_hz is not None:
         clock.update(tick_hz_numerator=tick_hz.numerator, tick_hz_denominator=tick_hz.denominator)
     ticks.attrs = {"long_name": "Time of the event", "units": "1" if tick_hz is not None else "s", "rising": True}
-    owners.attrs = {"long_name": "Unit of the event", "units": "1"}
+    # The attribute by which CF (Conventions 1.11, section 9.3.4) knows the index of an indexed ragged array.
+    owners.attrs = {"long_name": "Unit of the event", "units": "1", "instance_dimension": "unit_id"}
     variables: dict[str, Any] = {
         "tick": ticks,
         "unit": owners,
@@ -466,6 +469,8 @@ def layout(variable: xr.Variable) -> Layout:
     """Chunk along events, rising ticks as differences; keep pointers raw."""
     shape = tuple(max(1, size) for size in variable.shape)
     if variable.dims and variable.dims[0] == "event":
-        rising = variable.attrs.get("rising") is True and variable.dtype == np.int64 and variable.ndim == 1
-        return Layout((min(shape[0], CHUNK_EVENTS), *shape[1:]), "differences" if rising else "lz4")
+        rising = variable.attrs.get("rising") is True and variable.ndim == 1
+        step = SLICED_EVENTS if rising or "instance_dimension" in variable.attrs else CHUNK_EVENTS
+        codec: Codec = "differences" if rising and variable.dtype == np.int64 else "lz4"
+        return Layout((min(shape[0], step), *shape[1:]), codec)
     return Layout(shape, "none" if variable.dims in {("slab",), ("unit_bound",)} else "zstd")

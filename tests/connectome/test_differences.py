@@ -53,7 +53,7 @@ def test_ticks_are_read_back_by_zarr_by_xarray_and_by_the_loaders(file: Path) ->
     for found in (np.asarray(stored[:]), open_record(file)["spikes"]["tick"].values, reader.read()):
         assert found.dtype == np.int64
         assert np.array_equal(found, expected)
-    assert np.array_equal(reader.read([262_100], [262_300]), expected[262_100:262_300])
+    assert np.array_equal(reader.read([65_500], [131_100]), expected[65_500:131_100])
 
 
 def test_any_zarr_tool_reads_them_without_this_package(file: Path) -> None:

@@ -45,7 +45,7 @@ def version_1(dataset: xr.Dataset) -> xr.Dataset:
     order = compressed_rows(owner, dataset.sizes["unit_id"])[1]
     old = dataset.assign(
         tick=("event", dataset["tick"].values, {"long_name": "Time of the event", "units": "1"}),
-        unit=("event", owner, dataset["unit"].attrs),
+        unit=("event", owner, {"long_name": "Unit of the event", "units": "1"}),
         unit_order=("event", order, {"long_name": "Event numbers by unit", "units": "1"}),
     )
     return old.assign_attrs({"encoding-version": "1"})
