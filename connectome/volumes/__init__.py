@@ -10,6 +10,7 @@ from .alignment import TOLERANCE_VOXELS, Alignment, align, aligned, compare_grid
 from .narrow import is_lossless, narrow, native
 from .occupancy import BLOCK_VOXELS, LabelBlocks, block_grid, label_blocks, occupied_blocks
 from .orientation import ORDERS, UNKNOWN, Turn, View, axis_codes, canonical, reorient, shear_deg, voxel_size_mm
+from .resample import resample
 from .statistics import PERCENTILES, statistics, value_counts
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "native",
     "occupied_blocks",
     "reorient",
+    "resample",
     "shear_deg",
     "statistics",
     "value_counts",
