@@ -93,6 +93,8 @@ def _edges(low: float, high: float, n_bins: int) -> Array:
 def _density(figure: Figure, axes: Axes, trains: SpikeTrains, *, bounds: tuple[float, float]) -> None:
     n_units = trains.n_units
     counts = bin_counts(trains, _edges(*bounds, N_COLUMNS), dtype=np.uint32)
+    # A few units that never rest would leave all others pale.
+    most = max(1.0, float(np.quantile(counts[counts > 0], 0.99)))
     image = axes.imshow(
         np.ma.masked_equal(counts, 0),
         extent=(*bounds, n_units - 0.5, -0.5),
@@ -100,15 +102,20 @@ def _density(figure: Figure, axes: Axes, trains: SpikeTrains, *, bounds: tuple[f
         interpolation="nearest",
         cmap="binary",
         vmin=0,
-        vmax=float(counts.max()),
+        vmax=most,
     )
-    bar = figure.colorbar(image, ax=axes, pad=0.01, label=f"events in {(bounds[1] - bounds[0]) / N_COLUMNS:.3g} s")
+    bar = figure.colorbar(image, ax=axes, pad=0.01, extend="max" if counts.max() > most else "neither")
+    bar.set_label(f"events in {(bounds[1] - bounds[0]) / N_COLUMNS:.3g} s", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
     bar.ax.locator_params(axis="y", integer=True)
 
 
 def _rate(axes: Axes, trains: SpikeTrains, observed: Array, *, bounds: tuple[float, float]) -> None:
     edges = _edges(*bounds, N_BINS)
-    counts = np.diff(trains.locate(edges))
+    before, counts = trains.locate(edges), np.zeros(N_BINS)
+    for first, last in trains.locate(observed):
+        # Events that were found where nobody is said to have watched are drawn above, but are no part of a rate.
+        counts += np.diff(np.clip(before, first, last))
     overlap = np.minimum(edges[1:, None], observed[None, :, 1]) - np.maximum(edges[:-1, None], observed[None, :, 0])
     watched = np.clip(overlap, 0.0, None).sum(axis=1)
     width = edges[1] - edges[0]
