@@ -8,8 +8,6 @@ Brain Imaging Data Structure 1.10, https://bids-specification.readthedocs.io.
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -23,19 +21,18 @@ import numpy as np
 from connectome import schema
 from connectome.errors import FormatError, UsageError
 
+from ..bids.sidecars import read_json
+from ..bids.tsv import MISSING, Rows, read_rows, variable_name
 from .recording import udunits, warning
 
 if TYPE_CHECKING:
     import xarray as xr
 
 KINDS = ("channels.tsv", "electrodes.tsv", "events.tsv", "coordsystem.json", "eeg.json", "ieeg.json", "meg.json")
-MISSING = {"n/a", ""}
 STATUS = ("good", "bad")
 RENAMED = {"name": "sidecar_name", "type": "kind", "units": "sidecar_unit"}
 IN_HZ = {"low_cutoff", "high_cutoff", "sampling_frequency"}
 IN_SECONDS = {"onset", "duration"}
-
-Rows = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -166,15 +163,15 @@ def read_sidecars(paths: Sequence[Path]) -> Sidecars:
     tables: dict[str, xr.Dataset] = {}
     warnings: list[Mapping[str, str]] = []
     if of_kind["events.tsv"]:
-        tables["events"] = _table(_rows(of_kind["events.tsv"][0]), "events.tsv")
+        tables["events"] = _table(read_rows(of_kind["events.tsv"][0]), "events.tsv")
     electrodes = of_kind["electrodes.tsv"]
-    systems = {_entities(path.name).get("space", ""): _json(path) for path in of_kind["coordsystem.json"]}
+    systems = {_entities(path.name).get("space", ""): read_json(path) for path in of_kind["coordsystem.json"]}
     positions: Rows = []
     frame: dict[str, str] = {}
     for path in electrodes:
         space = _entities(path.name).get("space", "")
         system = systems.get(space, {})
-        rows = _rows(path)
+        rows = read_rows(path)
         name = f"electrodes_{space}" if space and len(electrodes) > 1 else "electrodes"
         tables[name] = _table(rows, "electrodes.tsv", coordinate_system=system, space=space)
         if len(electrodes) == 1:
@@ -183,11 +180,11 @@ def read_sidecars(paths: Sequence[Path]) -> Sidecars:
         names = ", ".join(path.name for path in electrodes)
         warnings.append(warning("several-electrode-files", "electrodes.tsv", f"{names}: none was joined to channels"))
     return Sidecars(
-        channels=_rows(of_kind["channels.tsv"][0]) if of_kind["channels.tsv"] else [],
+        channels=read_rows(of_kind["channels.tsv"][0]) if of_kind["channels.tsv"] else [],
         positions=positions,
         frame=frame,
         tables=tables,
-        attrs={"sidecar": _json(jsons[0])} if jsons else {},
+        attrs={"sidecar": read_json(jsons[0])} if jsons else {},
         warnings=tuple(warnings),
     )
 
@@ -225,7 +222,7 @@ def _channel_columns(rows: Rows) -> dict[str, xr.Variable]:
     columns = {}
     for key in dict.fromkeys(key for row in rows for key in row):
         values = [row.get(key, "n/a") for row in rows]
-        name = RENAMED.get(key, _variable_name(key))
+        name = RENAMED.get(key, variable_name(key))
         if key == "status" and {value.lower() for value in values} - MISSING <= set(STATUS):
             stated = [None if value in MISSING else value.lower() for value in values]
             columns[name] = schema.category("channel", stated, STATUS, "Status of the channel")
@@ -239,7 +236,7 @@ def _channel_columns(rows: Rows) -> dict[str, xr.Variable]:
 
 def _table(rows: Rows, file: str, **attrs: Any) -> xr.Dataset:
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    names = [_variable_name(key) for key in keys]
+    names = [variable_name(key) for key in keys]
     if len(set(names)) != len(names):
         raise FormatError("two columns would have one name", subject=file, found=", ".join(keys))
     columns = {
@@ -259,52 +256,9 @@ def _typed(dim: str, values: Sequence[str], key: str, file: str) -> xr.Variable:
     return schema.column(dim, texts, f"Column {key!r} of {file}")
 
 
-def _variable_name(key: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", key) or "unnamed"
-
-
 def _number(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
         return math.nan
     return number if math.isfinite(number) and "_" not in text else math.nan
-
-
-def _rows(path: Path) -> Rows:
-    """Read a tab-separated file; a byte-order mark is part of many and of no column name."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FormatError("not UTF-8 text", subject=str(path), place=f"byte {error.start}") from None
-    lines = [line for line in csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE) if line]
-    if not lines:
-        raise FormatError("the sidecar is empty", subject=str(path), expected="a line of column names")
-    header = [name.strip() for name in lines[0]]
-    if len(set(header)) != len(header):
-        raise FormatError("column names repeat", subject=str(path), place="line 1", found=", ".join(header))
-    rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        if len(line) != len(header):
-            raise FormatError(
-                "a row does not fit the columns",
-                subject=str(path),
-                place=f"line {number}",
-                expected=f"{len(header)} values",
-                found=f"{len(line)} values",
-            )
-        rows.append(dict(zip(header, (value.strip() for value in line), strict=True)))
-    return rows
-
-
-def _json(path: Path) -> dict[str, Any]:
-    def refuse(text: str) -> float:
-        raise FormatError("not a JSON number", subject=str(path), found=text)
-
-    try:
-        content = json.loads(path.read_bytes().decode("utf-8-sig"), parse_constant=refuse)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise FormatError("not JSON", subject=str(path), found=str(error)) from None
-    if not isinstance(content, dict):
-        raise FormatError("not a JSON object", subject=str(path), found=type(content).__name__)
-    return content
