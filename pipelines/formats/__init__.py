@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from connectome.errors import ConnectomeError, FormatError, MissingExtraError, NotFoundError, UsageError
 
+from .files.pointers import refuse_annexed_link
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -256,12 +258,17 @@ def _read_elsewhere(file: FileElsewhere, format_name: str | None, options: Mappi
 
 
 def check_readable(paths: Sequence[Path]) -> None:
-    """Raise :class:`~connectome.errors.NotFoundError` for a path that is not there or may not be read."""
+    """Raise :class:`~connectome.errors.NotFoundError` for a path that is not there or may not be read.
+
+    A link into a git-annex whose content was not fetched is a :class:`~connectome.errors.TruncatedError` that states
+    the expected size.
+    """
     for path in paths:
         try:
             if not path.is_dir():
                 path.open("rb").close()
         except OSError as error:
+            refuse_annexed_link(path)
             missing = isinstance(error, FileNotFoundError)
             raise NotFoundError(
                 "no such file" if missing else "the file cannot be opened",

@@ -288,3 +288,125 @@ def test_the_group_its_unit_and_its_name_can_be_chosen(tmp_path):
     tree = read(save(tmp_path, generated()), "nifti", group="labels/lesion", units="1", long_name="Lesion")
     assert schema.measure(tree)["/labels/lesion"]["shape"] == [5, 4, 3]
     assert tree["labels/lesion"]["image"].attrs["long_name"] == "Lesion"
+
+
+def singleton(n_more: int = 1) -> bytes:
+    content = bytearray(generated())
+    header = nibabel.Nifti1Header(bytes(content[:348]))
+    header["dim"] = [3 + n_more, 5, 4, 3, *(1,) * 4]
+    return header.binaryblock + bytes(content[348:])
+
+
+@pytest.mark.parametrize("n_more", [1, 2, 4])
+def test_axes_of_length_1_after_the_third_are_left_out_flagged_and_given_back(n_more, tmp_path):
+    content = singleton(n_more)
+    tree = read(save(tmp_path, content), group="labels/lesion")
+    assert codes(tree) == ["singleton-axes"]
+    assert tree["labels/lesion"]["image"].dims == ("i", "j", "k")
+    assert tree["labels/lesion"].attrs["stored_shape"] == [5, 4, 3, *(1,) * n_more]
+    assert export(tree, to="nifti", destination=tmp_path / "back.nii")[0].read_bytes() == content
+
+
+def numbers_file(values: np.ndarray, **fields) -> bytes:
+    """Make a generated file of given numbers, shape (5, 4, 3)."""
+    header = generated(dtype=values.dtype.str, **fields)[:352]
+    return header + values.tobytes(order="F")
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "<i4", "<u8"])
+def test_whole_numbers_in_a_wide_dtype_are_kept_small_and_come_back_wide(dtype, tmp_path):
+    content = numbers_file(np.arange(60).reshape(5, 4, 3).astype(dtype))
+    tree = read(save(tmp_path, content))
+    assert tree["image"]["image"].dtype == np.uint8
+    assert np.dtype(tree["image"].attrs["source_dtype"]) == np.dtype(dtype)
+    assert export(tree, to="nifti", destination=tmp_path / "back.nii")[0].read_bytes() == content
+
+
+def test_label_ids_above_two_to_the_24th_survive_and_come_back(tmp_path):
+    ids = np.array([0, 2**24 + 1, 2**31 - 1, 5])
+    values = ids[np.arange(60).reshape(5, 4, 3) % 4].astype("<i4")
+    content = numbers_file(values, intent_code=1002)
+    tree = read(save(tmp_path, content))
+    volume = tree["image"]
+    assert volume.attrs["role"] == "labels"
+    assert volume["label_id"].values.tolist() == [5, 2**24 + 1, 2**31 - 1]
+    assert volume["label_voxels"].values.tolist() == [15, 15, 15]
+    assert export(tree, to="nifti", destination=tmp_path / "back.nii")[0].read_bytes() == content
+
+
+def test_a_mask_of_fractions_stays_as_it_is_and_is_flagged_until_a_threshold_is_stated(tmp_path):
+    values = np.where(np.arange(60).reshape(5, 4, 3) % 7 == 0, 0.9999, 0.0).astype("<f4")
+    path = save(tmp_path, numbers_file(values))
+    tree = read(path, group="labels/lesion")
+    schema.validate(tree, subject="mask")
+    assert codes(tree) == ["labels-not-whole"]
+    assert "9 numbers are not whole, such as 0.9999" in tree.attrs["warnings"][0]["message"]
+    assert tree["labels/lesion"].attrs["role"] == "image"
+    assert np.array_equal(tree["labels/lesion"]["image"].values, values)
+    mask = read(path, group="labels/lesion", threshold=0.5)
+    schema.validate(mask, subject="mask")
+    assert codes(mask) == ["thresholded"]
+    assert mask["labels/lesion"].attrs["threshold"] == 0.5
+    assert mask["labels/lesion"]["label_voxels"].values.tolist() == [9]
+    (made,) = export(mask, to="nifti", destination=tmp_path / "mask.nii.gz")
+    again = nibabel.load(made)
+    assert again.get_data_dtype() == np.uint8
+    assert np.array_equal(np.asarray(again.dataobj), values > 0.5)
+    assert np.array_equal(again.affine, nibabel.load(path).affine)
+    with pytest.raises(UsageError, match="cannot be thresholded"):
+        read(path, threshold=float("nan"))
+
+
+def test_scaled_numbers_are_no_labels_and_the_threshold_is_of_the_scaled_ones(tmp_path):
+    path = save(tmp_path, numbers_file(np.full((5, 4, 3), 3, "<i2"), scl_slope=0.25, scl_inter=0.0))
+    tree = read(path, group="labels/lesion")
+    assert codes(tree) == ["labels-scaled"]
+    assert tree["labels/lesion"].attrs["role"] == "image"
+    assert read(path, threshold=0.75)["image"]["label_voxels"].values.tolist() == [60]
+    assert read(path, threshold=0.76)["image"].sizes["label"] == 0
+
+
+def test_the_role_can_be_stated_and_a_wrong_one_is_refused(tmp_path):
+    path = save(tmp_path, generated())
+    assert read(path, role="labels")["image"].attrs["role"] == "labels"
+    assert read(path, group="labels/x", role="image")["labels/x"].attrs["role"] == "image"
+    with pytest.raises(UsageError, match="no such role"):
+        read(path, role="mask")
+
+
+def test_shear_is_flagged_and_the_codes_are_those_of_the_nearest_axes(tmp_path):
+    tree = read(save(tmp_path, generated(qform_code=0, srow_x=[2.0, 0.3, 0.0, 5.0])))
+    assert codes(tree) == ["shear"]
+    assert tree["image"].attrs["orientation"] == "RAS"
+
+
+def test_a_qform_that_cannot_be_used_is_flagged_where_the_sform_holds(tmp_path):
+    path = save(tmp_path, generated(quatern_b=2.0))
+    tree = read(path)
+    assert codes(tree) == ["qform-unusable"]
+    assert "qform" not in tree["image"]
+    assert np.array_equal(tree["image"]["affine"].values, np.diag([2.0, 3.0, 4.0, 1.0]))
+    assert export(tree, to="nifti", destination=tmp_path / "back.nii")[0].read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("slope", [0.0, np.nan, np.inf])
+def test_a_slope_that_is_none_means_unscaled(slope, tmp_path):
+    volume = read(save(tmp_path, generated(scl_slope=slope)))["image"]
+    assert "slope" not in volume.attrs
+    assert volume.attrs["statistics"]["max"] == float(volume["image"].values.max())
+
+
+def test_planes_of_an_affine_that_is_singular_but_for_rounding_are_refused(tmp_path):
+    content = generated(qform_code=0, srow_x=[1, 2, 3, 0], srow_y=[4, 5, 6, 0], srow_z=[7, 8, 9, 0])
+    with pytest.raises(FormatError, match="singular or not finite"):
+        read(save(tmp_path, content), "nifti")
+
+
+def test_a_link_into_an_annex_whose_content_is_missing_is_refused_with_its_size(tmp_path):
+    link = tmp_path / "sub-1_T1w.nii.gz"
+    link.symlink_to("../.git/annex/objects/aa/bb/SHA256E-s5728640--0a1b2c.nii.gz/SHA256E-s5728640--0a1b2c.nii.gz")
+    with pytest.raises(TruncatedError, match="git-annex") as caught:
+        read(link, "nifti")
+    assert caught.value.expected == "5728640 bytes"
+    with pytest.raises(TruncatedError, match="git-annex"):
+        read(link)
