@@ -11,8 +11,10 @@ FreeSurfer's ``orig`` are offered as archives behind pages: lay what is in them 
 
 from __future__ import annotations
 
+import lzma
 import re
 import tarfile
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
@@ -65,13 +67,16 @@ class Ideas2024:
 
     def discover(self, raw: RawFiles) -> Discovery:
         """Make a job for everybody; report rows without a person, rows that are there twice, and stray files."""
-        rejected: list[Rejected] = []
-        common = [raw[path] for path in COMMON if path in raw]
-        tables = [raw[path] for path in METADATA if path in raw]
-        if len(tables) < len(METADATA):
-            return Discovery((), tuple(Rejected(path, "of no use without both tables", "unavailable") for path in raw))
-        people = _people(raw)
-        rejected += _doubts_of_tables(raw, people)
+        rejected = _malformed(raw)
+        bad = {item.file for item in rejected}
+        common = [raw[path] for path in COMMON if path in raw and path not in bad]
+        if not set(METADATA) <= {file.path for file in common}:
+            because = "of no use without the tables of patients and of controls"
+            left = (Rejected(path, because, "not-data") for path in raw if path not in bad)
+            return Discovery((), (*rejected, *left))
+        tables = RawFiles(common)
+        people = _people(tables)
+        rejected += _doubts_of_tables(tables, people)
         own: dict[str, list[RawFile]] = {person: [] for person in people}
         for path, file in raw.items():
             if path in COMMON:
@@ -165,6 +170,22 @@ def _note(code: str, place: str, message: str) -> Note:
     return {"code": code, "place": place, "message": message}
 
 
+def _malformed(raw: RawFiles) -> list[Rejected]:
+    """Say which tables cannot be read."""
+    found: list[Rejected] = []
+    for path in COMMON:
+        if path not in raw or path == SIDECARS:
+            continue
+        try:
+            if path in METADATA:
+                _table(str(raw[path].local), raw[path].sha256, path)
+            else:
+                _measured(str(raw[path].local), raw[path].sha256, path)
+        except FormatError as error:
+            found.append(Rejected(path, str(error).replace(str(raw[path].local), path), error.kind))
+    return found
+
+
 def _people(raw: RawFiles) -> list[str]:
     """Return everybody of the tables and of the tree of raw images, by number."""
     tables = [_table(str(raw[path].local), raw[path].sha256, path) for path in METADATA]
@@ -227,7 +248,7 @@ def _archive(local: str, _stamp: int) -> dict[str, bytes]:
                     continue
                 stream = archive.extractfile(member)
                 found["/".join(parts[at:])] = b"" if stream is None else stream.read()
-    except (tarfile.ReadError, EOFError, OSError) as error:
+    except (tarfile.ReadError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise TruncatedError("the archive cannot be read to its end", subject=local, found=str(error)[:200]) from error
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
+    "contract.cohort_contract",
     "contract.graph_contract",
     "contract.derived_contract",
     "contract.layout_contract",

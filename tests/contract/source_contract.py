@@ -40,7 +40,7 @@ from connectome.pipelines.fetch import safe_relative
 from connectome.pipelines.ingest import IngestResult, fetch_source, ingest
 from connectome.pipelines.jobs import Job, RawFile, RawFiles, Rejected, Source
 from connectome.pipelines.making import check_measured, recipe_of
-from connectome.pipelines.planning import discover
+from connectome.pipelines.planning import discover, matches
 from connectome.pipelines.sources import load_source
 from connectome.schema import schema_versions
 from connectome.store import Manifest, Repository, verify
@@ -65,6 +65,8 @@ class SourceContract(FirstIngest):
     mirror: ClassVar[str | None]
     allow_missing: ClassVar[bool] = False
     """Whether the source lists large files with their checksums, few of which are at hand."""
+    select: ClassVar[str | None] = None
+    """Globs on the records that stand for all of a source that has hundreds."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -103,7 +105,15 @@ class SourceContract(FirstIngest):
     def first(cls, adapter: Source, place: Path | None, catalogue: Path, root: Path) -> killing.Outcome:
         """The first ingest: its result and the steps that it took on the file system."""
         outcome = killing.undisturbed(
-            partial(ingest, Repository(root), adapter.dataset, mirror=place, allow_missing=cls.allow_missing), root=root
+            partial(
+                ingest,
+                Repository(root),
+                adapter.dataset,
+                select=cls.select,
+                mirror=place,
+                allow_missing=cls.allow_missing,
+            ),
+            root=root,
         )
         assert outcome.result.created
         return outcome
@@ -112,7 +122,16 @@ class SourceContract(FirstIngest):
     @classmethod
     def raw(cls, result: IngestResult, adapter: Source, root: Path, place: Path | None) -> RawFiles:
         """The raw files that it fetched; optional ones that cannot be had are missing."""
-        return RawFiles(fetch_source(Repository(root), adapter, mirror=place, allow_missing=cls.allow_missing).files)
+        fetched = fetch_source(
+            Repository(root), adapter, select=cls.select, mirror=place, allow_missing=cls.allow_missing
+        )
+        return RawFiles(fetched.files)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def jobs(cls, adapter: Source, raw: RawFiles) -> dict[str, Job]:
+        """The job of every record that is selected."""
+        return {job.record: job for job in adapter.discover(raw).jobs if matches(job.record, cls.select)}
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -188,6 +207,7 @@ class SourceContract(FirstIngest):
         command = [sys.executable, "-m", "connectome.pipelines.cli", "ingest", adapter.dataset, "--json"]
         command += ["--root", "other root", "--mirror", str(staged)]
         command += ["--allow-missing"] if self.allow_missing else []
+        command += ["--select", self.select] if self.select is not None else []
         environment = {**os.environ, **ELSEWHERE, "CONNECTOME_CATALOG": str(catalogue)}
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
@@ -240,7 +260,9 @@ class SourceContract(FirstIngest):
 
         monkeypatch.setattr(type(adapter), "read", refuse)
         before = snapshot(root)
-        again = ingest(Repository(root), adapter.dataset, mirror=place, allow_missing=self.allow_missing)
+        again = ingest(
+            Repository(root), adapter.dataset, select=self.select, mirror=place, allow_missing=self.allow_missing
+        )
         assert (again.created, again.version, again.digest) == (False, result.version, result.digest)
         assert set(again.reused) == set(result.added)
         assert again.bytes_downloaded == 0
@@ -250,7 +272,14 @@ class SourceContract(FirstIngest):
         self, adapter: Source, catalogue: Path, first: killing.Outcome, root: Path, staged: Path, tmp_path: Path
     ) -> None:
         torn = tmp_path / "root"
-        action = partial(ingest, Repository(torn), adapter.dataset, mirror=staged, allow_missing=self.allow_missing)
+        action = partial(
+            ingest,
+            Repository(torn),
+            adapter.dataset,
+            select=self.select,
+            mirror=staged,
+            allow_missing=self.allow_missing,
+        )
         chance = np.random.default_rng(zlib.crc32(self.source.encode()))
         left = len(first.steps)
         for number in range(N_KILLS):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from contract.cohort_contract import CohortContract
 from contract.graph_contract import GraphLayoutContract, PartlyAtHand
 from contract.layout_contract import LayoutContract
 from contract.source_contract import GOLDEN, SourceContract, write_golden
@@ -433,6 +434,13 @@ class TestSvobodaAlm(PartlyAtHand):
 class TestPeyracheA2929(PartlyAtHand):
     source = "peyrache_a2929"
     mirror = "neuropixels"
+
+
+@pytest.mark.data
+class TestIdeas2024(CohortContract):
+    source = "ideas2024"
+    mirror = "mri"
+    select = "sub-5,sub-37,sub-209,sub-4021"
 
 
 def leaves(contract: type[SourceContract]) -> list[type[SourceContract]]:
