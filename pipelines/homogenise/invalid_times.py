@@ -1,9 +1,9 @@
 """Times in which a probe gave no valid data, taken out of what its units were observed in.
 
-Visual Coding - Neuropixels tags every interval of ``invalid_times`` with scope, id and label (AllenSDK,
-``EcephysSession.get_invalid_times`` and its warning about spikes): ``all_probes`` (steps of the gain, spikes are
-missing), ``probeA`` to ``probeF`` (the probe dropped out), ``stimulus`` and ``optotagging``, which say nothing about
-spikes. The SDK keeps zeros there; here they are missing.
+Visual Coding and Visual Behavior - Neuropixels tag every interval of ``invalid_times`` with scope, id and label:
+``all_probes`` (steps of the gain, spikes are missing), ``probeA`` to ``probeF`` (the probe dropped out), ``stimulus``
+and ``optotagging``, which say nothing about spikes (AllenSDK, ``EcephysSession.get_invalid_times``). The SDK keeps
+zeros there and warns; here they are missing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from connectome.intervals import Intervals, merged, without
 from connectome.schema.events import observed_sets, with_unit_observed
 
+from ..formats.recordings.recording import warning
 from .id_tables import IdTable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _ALL = "all_probes"
 _INVALID, _TAGS = "intervals/invalid_times", "intervals/invalid_times_tags"
 
 
-def observed_by_probe(groups: Mapping[str, xr.Dataset]) -> tuple[xr.Dataset | None, str]:
+def observed_by_probe(groups: Mapping[str, xr.Dataset]) -> tuple[dict[str, xr.Dataset], list[dict[str, str]]]:
     """Take invalid times out of the observed time of the units that they concern.
 
     Parameters
@@ -38,15 +39,15 @@ def observed_by_probe(groups: Mapping[str, xr.Dataset]) -> tuple[xr.Dataset | No
 
     Returns
     -------
-    spikes : xarray.Dataset or None
-        The group with its new observed time; None where nothing is invalid for any unit.
-    done : str
-        What was done, in words.
+    groups : dict of str to xarray.Dataset
+        The same, ``spikes`` with its new observed time where anything is invalid for any unit.
+    warnings : list of dict
+        What was done.
     """
     spikes, electrodes = groups.get("spikes"), groups.get("electrodes")
     invalid = groups.get(_INVALID)
     if spikes is None or invalid is None:
-        return None, ""
+        return dict(groups), []
     span = np.stack([invalid["start_time"].values, invalid["stop_time"].values], axis=1)
     labels: dict[str, list[int]] = {}
     for row, tag in _tags(invalid, groups.get(_TAGS)):
@@ -54,7 +55,7 @@ def observed_by_probe(groups: Mapping[str, xr.Dataset]) -> tuple[xr.Dataset | No
             labels.setdefault(tag, []).append(row)
     excluded = {label: _positive(span[rows]) for label, rows in labels.items()}
     if not any(len(one) for one in excluded.values()):
-        return None, ""
+        return dict(groups), []
     probe = _probes(spikes, electrodes)
     # Of a unit whose probe is not known, nothing is known while any probe was out.
     all_of_them = merged(np.concatenate(list(excluded.values())))
@@ -71,7 +72,8 @@ def observed_by_probe(groups: Mapping[str, xr.Dataset]) -> tuple[xr.Dataset | No
     told = ", ".join(f"{label}: {len(one)}" for label, one in sorted(excluded.items()))
     unknown = probe.count("")
     words = f"invalid times ({told}) are not observed time of the units concerned"
-    return made, words + (f"; of {unknown} units without a known probe none of them is" if unknown else "")
+    words += f"; of {unknown} units without a known probe none of them is" if unknown else ""
+    return {**groups, "spikes": made}, [warning("invalid-times", _INVALID, words)]
 
 
 def _tags(invalid: xr.Dataset, ragged: xr.Dataset | None) -> Iterator[tuple[int, str]]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from connectome import schema
 
 from ..formats.recordings.recording import warning
+from ..homogenise.invalid_times import observed_by_probe
 from ..homogenise.patches import Session, apply_patches, patch_versions
 from ..homogenise.visual_behavior_patches import PATCHES
 from ..jobs import Job, RemoteFile
@@ -43,7 +44,7 @@ class AllenVisualBehavior(SessionSource):
     """Sessions of the table whose files are at hand."""
 
     id = "allen_visual_behavior_neuropixels"
-    version = "1"
+    version = "2"
     dataset = "mouse-visual-behavior"
     about: ClassVar[Mapping[str, Any]] = {
         "species": "Mus musculus",
@@ -98,4 +99,5 @@ class AllenVisualBehavior(SessionSource):
         attrs = {str(name): value for name, value in tree.attrs.items() if not str(name).startswith("encoding-")}
         warnings = list(attrs.pop("warnings", []))
         session, patched = apply_patches(Session(int(job.record), groups, attrs), PATCHES)
-        return schema.record(dict(session.groups), warnings=[*warnings, *patched], **session.attrs)
+        watched, invalid = observed_by_probe(session.groups)
+        return schema.record(watched, warnings=[*warnings, *patched, *invalid], **session.attrs)

@@ -157,12 +157,9 @@ class AllenVisualCoding(SessionSource):
         if "sessions.csv" in keyed:
             attrs |= _session_row(keyed["sessions.csv"], session_id)
         session, patched = apply_patches(Session(session_id, groups, attrs, keyed.get("channels.csv")), PATCHES)
-        watched, done = observed_by_probe(session.groups)
-        if watched is not None:
-            warnings.append(warning("invalid-times", "intervals/invalid_times", done))
+        watched, invalid = observed_by_probe(session.groups)
         made = schema.record(
-            dict(sorted({**session.groups, **({} if watched is None else {"spikes": watched})}.items())),
-            warnings=[*warnings, *patched],
+            dict(sorted(watched.items())), warnings=[*warnings, *patched, *invalid],
             **{"session_id": str(session_id), **session.attrs},
         )  # fmt: skip
         return self.described(made, job)

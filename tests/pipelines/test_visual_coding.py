@@ -140,11 +140,12 @@ def test_ragged_tags_and_units_without_a_probe_leave_out_all_that_is_invalid(tre
          "tags": schema.column("row", ["probeB", "optotagging", "stimulus"], "tag")}
     )  # fmt: skip
     bare = {"spikes": groups["spikes"], "intervals/invalid_times": invalid, "intervals/invalid_times_tags": ragged}
-    found, words = observed_by_probe(bare)
-    assert found is not None
-    assert "5 units without a known probe" in words
-    assert found["observed_stop"].values[0] == 4.0
-    assert observed_by_probe({**bare, "intervals/invalid_times_tags": ragged.isel(row=slice(1, None))}) == (None, "")
+    found, warnings = observed_by_probe(bare)
+    assert "5 units without a known probe" in warnings[0]["message"]
+    assert found["spikes"]["observed_stop"].values[0] == 4.0
+    same, none = observed_by_probe({**bare, "intervals/invalid_times_tags": ragged.isel(row=slice(1, None))})
+    assert same["spikes"].identical(groups["spikes"])
+    assert none == []
 
 
 def test_rows_of_a_ragged_column_follow_the_rows_of_invalid_times() -> None:
