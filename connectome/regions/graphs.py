@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import UsageError
-from connectome.schema import category, column, graph
+from connectome.schema import category, column, decode, graph
 
+from .adjacency import Contacts, surface_contacts, volume_contacts
 from .names import region_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from .adjacency import Contacts
-
-__all__ = ["ADJACENCY", "contact_graph", "region_columns"]
+__all__ = ["ADJACENCY", "contact_graph", "region_columns", "surface_graph", "volume_graph"]
 
 Array = np.ndarray[Any, Any]
 
@@ -101,3 +100,105 @@ def region_columns(regions: Sequence[str]) -> dict[str, xr.Variable]:
             ["cortex", "subcortex"], "Whether the region is of the cortex",
         ),
     }  # fmt: skip
+
+
+def surface_graph(
+    hemispheres: Mapping[str, tuple[xr.Dataset, xr.Dataset]],
+    *,
+    label: str = "label",
+    surface: str = "",
+    unlabelled: Sequence[str] = ("unknown", "???", "Medial_wall", "medialwall", "corpuscallosum"),
+    lineage: str,
+) -> xr.Dataset:
+    """Make a graph of the regions of labelled surfaces that touch.
+
+    Parameters
+    ----------
+    hemispheres : mapping of str to (xarray.Dataset, xarray.Dataset)
+        ``"L"`` and ``"R"`` to the tables ``vertex`` and ``triangle``.
+    label : str
+        The column of ``vertex`` that names regions: ``"label"``, ``"aparc"``.
+    surface : str
+        The coordinates to measure borders on are ``SURFACE_x_mm``, ...; ``""`` for ``x_mm``, ...; where there are none,
+        borders have no length.
+    unlabelled : sequence of str
+        Names that mean no region of the cortex.
+    lineage : str
+        Which surfaces these are.
+
+    Returns
+    -------
+    xarray.Dataset
+        As :func:`contact_graph`; nodes are the labels that vertices have, by hemisphere, in the order of the label
+        table, with ``n_vertices``. Names of known regions become their ids (``ctx-lh-bankssts``), others have the
+        hemisphere before them.
+
+    Raises
+    ------
+    UsageError
+        When the labels are no category, or a corner is no vertex.
+    """
+    names: list[str] = []
+    contacts: list[Contacts] = []
+    sizes: list[int] = []
+    for side, (vertex, triangle) in hemispheres.items():
+        if label not in vertex or "flag_labels" not in vertex[label].attrs:
+            raise UsageError("the vertices have no labels with names", subject=label, found=", ".join(map(str, vertex)))
+        listed = list(vertex[label].attrs["flag_labels"])
+        counts = np.bincount(vertex[label].values[vertex[label].values >= 0], minlength=len(listed))
+        kept = [at for at, word in enumerate(listed) if counts[at] and word not in unlabelled]
+        place = np.full(len(listed) + 1, -1, dtype=np.int64)
+        place[kept] = np.arange(len(kept))
+        axes = [f"{surface}_{axis}_mm" if surface else f"{axis}_mm" for axis in "xyz"]
+        points = np.stack([vertex[axis].values for axis in axes], axis=1) if axes[0] in vertex else None
+        corners = np.stack([triangle[corner].values for corner in "abc"], axis=1)
+        found = surface_contacts(corners, place[vertex[label].values], points=points)
+        contacts.append(found.moved(len(names)))
+        for at in kept:
+            known = region_of(listed[at], side)
+            names.append(known.id if known else f"{side}-{listed[at]}")
+            sizes.append(int(counts[at]))
+    nodes = {"n_vertices": column("node", np.array(sizes, dtype=np.int64), "Vertices of the region", "1")}
+    return contact_graph(names, contacts, lineage=lineage, nodes=nodes)
+
+
+def volume_graph(labels: xr.Dataset, *, names: Mapping[int, str] | None = None, lineage: str) -> xr.Dataset:
+    """Make a graph of the regions of a label volume that touch.
+
+    Parameters
+    ----------
+    labels : xarray.Dataset
+        A volume group of labels.
+    names : mapping of int to str, optional
+        Labels that are nodes, in order, and what they are called; by default those that the volume names.
+    lineage : str
+        Which volume this is.
+
+    Returns
+    -------
+    xarray.Dataset
+        As :func:`contact_graph`, with the columns ``label`` and ``n_voxels`` of nodes. Regions without a voxel stay,
+        without an edge.
+
+    Raises
+    ------
+    UsageError
+        When no label has a name, or the volume is none of labels.
+    """
+    if "label_id" not in labels:
+        raise UsageError("the volume is none of labels", subject="labels", expected="role labels")
+    ids = labels["label_id"].values.tolist()
+    if names is None:
+        words = decode(labels["label_name"].variable).tolist() if "label_name" in labels else [""] * len(ids)
+        names = {number: word for number, word in zip(ids, words, strict=True) if word}
+    if not names:
+        raise UsageError("no label has a name", subject="labels", hint="names={17: 'Left-Hippocampus', ...}")
+    voxels = dict(zip(ids, labels["label_voxels"].values.tolist(), strict=True))
+    found = volume_contacts(labels["image"].values, list(names), voxel_size_mm=labels.attrs["voxel_size_mm"])
+    known = [region_of(word) for word in names.values()]
+    nodes = {
+        "label": column("node", np.array(list(names), dtype=np.int64), "Number of the label in the volume", "1"),
+        "n_voxels": column("node", np.array([voxels.get(number, 0) for number in names]), "Voxels of the label", "1"),
+    }
+    spelled = [item.id if item else word for item, word in zip(known, names.values(), strict=True)]
+    return contact_graph(spelled, [found], lineage=lineage, nodes=nodes)

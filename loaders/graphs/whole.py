@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from connectome.store import Version
 
-__all__ = ["EdgeIndex", "NodeFeatures", "as_features", "load_graph", "node_features"]
+__all__ = ["EdgeIndex", "NodeFeatures", "as_features", "graph_of", "load_graph", "node_features"]
 
 Array = np.ndarray[Any, Any]
 FINAL: Literal["final"] = "final"
@@ -179,6 +179,26 @@ def load_graph(
         )
     dataset = cast("xr.DataTree", tree[group]).to_dataset(inherit=False)
     return _edge_index(dataset, record, edge_types, node_kinds, weight)
+
+
+def graph_of(dataset: xr.Dataset, *, name: str = "graph", edge_types: EdgeTypes = FINAL) -> EdgeIndex:
+    """Take a group of kind graph that is in no store.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        What :func:`connectome.schema.graph` makes.
+    name : str
+        Stands in the place of the record's.
+    edge_types
+        As for :func:`load_graph`.
+
+    Raises
+    ------
+    UsageError
+        When it is no graph.
+    """
+    return _edge_index(dataset, name, edge_types, None, None)
 
 
 def only_graph(version: Version, record: str) -> str:

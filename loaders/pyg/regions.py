@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from connectome.errors import UsageError
+from connectome.errors import NotFoundError, UsageError
 
 from ..graphs.regions import edges_among, region_tables
-from ..graphs.whole import EdgeIndex, load_graph
+from ..graphs.whole import EdgeIndex, graph_of, load_graph
 from ..specs import as_version
 from .requirement import Data, torch
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from connectome.store import Version
 
 __all__ = ["region_graphs"]
@@ -26,8 +28,9 @@ def region_graphs(
     *,
     features: Sequence[str],
     target: str | None = None,
-    graph: str | EdgeIndex | None = None,
-    own_graph: str | None = None,
+    graph: str | EdgeIndex | xr.Dataset | None = None,
+    own_graphs: str | Version | None = None,
+    group: str | None = None,
     nodes: Sequence[str] | None = None,
     groups: Sequence[str] = ("regions",),
     atlas: str | None = None,
@@ -45,11 +48,14 @@ def region_graphs(
     target : str, optional
         ``"GROUP/COLUMN"``: a value per region (``"regions/resected_fraction"``) or per patient
         (``"subject/op_side"``).
-    graph : str or EdgeIndex, optional
-        Edges that all patients share: ``"name@version/record"`` of a graph of regions (which regions touch), or what
-        :func:`connectome.loaders.graphs.load_graph` gives.
-    own_graph : str, optional
-        Path of a graph in each record (``"connectome"``): every patient's own edges. Records without it are left out.
+    graph : str, EdgeIndex or xarray.Dataset, optional
+        Edges that all patients share: ``"name@version/record"`` of a graph of regions (which regions touch), what
+        :func:`connectome.loaders.graphs.load_graph` gives, or a graph group that is in no store.
+    own_graphs : str or Version, optional
+        A version, another one or the same, whose record of the patient's name holds a graph: every patient's own edges
+        (a connectome from diffusion imaging). Patients without one are left out.
+    group : str, optional
+        Path of that graph in its record; default the record's one graph.
     nodes : sequence of str, optional
         The regions, in any spelling; by default those of ``graph``, else those that any record has.
     groups, atlas, records
@@ -78,15 +84,14 @@ def region_graphs(
     PostOpWarning
         When a feature is known only after surgery.
     """
-    if graph is not None and own_graph is not None:
-        raise UsageError("edges are shared or each patient's own", subject="graph, own_graph", expected="one of them")
+    if graph is not None and own_graphs is not None:
+        raise UsageError("edges are shared or each patient's own", subject="graph, own_graphs", expected="one of them")
     version = as_version(data, root=root)
-    shared = load_graph(graph, root=root) if isinstance(graph, str) else graph
-    if own_graph is not None:
-        path = f"/{own_graph.strip('/')}"
-        receipts = version.manifest.records
-        wanted = list(receipts) if records is None else list(records)
-        records = [name for name in wanted if path in receipts[name].facts]
+    shared = _shared(graph, root)
+    own = None
+    if own_graphs is not None:
+        own = as_version(own_graphs, root=root if isinstance(own_graphs, str) else None)
+        records = _with_graph(version, own, group, groups, records)
     tables = region_tables(
         version,
         features=features,
@@ -102,8 +107,8 @@ def region_graphs(
         edges = edges_among(shared, tables.nodes)
     made = []
     for at, record in enumerate(tables.records):
-        if own_graph is not None:
-            edges = edges_among(load_graph(version, record=record, group=own_graph), tables.nodes)
+        if own is not None:
+            edges = edges_among(load_graph(own, record=record, group=group), tables.nodes)
         item = Data(
             x=torch.from_numpy(tables.values[at]),
             x_mask=torch.from_numpy(tables.mask[at]),
@@ -125,3 +130,30 @@ def region_graphs(
         item.record = record
         made.append(item)
     return made
+
+
+def _shared(graph: str | EdgeIndex | xr.Dataset | None, root: str | Path | None) -> EdgeIndex | None:
+    if graph is None or isinstance(graph, EdgeIndex):
+        return graph
+    return load_graph(graph, root=root) if isinstance(graph, str) else graph_of(graph)
+
+
+def _with_graph(
+    version: Version, own: Version, group: str | None, groups: Sequence[str], records: Iterable[str] | None
+) -> list[str]:
+    """Return the patients that have both tables of regions and a graph."""
+    wanted = list(version.manifest.records) if records is None else list(records)
+    found = []
+    for name in wanted:
+        tables = version.manifest.records[name].facts if name in version.manifest.records else {}
+        graphs = own.manifest.records[name].facts if name in own.manifest.records else {}
+        paths = [path for path, told in graphs.items() if told["kind"] == "graph"]
+        has_graph = bool(paths) if group is None else f"/{group.strip('/')}" in paths
+        if has_graph and any(f"/{each.strip('/')}" in tables for each in groups):
+            found.append(name)
+    if not found:
+        raise NotFoundError(
+            "no patient has both a table of regions and a graph", subject=f"{version.spec}, {own.spec}",
+            place=group, expected="records of the same names",
+        )  # fmt: skip
+    return found

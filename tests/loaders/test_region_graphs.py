@@ -145,7 +145,7 @@ def test_patients_share_the_edges_of_a_template_and_make_batches(cohort, templat
 
 def test_every_patient_may_have_edges_of_their_own(cohort):
     nodes = ["ctx-lh-bankssts", "ctx-rh-bankssts", "Left-Hippocampus"]
-    graphs = region_graphs(cohort, features=["area_mm2"], own_graph="connectome", nodes=nodes)
+    graphs = region_graphs(cohort, features=["area_mm2"], own_graphs=cohort, nodes=nodes)
     assert [item.record for item in graphs] == ["sub-1", "sub-2"]
     for seed, item in zip((1, 2), graphs, strict=True):
         assert item.edge_index.tolist() == [[0, 1, 1, 2], [1, 0, 2, 1]]
@@ -164,7 +164,9 @@ def test_what_is_not_there_is_named(cohort, commit_records, tmp_path):
     with pytest.raises(UsageError, match="column of a table"):
         region_graphs(cohort, features=["area_mm2"], target="op_side")
     with pytest.raises(UsageError, match="own"):
-        region_graphs(cohort, features=["area_mm2"], graph="template@1/dk", own_graph="connectome")
+        region_graphs(cohort, features=["area_mm2"], graph="template@1/dk", own_graphs=cohort)
+    with pytest.raises(NotFoundError, match="both a table of regions and a graph"):
+        region_graphs(cohort, features=["area_mm2"], own_graphs=cohort, group="elsewhere")
     twice = schema.table({
         "region": column("row", ["lh_insula", "ctx-lh-insula"], "Region"),
         "area_mm2": column("row", np.ones(2), "Area", "mm2"),

@@ -121,6 +121,7 @@ def read(
     about = {
         "directed": bool(directed), "weight_units": weight_units, "weight_meaning": weight_meaning, "lineage": lineage
     }  # fmt: skip
+    named: dict[str, Any] = {"atlas": atlas} if atlas else {}
     dataset = graph(
         node=names,
         source=source,
@@ -132,7 +133,7 @@ def read(
         nodes=region_columns(names),
         n_entries=int(values.size),
         n_missing=int(missing.sum()),
-        **({"atlas": atlas} if atlas else {}),
+        **named,
     )
     return record({group: dataset}, warnings=notes, title=path.name.partition(".")[0])
 
