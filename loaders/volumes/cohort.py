@@ -6,6 +6,7 @@ it is read, unless axes, labels or columns are asked for.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from connectome.cohorts.roles import POST_OP, PostOpWarning
 from connectome.errors import SchemaError, UsageError
 from connectome.volumes import TOLERANCE_VOXELS, UNKNOWN, Turn, axis_codes, voxel_size_mm
 
@@ -23,7 +25,7 @@ from ..specs import as_version, record_file
 from ..windows import Provenance
 from .intensity import NORMALISATIONS, FittedZScore, Intensity, Normalisation
 from .region import AS_STORED, read_region
-from .subjects import SubjectColumn, subject_column, warn_if_later
+from .subjects import SubjectColumn, subject_column
 
 if TYPE_CHECKING:
     from connectome.splits import Split
@@ -292,12 +294,19 @@ class VolumeCohort:
         return Turn.between(stored, self.axes)
 
     def _warn_of_the_future(self) -> None:
-        for name in self.inputs:
-            warn_if_later(self.columns[name].available, f"the column {name}")
-        known = self.reader(0)
+        late = [name for name in self.inputs if self.columns[name].available == POST_OP]
         for image in self.images:
-            if self.has(0, image):
-                warn_if_later(known.attributes(image).get("available"), f"the volume {image}")
+            # What a volume is, it is in all records; the first that has it tells.
+            at = int(np.argmax(self.present[:, self.groups.index(image)]))
+            if self.has(at, image) and self.reader(at).attributes(image).get("available") == POST_OP:
+                late.append(image)
+        if late:
+            warnings.warn(
+                f"known only after surgery, and a model's input: {', '.join(late)}; a model that predicts from them "
+                "cannot be used before surgery, and may be told the answer",
+                PostOpWarning,
+                stacklevel=3,
+            )
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -1,8 +1,7 @@
-"""Columns of the table of a patient as labels or inputs of every patch, and a warning where one tells the future."""
+"""Columns of the table of a patient, as labels or inputs of every patch."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,23 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from connectome.cohorts.roles import POST_OP
 from connectome.errors import NotFoundError, UsageError
 from connectome.schema import decode, is_category
 
 if TYPE_CHECKING:
     from ..reading import Shelf
 
-__all__ = ["MISSING", "PostOpWarning", "SubjectColumn", "subject_column", "warn_if_later"]
+__all__ = ["MISSING", "SubjectColumn", "subject_column"]
 
 Array = np.ndarray[Any, Any]
 MISSING = -1
 """Code of a text or category that is not given."""
-LATER = "post_op"
-"""What the attribute ``available`` says of a field that is known only after surgery."""
-
-
-class PostOpWarning(UserWarning):
-    """Something that is known only after surgery is used as an input of a model."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +78,7 @@ def subject_column(shelf: Shelf, records: Sequence[str], table: str, name: str) 
             "no record has such a column", subject=name, place=table, expected=", ".join(known) or f"a table {table}"
         )
     later = {str(variable.attrs["available"]) for variable in some if "available" in variable.attrs}
-    available = LATER if LATER in later else next(iter(sorted(later)), None)
+    available = POST_OP if POST_OP in later else next(iter(sorted(later)), None)
     texts = {is_category(variable) or decode(variable).dtype.kind == "O" for variable in some}
     if len(texts) > 1:
         raise UsageError("the column is text in some records and a number in others", subject=name, place=table)
@@ -108,14 +102,3 @@ def _number(variable: xr.Variable | None) -> float:
     ]
     value = variable.values[0]
     return float("nan") if any(value == other for other in missing) else float(value)
-
-
-def warn_if_later(available: str | None, what: str) -> None:
-    """Warn where something is an input that is known only after surgery."""
-    if available == LATER:
-        warnings.warn(
-            f"{what} is known only after surgery, and is used as an input: a model that sees it says nothing of "
-            "patients before theirs",
-            PostOpWarning,
-            stacklevel=4,
-        )

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from connectome.cohorts import PostOpWarning
 from connectome.errors import DamagedError, LeakError, NotFoundError, SchemaError, UsageError
 from connectome.loaders.volumes import (
     FittedZScore,
@@ -22,7 +23,6 @@ from connectome.loaders.volumes import (
     VolumeSource,
     ZScoreEach,
 )
-from connectome.loaders.volumes.subjects import PostOpWarning
 from connectome.schema import category, column
 from connectome.splits import Entry, Split
 from connectome.volumes import ORDERS, Turn
@@ -456,11 +456,11 @@ def test_columns_of_the_patient_go_along_with_every_patch(version):
 
 
 def test_what_is_known_only_after_surgery_warns_as_an_input_and_not_as_a_label(version, tmp_path, commit_records):
-    with pytest.warns(PostOpWarning, match="column Pathology"):
+    with pytest.warns(PostOpWarning, match="Pathology"):
         PatchSource(version, patch=16, inputs=["Pathology"])
     groups = {"t1w": image_group(blob((9, 9, 9))), "labels/x": label_group(boxes((9, 9, 9), {}), available="post_op")}
     stored = commit_records(tmp_path, "after", {"a": patient(groups)})
-    with pytest.warns(PostOpWarning, match="volume labels/x"):
+    with pytest.warns(PostOpWarning, match="labels/x"):
         PatchSource(stored, images=["t1w", "labels/x"], patch=4)
     PatchSource(stored, masks=["labels/x"], patch=4)
 
