@@ -21,9 +21,12 @@ FROM_FILES = {
     "celegans-activity": ("worm", None),
     "celegans-connectomes": ("worm", "cook2019-*"),
     "mouse-head-direction": ("neuropixels", None),
+    "mouse-alm-delayed-response": ("neuropixels", "anm00239123-20170627T093549"),
     "vesselgraph": ("vessel", "example"),
 }
 """Dataset to the folder of its real files and the records that the pages speak of."""
+IN_PART = {"vesselgraph", "mouse-alm-delayed-response"}
+"""Datasets of which only these records' files lie there."""
 STARTS_EMPTY = {"docs/tutorial/first-steps.md"}
 """Pages whose reader has no store yet; only the downloads are at hand."""
 TIMEOUT_S = 500
@@ -51,10 +54,7 @@ def from_files(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """Return a store of what is made of the real files."""
     root = tmp_path_factory.mktemp("files") / "store"
     for dataset, (folder, select) in FROM_FILES.items():
-        # Of the vessel graphs only the example lies there.
-        ingest(
-            Repository(root), dataset, select=select, mirror=data_dir / folder, allow_missing=dataset == "vesselgraph"
-        )
+        ingest(Repository(root), dataset, select=select, mirror=data_dir / folder, allow_missing=dataset in IN_PART)
     return root
 
 
