@@ -138,3 +138,17 @@ def test_times_of_units_in_groups_of_their_own_are_kept_as_tables(tmp_path: Path
     assert "spikes" not in tree
     for at, train in enumerate(TRAINS[:2]):
         np.testing.assert_array_equal(tree[f"tables/unit_{at}"]["times"].values, train)
+
+
+def test_columns_that_are_listed_and_not_there_are_told(tmp_path: Path) -> None:
+    def fill(file: h5py.File) -> None:
+        add_units(file, TRAINS)
+        starts = {"id": np.arange(2), "start_time": np.arange(2.0), "stop_time": np.arange(2.0) + 1}
+        table(file, "intervals/trials", starts, kind="TimeIntervals")
+        file["units"].attrs["colnames"] = np.array(["spike_times", "depth"], dtype=h5py.string_dtype())
+        file["intervals/trials"].attrs["colnames"] = np.array([b"start_time", b"stop_time", b"cue"])
+
+    tree = read(written(tmp_path / "s.nwb", fill))
+    assert_trains(tree)
+    told = {(item["code"], item["place"]) for item in tree.attrs["warnings"]}
+    assert told == {("no-such-column", "/units/depth"), ("no-such-column", "/intervals/trials/cue")}

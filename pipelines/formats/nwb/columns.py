@@ -18,7 +18,7 @@ from connectome.errors import FormatError
 if TYPE_CHECKING:
     from .tree import ArrayNode, GroupNode
 
-__all__ = ["Cells", "cells", "column_names", "ends", "row_count"]
+__all__ = ["Cells", "absent_columns", "cells", "column_names", "ends", "row_count"]
 
 Array = np.ndarray[Any, Any]
 
@@ -53,11 +53,21 @@ class Cells:
 
 def column_names(table: GroupNode) -> list[str]:
     """Return the columns that a table has, in its own order, then those that it does not list, by name."""
-    named = table.attrs.get("colnames", [])
-    listed = [named] if isinstance(named, str) else [str(name) for name in named]
+    listed = _listed(table)
     there = [name for name in table.names() if table.array(name) is not None and name != "id"]
     extra = [name for name in there if name not in listed and not _is_index(name, there)]
     return [name for name in dict.fromkeys(listed) if name in there] + extra
+
+
+def absent_columns(table: GroupNode) -> list[str]:
+    """Return the columns that a table lists and does not have."""
+    there = {*table.names(), "id"}
+    return [name for name in dict.fromkeys(_listed(table)) if name not in there]
+
+
+def _listed(table: GroupNode) -> list[str]:
+    named = table.attrs.get("colnames", [])
+    return [named] if isinstance(named, str) else [str(name) for name in named]
 
 
 def _is_index(name: str, names: list[str]) -> bool:

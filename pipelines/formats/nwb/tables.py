@@ -18,14 +18,14 @@ from connectome.errors import FormatError
 from connectome.schema import column, table
 
 from ..recordings.recording import warning
-from .columns import Cells, cells, column_names, nested, row_count
+from .columns import Cells, absent_columns, cells, column_names, nested, row_count
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from .tree import GroupNode
 
-__all__ = ["Warnings", "plain_values", "read_table", "spread", "unify"]
+__all__ = ["Warnings", "plain_values", "read_table", "spread", "tell_absent", "unify"]
 
 Array = np.ndarray[Any, Any]
 Warnings = list[dict[str, str]]
@@ -62,6 +62,7 @@ def read_table(source: GroupNode, path: str, warnings: Warnings, *, but: tuple[s
     FormatError
         When columns do not fit each other.
     """
+    tell_absent(source, warnings)
     n_rows = row_count(source)
     columns: dict[str, xr.Variable] = {}
     further: dict[str, xr.Dataset] = {}
@@ -91,6 +92,12 @@ def read_table(source: GroupNode, path: str, warnings: Warnings, *, but: tuple[s
             columns.update(parts)
     about = str(source.attrs.get("description", ""))
     return {path: table(columns, source=source.path, **({"description": about} if about else {})), **further}
+
+
+def tell_absent(source: GroupNode, warnings: Warnings) -> None:
+    """Warn of columns that a table lists and does not have."""
+    for name in absent_columns(source):
+        warnings.append(warning("no-such-column", f"{source.path}/{name}", "listed in colnames, not in the table"))
 
 
 def plain_values(held: Cells) -> Array:

@@ -23,7 +23,7 @@ from ...homogenise.spike_clock import TickSearch, to_ticks
 from ...homogenise.spike_order import EVENTS_AT_A_TIME, SpikeSorter, TimeCells
 from ..recordings.recording import warning
 from .columns import Cells, cells, column_names, row_count
-from .tables import Warnings, plain_values, read_table, spread
+from .tables import Warnings, plain_values, read_table, spread, tell_absent
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -279,6 +279,7 @@ def _columns(
     source: GroupNode, n_units: int, sorter: SpikeSorter, along: Mapping[str, Cells], warnings: Warnings
 ) -> dict[str, xr.Variable]:
     """Return the columns of the units, those of the spikes, and ragged ones with their pointers."""
+    tell_absent(source, warnings)
     columns: dict[str, xr.Variable] = {}
     sizes = {"unit_id": n_units, "event": sorter.n_events, "unit_bound": n_units + 1}
     for name in column_names(source):
