@@ -53,7 +53,7 @@ class TrialProof:
     labels: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
     """Column to part to value to number of trials."""
     shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Column of the records to values in two parts: a model has seen this animal, or this session, before."""
+    """Column of the records to values in two parts: a model has seen this animal, or day, before."""
     unproved: tuple[str, ...] = ()
     """What does not follow, in sentences."""
     warnings: tuple[str, ...] = ()

@@ -122,7 +122,7 @@ def block_samples(n_trials: int, random: np.random.Generator, *, run: int, n: in
 
 
 def interval(truth: Sequence[Array], right: Sequence[Array], *, run: int = RUN) -> tuple[float, float]:
-    """Return the 95 % interval of balanced accuracy, runs of each session resampled inside it.
+    """Return the 95 % interval of balanced accuracy, runs of trials resampled inside their session.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def resampled(truth: Sequence[Array], right: Sequence[Array], *, run: int = RUN,
 def decode(
     sessions: Sequence[Trials], target: str, *, n_shuffles: int, seed: int = 0
 ) -> tuple[dict[str, Any], list[Array]]:
-    """Decode a target inside each session, and return a row of the table and which trials were right.
+    """Decode a target inside every session, and return a row of the table and which trials were right.
 
     Returns
     -------

@@ -166,7 +166,7 @@ def dummies(sessions: Sequence[Mapping[str, Any]], *, stay: float, n: int) -> di
 
 
 def run(root: str | None, *, records: Sequence[str] | None = None, n_dummies: int = N_DUMMIES) -> list[dict[str, Any]]:
-    """Return all rows of the table, sessions together, and each session alone in ``sessions``."""
+    """Return all rows of the table, sessions together, and every session alone in ``sessions``."""
     sessions = sessions_of(root, records=records)
     found = [of_session(session, seed) for seed, session in enumerate(sessions)]
     count = {

@@ -112,8 +112,8 @@ def test_labels_that_last_are_told_from_shuffled_folds_of_counts_that_drift_and_
             shuffled = optimism.hits(x, y, random.permutation(fold)).mean()
             scores.append((optimism.hits(x, y, fold).mean(), shuffled))
         found[name] = np.mean(scores, axis=0)
-    assert found["wander"][1] > 0.75
-    assert found["wander"][0] < 0.6
+    assert found["wander"][1] > 0.62
+    assert found["wander"][0] < 0.55
     assert abs(found["still"] - 0.5).max() < 0.1
 
 
