@@ -19,7 +19,7 @@ from connectome.store.canonical import plain
 from connectome.store.references import SourceFile
 
 from .derived.parents import SCHEME
-from .fetch.ranges import RangedFile
+from .fetch.ranged import read_by_ranges
 from .jobs import Expected, Job, RawFile, Rejected
 from .sources import load_source
 
@@ -67,8 +67,9 @@ def recipe_of(job: Job) -> Recipe:
 
 def _as_input(raw: RawFile) -> dict[str, Any]:
     told = {"path": raw.path, "sha256": raw.sha256, "bytes": raw.size_bytes, "verified": raw.verified}
-    if isinstance(raw.local, RangedFile):
-        told |= {"whole": False, "url": str(raw.local), "validators": raw.local.validators}
+    elsewhere = read_by_ranges(raw)
+    if elsewhere is not None:
+        told |= {"whole": False, "url": str(elsewhere), "validators": elsewhere.validators}
     if raw.path.startswith(SCHEME):
         # The length of a parent's file depends on the codec's version; what it holds does not.
         del told["bytes"]
@@ -124,7 +125,7 @@ def _referred(job: Job) -> dict[str, SourceFile]:
 
 def _parts(job: Job) -> list[dict[str, Any]]:
     """Return what was read of inputs that are not whole."""
-    return [raw.local.told() for raw in job.inputs if isinstance(raw.local, RangedFile)]
+    return [file.told() for file in map(read_by_ranges, job.inputs) if file is not None]
 
 
 def reject_inputs(job: Job, error: ConnectomeError) -> tuple[Rejected, ...]:

@@ -21,7 +21,7 @@ from .ranges import RangedFile, is_url
 if TYPE_CHECKING:
     from .patience import Patience
 
-__all__ = ["fetch_ranges"]
+__all__ = ["fetch_ranges", "read_by_ranges"]
 
 
 def fetch_ranges(
@@ -73,3 +73,9 @@ def fetch_ranges(
         local = cast("Path", file)  # readers that take ranges are the only ones that see it
         found.append(RawFile(remote.path, local, size, remote.sha256 or "", verified=False, whole=False))
     return Fetched(tuple(found), tuple(missing), n_bytes)
+
+
+def read_by_ranges(raw: RawFile) -> RangedFile | None:
+    """Return what stands for a raw file that lies elsewhere; None for one that is here."""
+    local: object = raw.local
+    return local if isinstance(local, RangedFile) else None

@@ -201,13 +201,13 @@ class RangedFile:
             if self._pid != os.getpid():
                 self._forget()
             first, last = start // self.block_bytes, (stop - 1) // self.block_bytes
-            held: dict[int, bytes] = {}
-            for low, high in self._missing(first, last + 1):
+            missing = list(self._missing(first, last + 1))
+            # Taken before anything is fetched, which may push them out of the cache.
+            held = {at: self._blocks[at] for at in range(first, last + 1) if at in self._blocks}
+            for at in held:
+                self._blocks.move_to_end(at)
+            for low, high in missing:
                 held.update(self._fetch(low, self._reach(low, high)))
-            for at in range(first, last + 1):
-                if at in self._blocks:
-                    self._blocks.move_to_end(at)
-                    held[at] = self._blocks[at]
             data = b"".join(held[at] for at in range(first, last + 1))
         return data[start - first * self.block_bytes : stop - first * self.block_bytes]
 
@@ -236,6 +236,8 @@ class RangedFile:
         found = {}
         for at in range(low, high):
             block = data[(at - low) * self.block_bytes : (at - low + 1) * self.block_bytes]
+            if not block:
+                continue
             digest = hashlib.sha256(block).digest()
             if self._hashes.setdefault(at, digest) != digest:
                 raise self._changed(f"other bytes from {at * self.block_bytes} on")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from connectome.errors import FormatError, UsageError
 
 __all__ = ["one_file", "only_path"]
+
+Given = TypeVar("Given")
 
 
 def one_file(paths: Sequence[Path]) -> Path:
@@ -19,7 +22,7 @@ def one_file(paths: Sequence[Path]) -> Path:
     return paths[0]
 
 
-def only_path(paths: Sequence[Path], *, expected: str, one: str = "file") -> Path:
+def only_path(paths: Sequence[Given], *, expected: str, one: str = "file") -> Given:
     """Return the only path; raise :class:`~connectome.errors.UsageError` that names the second when there are more.
 
     Parameters
