@@ -62,6 +62,7 @@ SOURCES: dict[str, str] = {
     "vesselgraph2021": "vesselgraph2021:Vesselgraph2021",
     "vessmorphovis2020": "vessmorphovis2020:VessMorphoVis2020",
     "ideas2024": "ideas2024:Ideas2024",
+    "unam_tle": "unam_tle:UnamTle",
 }
 """Source id to ``module:Class`` below this package; imported only when asked for."""
 

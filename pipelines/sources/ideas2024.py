@@ -11,17 +11,15 @@ FreeSurfer's ``orig`` are offered as archives behind pages: lay what is in them 
 
 from __future__ import annotations
 
-import lzma
+import hashlib
 import re
-import tarfile
-import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from connectome import schema
-from connectome.errors import FormatError, TruncatedError
+from connectome.errors import FormatError
 
 from ..formats.bids.patient import attach, read_volume
 from ..formats.bids.sidecars import parse_object
@@ -31,6 +29,7 @@ from .ideas_clinical import CONTROL_COLUMNS, PATIENT_COLUMNS, ClinicalTable, rea
 from .ideas_files import COMMON, FREESURFER, LISTED_IMAGES, METADATA, RESECTED, SIDECARS, ZSCORES, raw_scans
 from .ideas_images import images_table
 from .ideas_measures import PersonRows, measured_tables, read_resected, read_zscores
+from .openneuro import archived_sidecars
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -235,24 +234,6 @@ def _measured(local: str, _sha256: str, path: str) -> GroupTable | PersonRows:
     return read_group_table(Path(local)) if path in FREESURFER else read_zscores(Path(local))
 
 
-@lru_cache(maxsize=2)
-def _archive(local: str, _stamp: int) -> dict[str, bytes]:
-    """Return the sidecars of an archive by their paths in the tree, whatever folder it holds the tree in."""
-    found: dict[str, bytes] = {}
-    try:
-        with tarfile.open(local, "r:*") as archive:
-            for member in archive:
-                parts = PurePosixPath(member.name).parts
-                at = next((at for at, part in enumerate(parts) if part.startswith("sub-")), None)
-                if at is None or not member.isreg() or not member.name.endswith(".json") or member.size > 1 << 20:
-                    continue
-                stream = archive.extractfile(member)
-                found["/".join(parts[at:])] = b"" if stream is None else stream.read()
-    except (tarfile.ReadError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        raise TruncatedError("the archive cannot be read to its end", subject=local, found=str(error)[:200]) from error
-    return found
-
-
 def _key(path: Path) -> int:
     return path.stat().st_mtime_ns
 
@@ -275,11 +256,9 @@ def _clinical(paths: Mapping[str, Path], person: str, *, control: bool) -> tuple
 
 def _sidecars(paths: Mapping[str, Path], person: str) -> dict[str, dict[str, Any]]:
     """Return the sidecars of a person by image path, each compared with the listed checksum."""
-    import hashlib
-
     if SIDECARS not in paths:
         return {}
-    archive = _archive(str(paths[SIDECARS]), _key(paths[SIDECARS]))
+    archive = archived_sidecars(paths[SIDECARS], _key(paths[SIDECARS]))
     found = {}
     for scan in raw_scans().get(person, ()):
         data = archive.get(scan.sidecar)

@@ -443,6 +443,13 @@ class TestIdeas2024(CohortContract):
     select = "sub-5,sub-37,sub-209,sub-4021"
 
 
+@pytest.mark.data
+class TestUnamTle(CohortContract):
+    source = "unam_tle"
+    mirror = "mri"
+    select = "sub-00373,sub-04001,sub-28982"
+
+
 def leaves(contract: type[SourceContract]) -> list[type[SourceContract]]:
     """Return the classes below a contract that no other class inherits from."""
     below = contract.__subclasses__()
