@@ -186,7 +186,7 @@ def main() -> None:
     """Open one form and count in some windows."""
     way, folder, starts = sys.argv[1], Path(sys.argv[2]), [float(one) for one in sys.argv[3:]]
     bare = high_water_kib()
-    started = time.perf_counter()
+    started = time.process_time()
     quiet()
     if way == "pynapple":
         warm_up()
@@ -198,11 +198,11 @@ def main() -> None:
     else:
         import connectome.loaders.events.source
         import connectome.store  # noqa: F401 - as above
-    imported = time.perf_counter()
+    imported = time.process_time()
     above_imports = high_water_kib()
     count = opened(way, folder)
     first = count(starts[0])
-    ready = time.perf_counter()
+    ready = time.process_time()
     counts = [first, *map(count, starts[1:])]
     found = {
         "import_s": imported - started,
