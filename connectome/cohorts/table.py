@@ -48,11 +48,7 @@ def cohort_table(version: Version, *, group: str = GROUP, records: Iterable[str]
         When one has another number of rows than one.
     """
     names = list(version.manifest.records) if records is None else list(records)
-    found: dict[str, xr.Dataset] = {}
-    for record in names:
-        tree = version.open(record)
-        if group in tree.groups or f"/{group}" in tree.groups:
-            found[record] = tree[group].to_dataset(inherit=False)
+    found = {record: table for record in names if (table := version.read_table(record, group)) is not None}
     if not found:
         raise NotFoundError("no record has such a table", subject=version.spec, place=group)
     return join_rows(found)
@@ -119,10 +115,9 @@ def measures(version: Version, *, group: str, row: str, value: str) -> pd.DataFr
     """
     found: dict[str, dict[str, float]] = {}
     for record in version.manifest.records:
-        tree = version.open(record)
-        if f"/{group}" not in tree.groups:
+        table = version.read_table(record, group)
+        if table is None:
             continue
-        table = tree[group].to_dataset(inherit=False)
         names = [str(name) for name in decode(table[row].variable)]
         if len(set(names)) != len(names):
             raise SchemaError("two rows have one name", subject=record, place=f"{group}/{row}")

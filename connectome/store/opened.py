@@ -103,6 +103,26 @@ class Version:
         """
         return self.repository.open(self.dataset, self._receipt(record))
 
+    def read_table(self, record: str, group: str) -> xr.Dataset | None:
+        """Read one group of a record without opening the others; None where the record has no such group.
+
+        Raises
+        ------
+        NotFoundError
+            When the version has no such record.
+        DamagedError
+            When its file is missing or damaged.
+        """
+        from .tables import read_table
+
+        return read_table(self.repository.root.source(f"{self.dataset}/{self._receipt(record).file}"), group)
+
+    def table(self, group: str = "subject") -> pd.DataFrame:
+        """Join the one-row tables of all records; see :func:`connectome.cohorts.cohort_table`."""
+        from connectome.cohorts import cohort_table
+
+        return cohort_table(self, group=group)
+
     def file(self, record: str) -> Path:
         """Return the local file of a record.
 

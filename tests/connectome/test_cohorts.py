@@ -183,6 +183,20 @@ def test_the_rows_of_all_patients_make_one_typed_table(version) -> None:
         cohort_table(version, group="nothing")
 
 
+def test_a_table_read_alone_is_that_of_the_opened_record(version) -> None:
+    for group in ("subject", "aseg"):
+        alone, opened = version.read_table("p1", group), version.open("p1")[group].to_dataset(inherit=False).load()
+        assert set(alone.variables) == set(opened.variables)
+        assert alone.attrs == opened.attrs
+        for name, variable in opened.variables.items():
+            assert alone[name].attrs == variable.attrs
+            assert schema.decode(alone[name]).tolist() == schema.decode(variable).tolist()
+    assert version.read_table("p3", "subject") is None
+    with pytest.raises(NotFoundError):
+        version.read_table("p9", "subject")
+    assert version.table().equals(cohort_table(version))
+
+
 def test_a_measure_of_all_structures_is_a_table_of_patients_by_structures(version) -> None:
     found = measures(version, group="aseg", row="structure", value="volume_mm3")
     assert found.loc["p1"].to_dict() == {"left": 30.0, "right": 60.0}

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from connectome.cohorts import cohort_table
+from connectome.cohorts.table import join_rows
 from connectome.errors import FormatError, NotFoundError, UsageError
 from connectome.pipelines.formats import read, recognise
+from connectome.pipelines.formats.bids.dataset import divide
 from connectome.pipelines.importing import import_files
 from connectome.store import Repository
 from connectome.store.opened import Version
@@ -222,25 +225,23 @@ def test_a_dataset_is_recognised_and_one_patient_can_be_read_without_a_store(dat
 
 
 @pytest.mark.data
-def test_the_cohort_of_unam_has_its_counts_and_its_inverted_code_book_is_told(data_dir, tmp_path, repository) -> None:
+def test_the_cohort_of_unam_has_its_counts_and_its_inverted_code_book_is_told(data_dir, tmp_path) -> None:
     source = data_dir / "mri" / "openneuro_ds004469"
     expected = json.loads((source / "expected.json").read_text())
-    root = bids_trees.rebuild(source, tmp_path / "ds004469")
-    result = import_files(repository, [root], dataset="mine")
-    version = version_of(repository)
-    table = cohort_table(version)
-    assert len(table) == len(result.added) == expected["participants"]
-    assert table["Group"].value_counts().to_dict() == expected["Group"]
-    assert table["TLEside"].value_counts().to_dict() == expected["TLEside"]
-    assert table["gender"].value_counts().to_dict() == expected["gender"]
-    assert table["hasMTS"].value_counts().to_dict() == expected["hasMTS"]
+    division = divide([bids_trees.rebuild(source, tmp_path / "ds004469")])
+    trees = {portion.record: portion.read() for portion in division.portions}
+    table = join_rows({name: tree["subject"].to_dataset() for name, tree in trees.items()})
+    assert len(table) == expected["participants"]
+    for column in ("Group", "TLEside", "gender", "hasMTS"):
+        assert table[column].value_counts().to_dict() == expected[column]
     assert table["age"].mean() == pytest.approx(expected["mean_age"], abs=1e-4)
     assert table["IQ"].notna().sum() == expected["n_IQ"]
     assert table["L.hipp_Volume"].notna().sum() == expected["n_left_hippocampus"]
-    told = version.warnings
+    told = pd.DataFrame([{"record": name, **item} for name, tree in trees.items() for item in tree.attrs["warnings"]])
     assert sorted(told[told.code == "row-without-folder"].record) == expected["rows_without_a_directory"]
     inverted = told[told.code == "code-book-inverted"].message.iloc[0]
     assert "'hasMTS' is 'yes' for all 35 healthy" in inverted
     assert "Treatments" in told[told.code == "described-without-column"].message.iloc[0]
-    listed = {item["file"] for item in result.rejected if item["kind"] == "unavailable"}
-    assert len([path for path in listed if path.endswith("_T1w.nii.gz")]) == expected["subject_dirs"]
+    absent = [item.file for item in division.unused if item.kind == "unavailable"]
+    assert len(absent) == expected["subject_dirs"]
+    assert all(path.endswith("_T1w.nii.gz") for path in absent)
