@@ -476,7 +476,8 @@ def _route(document: Mapping[str, Any]) -> Route:
 
 def _has_differences(document: Mapping[str, Any]) -> bool:
     """Tell whether an array of one dimension holds the differences of neighbours, in its own type."""
-    first, dtype = next(iter(document.get("codecs", [])), {}), document["data_type"]
+    codecs, dtype = document.get("codecs", []), document["data_type"]
+    first: Mapping[str, Any] = codecs[0] if codecs else {}
     own = {"dtype": np.dtype(dtype).newbyteorder("<").str} if dtype in _NUMBERS else None
     return first.get("name") == DIFFERENCES and first.get("configuration") == own and len(document["shape"]) == 1
 

@@ -409,8 +409,9 @@ def check(dataset: xr.Dataset, path: str) -> list[Problem]:
 
 def _rate_or_one(dataset: xr.Dataset) -> Fraction:
     """Return the tick rate, or 1 where the attributes that state it are wrong, which is another problem."""
-    rate = [dataset.attrs.get(name) for name in ("tick_hz_numerator", "tick_hz_denominator")]
-    return Fraction(*rate) if all(isinstance(number, int) and number > 0 for number in rate) else Fraction(1)
+    up, down = dataset.attrs.get("tick_hz_numerator"), dataset.attrs.get("tick_hz_denominator")
+    valid = isinstance(up, int) and isinstance(down, int) and up > 0 and down > 0
+    return Fraction(up, down) if valid else Fraction(1)
 
 
 def _are_intervals(start: Array, stop: Array) -> bool:
@@ -466,11 +467,11 @@ def measure(dataset: xr.Dataset) -> dict[str, Any]:
 
 
 def layout(variable: xr.Variable) -> Layout:
-    """Chunk along events, rising ticks as differences; keep pointers raw."""
+    """Chunk along events, rising ticks as differences."""
     shape = tuple(max(1, size) for size in variable.shape)
     if variable.dims and variable.dims[0] == "event":
         rising = variable.attrs.get("rising") is True and variable.ndim == 1
         step = SLICED_EVENTS if rising or "instance_dimension" in variable.attrs else CHUNK_EVENTS
         codec: Codec = "differences" if rising and variable.dtype == np.int64 else "lz4"
         return Layout((min(shape[0], step), *shape[1:]), codec)
-    return Layout(shape, "none" if variable.dims in {("slab",), ("unit_bound",)} else "zstd")
+    return Layout(shape, "zstd")

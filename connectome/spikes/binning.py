@@ -91,7 +91,7 @@ def counts_between(
             owner = trains.unit[first[begin] + low : first[begin] + low + n_events]
         else:
             owner = trains.unit[_spread(first[begin:end], length[begin:end], n_events)]
-        cell = np.multiply(owner, n_ranges, dtype=np.intp) if cell_of is None else cell_of[owner]
+        cell: Array = np.multiply(owner, n_ranges, dtype=np.intp) if cell_of is None else cell_of[owner]
         cell += begin if end - begin == 1 else np.repeat(np.arange(begin, end, dtype=np.int32), length[begin:end])
         if cell_of is not None:
             cell = cell[cell >= 0]

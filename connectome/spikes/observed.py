@@ -81,7 +81,7 @@ class ObservedTime:
         each = []
         for one in self.sets:
             near = one[(one[:, 0] < high) & (one[:, 1] > low)]
-            each.append(observed_fraction(near, start, stop) == 1.0)
+            each.append(np.asarray(observed_fraction(near, start, stop) == 1.0))
         if len(each) == 1:
             return each[0]
         masks = np.stack(each) if each else np.zeros((1, *start.shape), dtype=bool)

@@ -2,7 +2,7 @@
 
 A time as float64 is replaced by a tick only if ``tick * denominator / numerator``, in the very arithmetic by which a
 record is read back, is the same float64, bit for bit, for all spikes. Rates are tried in a fixed order: those that the
-source states, then those in ``CANDIDATES_HZ``.
+source states, then those in ``CANDIDATES_HZ``, then those in ``BINARY_HZ``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CANDIDATES_HZ", "TickSearch", "exact_ticks", "to_ticks"]
+__all__ = ["BINARY_HZ", "CANDIDATES_HZ", "TickSearch", "exact_ticks", "to_ticks"]
 
 Array = np.ndarray[Any, Any]
 
@@ -23,8 +23,12 @@ CANDIDATES_HZ: tuple[Fraction, ...] = tuple(
                  "1000000000")
 )  # fmt: skip
 """Whole microseconds; tens of them; usual rates of amplifiers (24414.0625 Hz is Tucker-Davis'); finer decimals."""
+BINARY_HZ: tuple[Fraction, ...] = tuple(Fraction(2**bits) for bits in (40, 44, 48))
+"""Last resort: a float64 without finer bits is a whole number of these, and needs less space as one. From 16 s on,
+every float64 is a multiple of 2**-48 s."""
 _FEW = 4096
-_LARGEST = float(2**53)
+_LARGEST, _LARGEST_BINARY = float(2**53), float(2**62)
+"""Products of ticks are exact below; powers of two scale any float64 exactly, while it fits into int64."""
 
 
 def exact_ticks(times_s: Array, stated_hz: Iterable[Fraction | float] = ()) -> tuple[Array, Fraction] | None:
@@ -83,12 +87,13 @@ def to_ticks(times_s: Array, rate: Fraction) -> Array:
 
 def _candidates(stated_hz: Iterable[Fraction | float]) -> Sequence[Fraction]:
     stated = [rate if isinstance(rate, Fraction) else Fraction(str(float(rate))) for rate in stated_hz]
-    return list(dict.fromkeys([*(rate for rate in stated if rate > 0), *CANDIDATES_HZ]))
+    return list(dict.fromkeys([*(rate for rate in stated if rate > 0), *CANDIDATES_HZ, *BINARY_HZ]))
 
 
 def _proved(times_s: Array, rate: Fraction) -> Array | None:
     ticks = np.rint(times_s * rate.numerator / rate.denominator)
-    if ticks.size and np.abs(ticks).max() * max(rate.denominator, 1) >= _LARGEST:
+    largest = _LARGEST_BINARY if rate in BINARY_HZ else _LARGEST
+    if ticks.size and np.abs(ticks).max() * max(rate.denominator, 1) >= largest:
         return None
     back = 0.0 + ticks * rate.denominator / rate.numerator
     # Compared as bits: -0.0 equals 0.0, but no tick gives it back.

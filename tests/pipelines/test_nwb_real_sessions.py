@@ -73,8 +73,8 @@ def test_the_alm_session_has_the_counts_of_its_readme(alm) -> None:
     assert alm.attrs["session_start_time"] == "2017-06-27T09:35:49-05:00"
 
 
-def test_the_alm_times_are_no_ticks_and_stay_as_float64_to_the_bit(alm, data_dir: Path) -> None:
-    assert tick_hz(alm["spikes"].to_dataset()) is None
+def test_the_alm_times_are_multiples_of_a_power_of_two_and_come_back_to_the_bit(alm, data_dir: Path) -> None:
+    assert tick_hz(alm["spikes"].to_dataset()) == 2**44
     assert_spikes_are_the_files_own(alm, data_dir / ALM)
 
 

@@ -14,6 +14,7 @@ from connectome.pipelines.formats.nwb.session import read
 from connectome.pipelines.homogenise.spike_clock import TickSearch, exact_ticks, to_ticks
 from connectome.pipelines.homogenise.spike_order import SpikeSorter, TimeCells
 from connectome.schema import validate
+from connectome.spikes import SpikeTrains
 from connectome.store.digest import array_digests, combine
 from support.nwb_sessions import add_units, empty_session
 
@@ -126,3 +127,17 @@ def test_a_session_read_in_blocks_of_any_size_is_the_session_read_whole(
         validate(found, subject=kind)
         assert combine(found, array_digests(found)) == digest
         assert found.attrs == whole.attrs
+
+
+def test_times_of_no_decimal_clock_become_ticks_of_a_power_of_two_and_are_found_as_exactly() -> None:
+    rng = np.random.default_rng(21)
+    times = np.sort(np.round(rng.uniform(1500, 5200, 3000) * 2**42) / 2**42)
+    ticks, rate = exact_ticks(times) or (None, None)
+    assert rate == 2**44
+    assert ticks.max() > 2**53
+    binary, plain = SpikeTrains(ticks, np.zeros(3000, np.uint16), 1, rate), SpikeTrains(times, np.zeros(3000, int), 1)
+    assert np.array_equal(binary.seconds().view(np.int64), times.view(np.int64))
+    moments = np.concatenate([times, np.nextafter(times, 0), np.nextafter(times, 1e9), rng.uniform(0, 6000, 500)])
+    assert np.array_equal(binary.locate(moments), plain.locate(moments))
+    # Too fine for 62 bits beside a time this late.
+    assert exact_ticks(np.array([2.0**-52, 20_000.0])) is None
