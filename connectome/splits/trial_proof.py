@@ -191,8 +191,9 @@ def shared_values(split: Split, index: pd.DataFrame) -> dict[str, tuple[str, ...
     found: dict[str, tuple[str, ...]] = {}
     for column in (name for name in WATCHED if name in index.columns):
         held: dict[str, set[str]] = {}
+        named = labels_of(index, (column,))
         for entry in split.entries:
-            value = labels_of(index, (column,)).get(entry.record)
+            value = named.get(entry.record)
             if value is not None:
                 held.setdefault(value, set()).add(entry.part)
         values = tuple(sorted(value for value, parts in held.items() if len(parts) > 1))

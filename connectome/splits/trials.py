@@ -215,7 +215,9 @@ def _sums(shares: Sequence[Fraction]) -> Iterator[Fraction]:
 def _kept(record: str, trials: list[tuple[float, float, str]], *, gap_s: float) -> list[Entry]:
     """Return the stretches of the trials that are kept, from the first to the last."""
     latest: dict[str, float] = {}
-    left_out: list[tuple[float, float]] = []
+    # Part to the first end of a trial that was left out since the part's open stretch began.
+    barred: dict[str, float] = {}
+    beside: tuple[float, float] = (math.nan, math.inf)
     open_: dict[str, tuple[float, float]] = {}
     done: list[Entry] = []
     for start, stop, part in sorted(trials):
@@ -225,11 +227,15 @@ def _kept(record: str, trials: list[tuple[float, float, str]], *, gap_s: float) 
         begin = held[0] if held is not None and joins else start
         end = max(stop, held[1]) if held is not None and joins else stop
         # A stretch must not grow over a trial that was left out: it would be read after all.
-        if near or any(begin <= low and high <= end for low, high in left_out):
-            left_out.append((start, stop))
+        first = beside[1] if beside[0] == start else math.inf
+        if near or (barred.get(part, math.inf) if joins else first) <= end:
+            beside = (start, min(first, stop))
+            barred = {other: min(barred.get(other, math.inf), stop) for other in open_}
             continue
         if held is not None and not joins:
             done.append(Entry(record, part, *held))
+        if not joins:
+            barred[part] = first
         open_[part] = (begin, end)
         latest[part] = max(stop, latest.get(part, -math.inf))
     return [*done, *(Entry(record, part, *span) for part, span in open_.items())]

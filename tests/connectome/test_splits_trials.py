@@ -33,10 +33,8 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
 @st.composite
 def plans(draw: st.DrawFn) -> TrialSplit:
     kind = draw(st.sampled_from([{}, {"by": "image"}, {"by": "repeat"}, {"order": "shuffled", "n_blocks": 5}]))
-    parts = draw(st.sampled_from([PARTS, {"train": 0.5, "test": 0.5}]))
-    return TrialSplit(
-        fractions=parts, gap_s=draw(st.sampled_from([0.0, 0.2, 1.0])), seed=draw(st.integers(0, 5)), **kind
-    )
+    parts = draw(st.sampled_from([{"fractions": PARTS}, {"fractions": {"train": 0.5, "test": 0.5}}, {"n_folds": 3}]))
+    return TrialSplit(**parts, gap_s=draw(st.sampled_from([0.0, 0.2, 1.0])), seed=draw(st.integers(0, 5)), **kind)
 
 
 def made(plan: TrialSplit, table: pd.DataFrame) -> Split:
@@ -78,7 +76,7 @@ def test_a_split_of_trials_is_proved_and_counts_every_trial(plan, table):
     proof = prove_trials(split, table)
     assert sum(proof.n_trials.values()) + proof.n_left_out == len(table)
     assert proof.min_gap_s is None or proof.min_gap_s >= plan.gap_s
-    assert all(proof.n_trials[part] > 0 for part in plan.fractions)
+    assert all(proof.n_trials[part] > 0 for part in plan.demands().parts)
     index = table.groupby("record", as_index=False).agg(start_s=("start_s", "min"), stop_s=("stop_s", "max"))
     prove(split, index)
 
