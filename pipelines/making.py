@@ -113,6 +113,9 @@ def make_record(task: Task) -> Outcome:
         )
     except QUARANTINE as error:
         return Outcome(job.record, rejected=reject_inputs(job, error))
+    finally:
+        for file in filter(None, map(read_by_ranges, job.inputs)):
+            file.close()
     repository.remember(task.dataset, receipt)
     written = time.perf_counter()
     return Outcome(job.record, receipt, seconds={"read": read - started, "write": written - read})
