@@ -86,7 +86,7 @@ class EventDataset(Dataset[dict[str, "Tensor"]]):  # type: ignore[misc]
     **options
         Of :class:`~connectome.loaders.events.EventSource` (``window_s``, ``stride_s``, ``bin_s``, ...), for
         trials of :class:`~connectome.loaders.events.TrialSource` (``trials``, ``before_s``, ``after_s``, ``bin_s``,
-        ``labels``, ...); of both ``records``, ``split``, ``units``, ``behaviour``, ``observed``, ``root``.
+        ``labels``, ...); of both ``records``, ``split``, ``part``, ``units``, ``behaviour``, ``observed``, ``root``.
 
     Attributes
     ----------
@@ -102,6 +102,9 @@ class EventDataset(Dataset[dict[str, "Tensor"]]):  # type: ignore[misc]
     Examples
     --------
     >>> dataset = EventDataset("my-session@1", window_s=1, bin_s=0.02, units="allen_default")  # doctest: +SKIP
+    >>> training = EventDataset(  # doctest: +SKIP
+    ...     "my-session", mode="trials", before_s=0, after_s=0.4, bin_s=0.02, split="folds-fold_0", part="train"
+    ... )
     >>> loader = torch.utils.data.DataLoader(dataset, batch_size=32, shuffle=True)  # doctest: +SKIP
     """
 

@@ -79,7 +79,7 @@ class TrialProof:
         lines += [f"  in no part, too near to another: {self.n_left_out} trials"] if self.n_left_out else []
         for name, parts in self.labels.items():
             for part, own in parts.items():
-                listed = [f"{value} {n}" for value, n in own.items()]
+                listed = [f"{value} {n}" for value, n in own.items() if n]
                 few = ", ".join(listed) if len(listed) <= N_TOLD else f"{len(listed)} values"
                 lines.append(f"  {name} in {part}: {few}")
         lines += [f"  proved: {line}" for line in self.proved]
@@ -159,7 +159,9 @@ def prove_trials(
             found="; ".join(problems[:20]),
         )
     lines = [f"trials of different parts share no spike and are {gap!r} s apart"]
-    lines += [f"no value of {by} is in two parts ({len(held)} values)"] if by is not None else []
+    lines += (
+        [f"no value of {some(columns(by, what='by'))} is in two parts ({len(held)} values)"] if by is not None else []
+    )
     return TrialProof(
         n_trials={part: parts.count(part) for part in split.parts},
         n_left_out=parts.count(None),
