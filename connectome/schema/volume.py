@@ -129,12 +129,13 @@ def volume(
     }
     if role == "labels":
         variables["image"].attrs["role"] = role
-        if stored.dtype.kind not in "biu" or (slope or 1.0, intercept or 0.0) != (1.0, 0.0):
+        too_large = stored.dtype == np.uint64 and int(stored.max(initial=0)) > np.iinfo(np.int64).max
+        if stored.dtype.kind not in "biu" or too_large or (slope or 1.0, intercept or 0.0) != (1.0, 0.0):
             raise SchemaError(
                 "labels must be whole numbers without a scale",
                 subject=long_name,
                 place="image",
-                expected="integers",
+                expected="integers of 63 bits",
                 found=f"{stored.dtype}, slope {slope}, intercept {intercept}",
             )
         variables |= _labels(stored, label_names or {})

@@ -48,6 +48,9 @@ EXPORTS: dict[str, Export] = {
         Export("mgh", "mgh", "MGH with the bytes that were read", ("volume",)),
         Export("nifti", "nifti", "NIfTI with the bytes that were read, or made from the affine", ("volume",), "mri"),
         Export("ogb", "ogb", "Open Graph Benchmark archive (NPZ) with its splits", ("graph",)),
+        Export(
+            "ome-zarr", "ome_zarr", "OME-Zarr 0.5 with anatomical orientation, and the labels on its grid", ("volume",)
+        ),
         Export("parquet", "tables", "Apache Parquet with units and labels", ("table", "graph", "events"), "publish"),
         Export("zarr", "zarr_folder", "Plain Zarr v3 folder", ()),
     )
@@ -72,9 +75,9 @@ def export(
     to : str
         A name from ``EXPORTS``.
     destination : Path
-        ``zarr``, ``ogb``: a folder. ``nifti``: a ``.nii``, ``.nii.gz`` or ``.hdr`` file; ``mgh``: a ``.mgh`` or
-        ``.mgz`` file. ``csv``, ``parquet``: a folder for one file per table, or a file of that suffix when there is
-        only one.
+        ``zarr``, ``ome-zarr``, ``ogb``: a folder. ``nifti``: a ``.nii``, ``.nii.gz`` or ``.hdr`` file; ``mgh``: a
+        ``.mgh`` or ``.mgz`` file. ``csv``, ``parquet``: a folder for one file per table, or a file of that suffix when
+        there is only one.
     group : str, optional
         Path of the group, such as ``"labels/t1w"``; needed for one volume of several.
     overwrite : bool

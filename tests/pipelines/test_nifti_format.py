@@ -334,6 +334,14 @@ def test_label_ids_above_two_to_the_24th_survive_and_come_back(tmp_path):
     assert export(tree, to="nifti", destination=tmp_path / "back.nii")[0].read_bytes() == content
 
 
+def test_a_label_beyond_63_bits_is_kept_as_a_number_of_an_image_and_flagged(tmp_path):
+    values = np.zeros((5, 4, 3), "<u8")
+    values[0, 0, 0] = 2**64 - 1
+    tree = read(save(tmp_path, numbers_file(values)), group="labels/x")
+    assert codes(tree) == ["labels-too-large"]
+    assert tree["labels/x"]["image"].values.max() == 2**64 - 1
+
+
 def test_a_mask_of_fractions_stays_as_it_is_and_is_flagged_until_a_threshold_is_stated(tmp_path):
     values = np.where(np.arange(60).reshape(5, 4, 3) % 7 == 0, 0.9999, 0.0).astype("<f4")
     path = save(tmp_path, numbers_file(values))

@@ -22,6 +22,7 @@ __all__ = ["Found", "cut_image", "is_placed", "make_group"]
 SHEAR_DEG = 0.05
 """Axes that are this far from a right angle are sheared; rounding in a float32 header gives a thousandth of it."""
 ROLES = ("auto", "image", "labels")
+LARGEST_LABEL = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,9 @@ def _whole(
     if (slope if slope is not None else 1.0, intercept or 0.0) != (1.0, 0.0):
         return image, [warning("labels-scaled", "image", f"slope {slope:g}, intercept {intercept or 0.0:g}: {hint}")]
     whole = narrow(image, whole=True)
+    if whole.dtype == np.uint64 and int(whole.max()) > LARGEST_LABEL:
+        message = f"a label of {int(whole.max())} is beyond 63 bits: kept as an image"
+        return image, [warning("labels-too-large", "image", message)]
     if whole.dtype.kind in "biu":
         return whole, []
     odd = native(image).ravel(order="K")
