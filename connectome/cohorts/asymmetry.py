@@ -27,4 +27,6 @@ def asymmetry_index(left: Any, right: Any) -> np.ndarray[Any, Any]:
     """
     one, other = np.asarray(left, dtype=np.float64), np.asarray(right, dtype=np.float64)
     mean = (one + other) / 2.0
-    return np.divide(one - other, mean, out=np.full(np.broadcast(one, other).shape, np.nan), where=mean != 0.0)
+    index = np.full(np.broadcast(one, other).shape, np.nan)
+    np.divide(one - other, mean, out=index, where=mean != 0.0)
+    return index

@@ -48,7 +48,8 @@ class Rule:
     def holds(self, classes: pd.Series[Any]) -> pd.Series[Any]:
         """Return for each class whether it is a success; missing where there is none (dtype ``boolean``)."""
         numbers = classes.astype("Float64")
-        return _SIGNS[self.sign](numbers, self.bound).astype("boolean")
+        met: pd.Series[Any] = _SIGNS[self.sign](numbers, self.bound).astype("boolean")
+        return met
 
 
 def outcome(subjects: pd.DataFrame, *, year: int = 1, rule: str = "ILAE<=2") -> pd.Series[Any]:

@@ -82,7 +82,7 @@ def plan_from_options(
         When options are missing, malformed or do not go together; none is ignored.
     """
     pairs = tuple(_pair(link) for link in linked)
-    groups = {"missing": missing if missing != "error" else None, "linked": pairs or None}
+    groups: dict[str, Any] = {"missing": missing if missing != "error" else None, "linked": pairs or None}
     groups["missing_stratum"] = missing_stratum if missing_stratum != "error" else None
     blocks = {"order": order, "n_blocks": n_blocks, "block_s": block_s, "clock": clock}
     given: dict[str, Any] = {"by": by, "fractions": fractions, "stratify": stratify, "gap_s": gap_s, "weigh": weigh}

@@ -149,4 +149,4 @@ def read_volume(path: Path, group: str, *, suffix: str) -> tuple[xr.Dataset, lis
     name = "Label, as stored" if label else LONG_NAMES.get(suffix, f"{suffix} intensity, as stored")
     tree = nifti.read([path], group=group, long_name=name)
     notes = [{**note, "place": f"{group}: {note['place']}"} for note in tree.attrs.get("warnings", [])]
-    return tree[group].to_dataset(inherit=False), notes
+    return dict(schema.groups(tree))[f"/{group}"], notes

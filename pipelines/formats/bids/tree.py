@@ -188,8 +188,8 @@ def _walk(folder: str, below: str) -> Iterator[BidsFile]:
             path = below + entry.name
             if entry.is_symlink() and not Path(entry.path).exists():
                 target = str(Path(entry.path).readlink())
-                pointer = _annex(target) or Pointer("link", None, None)
-                yield BidsFile(path, entry.stat(follow_symlinks=False).st_size, parse_name(entry.name), pointer)
+                absent = _annex(target) or Pointer("link", None, None)
+                yield BidsFile(path, entry.stat(follow_symlinks=False).st_size, parse_name(entry.name), absent)
             elif entry.is_dir():
                 # A linked folder could lead back up.
                 if not entry.name.startswith(".") and not entry.is_symlink():
