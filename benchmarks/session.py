@@ -3,8 +3,8 @@
 Generated: 2,779 units and 131,242,535 spikes in 9,600 s, as many as session 715093703 has (Siegle, Jia et al. 2021,
 doi:10.1038/s41586-020-03171-x), with rates that are log-normal over units; times are whole microseconds as float64,
 grouped by unit, with an amplitude per spike, as NWB has them. Nothing about an animal follows from it.
-``CONNECTOME_BENCHMARK_SCALE`` says which part of the units and spikes is made, by default a fiftieth. Every step runs in
-a process of its own; its peak of memory is what it adds to the interpreter with everything imported.
+``CONNECTOME_BENCHMARK_SCALE`` says which part of the units and spikes is made, by default a fiftieth. Every step runs
+in a process of its own; its peak of memory is what it adds to the interpreter with everything imported.
 
 Two sessions are made, one with spikes alone, whose record is what a spike takes on disk, and one with amplitudes.
 """
@@ -63,7 +63,7 @@ def write_generated_session(path: Path, *, n_units: int, n_spikes: int, session_
         units.attrs["colnames"] = columns
         units["id"] = np.arange(n_units)
         for name in columns:
-            column = units.create_dataset(name, shape=(n_spikes,), dtype="float64", chunks=(1 << 17,))
+            column = units.create_dataset(name, shape=(n_spikes,), dtype="float64", chunks=(min(n_spikes, 1 << 17),))
             column.attrs.update({"neurodata_type": "VectorData", "namespace": "core", "description": name})
             index = units.create_dataset(f"{name}_index", data=ends)
             index.attrs.update({"neurodata_type": "VectorIndex", "namespace": "core", "description": "ends"})

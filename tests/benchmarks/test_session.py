@@ -1,4 +1,4 @@
-"""The generated session of the benchmark: the same every time, with exactly the spikes asked for, and imported whole."""
+"""The generated session of the benchmark: the same every time, as many spikes as asked for, imported whole."""
 
 from __future__ import annotations
 
