@@ -9,18 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 
 from connectome.cohorts import POST_OP, warn_post_op
 from connectome.errors import NotFoundError, UsageError
 from connectome.regions import DESIKAN_KILLIANY, region_of
 from connectome.schema import decode, is_category
 
-if TYPE_CHECKING:
-    import xarray as xr
+from ..reading import RecordReader, Shelf
+from ..specs import record_file
+from ..volumes.subjects import SubjectColumn, subject_column
 
+if TYPE_CHECKING:
     from connectome.store import Version
 
     from .whole import EdgeIndex
@@ -29,7 +34,6 @@ __all__ = ["RegionTables", "RegionTarget", "edges_among", "region_id", "region_t
 
 Array = np.ndarray[Any, Any]
 NAME_COLUMNS = ("region", "structure")
-MISSING = -1
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class RegionTables:
     target: RegionTarget | None
 
 
+@lru_cache(maxsize=4096)
 def region_id(name: str, hemisphere: str = "") -> str:
     """Return the id of a region by any of its spellings; an unknown name stays, with its hemisphere before it."""
     found = region_of(name, hemisphere)
@@ -116,31 +121,28 @@ def region_tables(
     PostOpWarning
         When a feature is known only after surgery.
     """
-    found: dict[str, dict[str, dict[str, float]]] = {}
     target_group, target_column = _parse_target(target)
     per_node = target_group in groups
     wanted = list(dict.fromkeys([*features, *([target_column] if per_node and target is not None else [])]))
+    chosen = list(version.manifest.records) if records is None else list(records)
+    shelf = Shelf([record_file(version, name) for name in chosen], cache_bytes=0)
+    found: dict[int, dict[str, dict[str, float]]] = {}
     seen: set[str] = set()
-    late: dict[str, tuple[str, xr.DataTree]] = {}
-    of_patient: dict[str, Any] = {}
-    labels: dict[str, None] = {}
-    every_record = list(version.manifest.records)
-    chosen = every_record if records is None else list(records)
-    for record in chosen:
-        tree = version.open(record)
-        present = [group for group in groups if f"/{group}" in tree.groups]
+    late: dict[str, str] = {}
+    for number, record in enumerate(chosen):
+        reader = shelf.reader(number)
+        present = [group for group in groups if reader.has(group)]
         if not present and records is None:
             continue
-        rows: dict[str, dict[str, float]] = {}
+        rows = found.setdefault(number, {})
         for group in present:
-            table = cast("xr.DataTree", tree[group]).to_dataset(inherit=False)
-            for name in features:
-                if name in table and table[name].attrs.get("available", table.attrs.get("available")) == POST_OP:
-                    late.setdefault(f"{group}/{name}", (record, tree))
-            _join(rows, table, wanted, atlas, record, group, seen)
-        found[record] = rows
-        if target is not None and not per_node:
-            of_patient[record] = _patient_value(tree, target_group, target_column, record, labels)
+            known = {name: _column(reader, f"{group}/{name}") for name in wanted if reader.has(f"{group}/{name}")}
+            seen.update(known)
+            default = reader.attributes(group).get("available")
+            named = {name: known[name].attrs.get("available", default) for name in features if name in known}
+            late |= {f"{group}/{name}": when for name, when in named.items() if when == POST_OP}
+            numbers = {name: _numbers(variable, record, f"{group}/{name}") for name, variable in known.items()}
+            _join(rows, _rows_of(reader, group, record), numbers, atlas, f"{record}, {group}")
     if not any(found.values()):
         raise NotFoundError(
             "no record has a table of regions", subject=version.spec, place=", ".join(groups),
@@ -149,23 +151,26 @@ def region_tables(
     absent = [name for name in wanted if name not in seen]
     if absent:
         raise NotFoundError("no table of regions has such a column", subject=version.spec, place=", ".join(absent))
-    for path, (_, tree) in late.items():
-        warn_post_op([path], tree, stacklevel=stacklevel + 1)
+    if late:
+        about = pd.DataFrame()
+        about.attrs["available"] = late
+        warn_post_op(sorted(late), about, stacklevel=stacklevel + 1)
+    names_of = [chosen[number] for number in found]
     order = _nodes(found) if nodes is None else tuple(region_id(name) for name in nodes)
     values = np.full((len(found), len(order), len(wanted)), np.nan)
     for at, rows in enumerate(found.values()):
         for place, name in enumerate(order):
-            for number, value in rows.get(name, {}).items():
-                values[at, place, wanted.index(number)] = value
+            for column, value in rows.get(name, {}).items():
+                values[at, place, wanted.index(column)] = value
     mask = ~np.isnan(values)
     made = None
     if target is not None and per_node:
         made = RegionTarget(per_node=True, values=values[:, :, wanted.index(target_column)], labels=())
     elif target is not None:
-        made = _patient_target(of_patient, labels, version.spec, target)
+        made = _patient_target(subject_column(shelf, chosen, target_group, target_column), list(found))
     kept = [wanted.index(name) for name in features]
     filled = np.where(mask, values, 0.0)[:, :, kept].astype(np.float32)
-    return RegionTables(tuple(found), order, tuple(features), filled, mask[:, :, kept], made)
+    return RegionTables(tuple(names_of), order, tuple(features), filled, mask[:, :, kept], made)
 
 
 def _parse_target(target: str | None) -> tuple[str, str]:
@@ -177,35 +182,41 @@ def _parse_target(target: str | None) -> tuple[str, str]:
     return group, name
 
 
-def _join(
-    rows: dict[str, dict[str, float]],
-    table: xr.Dataset,
-    wanted: Sequence[str],
-    atlas: str | None,
-    record: str,
-    group: str,
-    seen: set[str],
-) -> None:
-    """Add the rows of one table by region."""
-    label = next((name for name in NAME_COLUMNS if name in table), None)
+def _column(reader: RecordReader, path: str) -> xr.Variable:
+    return xr.Variable(("row",), reader.array(path).read(), attrs=dict(reader.attributes(path)))
+
+
+def _rows_of(reader: RecordReader, group: str, record: str) -> list[tuple[str, str]]:
+    """Return the region and the atlas of every row of a table."""
+    label = next((name for name in NAME_COLUMNS if reader.has(f"{group}/{name}")), None)
     if label is None:
         raise UsageError(
             "the table does not name its regions", subject=record, place=group, expected=" or ".join(NAME_COLUMNS),
-            found=", ".join(map(str, table.variables)),
+            found=", ".join(reader.columns(group)),
         )  # fmt: skip
-    names = decode(table[label].variable).tolist()
-    sides = decode(table["hemisphere"].variable).tolist() if "hemisphere" in table else [""] * len(names)
-    atlases = decode(table["atlas"].variable).tolist() if "atlas" in table else [""] * len(names)
-    columns = {name: _numbers(table[name].variable, record, f"{group}/{name}") for name in wanted if name in table}
-    seen.update(columns)
+    names = decode(_column(reader, f"{group}/{label}")).tolist()
+    sides, atlases = (
+        decode(_column(reader, f"{group}/{name}")).tolist() if reader.has(f"{group}/{name}") else [""] * len(names)
+        for name in ("hemisphere", "atlas")
+    )
+    return [(region_id(name, side), source) for name, side, source in zip(names, sides, atlases, strict=True)]
+
+
+def _join(
+    rows: dict[str, dict[str, float]],
+    listed: Sequence[tuple[str, str]],
+    columns: Mapping[str, Array],
+    atlas: str | None,
+    place: str,
+) -> None:
+    """Add the rows of one table by region."""
     taken: set[str] = set()
-    for at, (name, side, source) in enumerate(zip(names, sides, atlases, strict=True)):
+    for at, (region, source) in enumerate(listed):
         if atlas is not None and source != atlas:
             continue
-        region = region_id(name, side)
         if region in taken:
             raise UsageError(
-                "two rows are one region", subject=record, place=f"{group}, {region}", expected="one row per region",
+                "two rows are one region", subject=place, place=region, expected="one row per region",
                 hint="atlas=NAME chooses among parcellations",
             )  # fmt: skip
         taken.add(region)
@@ -224,46 +235,14 @@ def _numbers(variable: xr.Variable, record: str, place: str) -> Array:
     return values if missing is None else np.where(values == missing, np.nan, values)
 
 
-def _nodes(found: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+def _nodes(found: Mapping[int, Mapping[str, Any]]) -> tuple[str, ...]:
     named = {name for rows in found.values() for name in rows}
     first = [region.id for region in DESIKAN_KILLIANY if region.id in named]
     return (*first, *sorted(named - set(first)))
 
 
-def _patient_value(tree: xr.DataTree, group: str, name: str, record: str, labels: dict[str, None]) -> Any:
-    held = cast("xr.DataTree", tree[group]).dataset if f"/{group}" in tree.groups else None
-    if held is None or name not in held:
-        return None
-    variable = held[name].variable
-    if variable.shape != (1,):
-        raise UsageError(
-            "a patient has one value", subject=record, place=f"{group}/{name}", expected="one row",
-            found=str(variable.shape), hint="a table of regions is named in groups=[...]",
-        )  # fmt: skip
-    if is_category(variable):
-        labels.update(dict.fromkeys(variable.attrs["flag_labels"]))
-    value = decode(variable)[0]
-    if isinstance(value, str):
-        if value:
-            labels.setdefault(value)
-        return value or None
-    if value == variable.attrs.get("missing_value"):
-        return None
-    return float(value)
-
-
-def _patient_target(found: Mapping[str, Any], labels: Mapping[str, None], spec: str, target: str) -> RegionTarget:
-    given = [value for value in found.values() if value is not None]
-    if not given:
-        raise NotFoundError("no record has a value of the target", subject=spec, place=target)
-    if len({isinstance(value, str) for value in given}) > 1:
-        raise UsageError("a target is of one type", subject=spec, place=target, found="text and numbers")
-    if isinstance(given[0], str):
-        names = tuple(labels)
-        codes = [MISSING if value is None else names.index(value) for value in found.values()]
-        return RegionTarget(per_node=False, values=np.array(codes, dtype=np.int64), labels=names)
-    numbers = np.array([np.nan if value is None else value for value in found.values()])
-    return RegionTarget(per_node=False, values=numbers, labels=())
+def _patient_target(found: SubjectColumn, kept: Sequence[int]) -> RegionTarget:
+    return RegionTarget(per_node=False, values=found.values[list(kept)], labels=found.names or ())
 
 
 def edges_among(graph: EdgeIndex, nodes: Sequence[str]) -> tuple[Array, Array | None]:
