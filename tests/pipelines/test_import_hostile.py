@@ -24,6 +24,7 @@ from support import (
     line_layouts,
     nwb_sessions,
     spike_layouts,
+    volume_layouts,
     worm_layouts,
     worm_mat_layouts,
 )
@@ -74,6 +75,7 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "flyvis": ("connectome/flyvis/fib25-fib19_v2.2.json",),
     "pajek": ("vessel/vascgraph/mygraph.pajek",),
+    "mgh": ("mri/nibabel_testdata/test.mgz",),
     "nifti": ("mri/nibabel_testdata/anatomical.nii", "mri/nifti_space/RAS.nii.gz"),
     "spiketext": (),
     "steinmetz-counts": (
@@ -89,6 +91,7 @@ SAMPLES: dict[str, tuple[str, ...]] = {
 LAYOUTS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "alf": ("spikes.times.npy", spike_layouts.alf_times),
     "amira": ("graph.am", line_layouts.write_amira),
+    "analyze": ("image.hdr", volume_layouts.write_analyze),
     "connectivity-matrix": ("sub-1.csv", freesurfer_files.write_matrix),
     "csv-celegans": ("worm.csv", worm_layouts.venkatachalam_table),
     "freesurfer-surface": ("lh.white", freesurfer_files.write_surface),
@@ -123,7 +126,7 @@ ASKING = {"amira", "celegans-table", "edgelist", "graphml", "ogb", "pajek"}
 """Formats of which some files are read once an option says what they hold."""
 ALSO = {("edgelist", "freesurfer-stats"), ("edgelist", "swc")}
 """(format, other): files of the other that are of the format too. Rows of numbers are an edge list if one says so."""
-SEVERAL = {"freesurfer", "voreen"}
+SEVERAL = {"bids", "freesurfer", "voreen"}
 """Formats of several files: their damage is tested with the reader."""
 CASES = [(name, path) for name, paths in SAMPLES.items() for path in paths]
 BESIDE = {".vhdr": (".eeg", ".vmrk"), ".set": (".fdt",)}
@@ -235,7 +238,7 @@ def test_damaged_spike_times_are_refused(tmp_path, capsys) -> None:
 
 @pytest.mark.parametrize("format_name", sorted(FORMATS))
 def test_a_folder_and_a_missing_file_are_refused(format_name, tmp_path, capsys) -> None:
-    suffix = FORMATS[format_name].suffixes[0]
+    suffix = next(iter(FORMATS[format_name].suffixes), "")
     folder = tmp_path / f"folder{suffix}"
     folder.mkdir()
     assert not try_import(format_name, folder, tmp_path / "root", capsys, "a folder")
