@@ -37,6 +37,7 @@ SLICED_EVENTS = 1 << 16
 """Chunk of ticks and units, of which training reads a second here and there: five seconds of a probe-filled session."""
 EVENTS_AT_A_TIME = 1 << 20
 """Events that are checked at a time, so that a session of 10^8 spikes needs no more memory than one of 10^6."""
+LARGE_BYTES, LARGE_CHUNK_BYTES = 64 << 20, 4 << 20
 SLAB_S = 1.0
 MOST_SLABS = 20_000_000
 """Seven months; times that count from 1970 are beyond it, and would fill gigabytes with pointers to the first event."""
@@ -474,4 +475,8 @@ def layout(variable: xr.Variable) -> Layout:
         step = SLICED_EVENTS if rising or "instance_dimension" in variable.attrs else CHUNK_EVENTS
         codec: Codec = "differences" if rising and variable.dtype == np.int64 else "lz4"
         return Layout((min(shape[0], step), *shape[1:]), codec)
+    n_bytes = math.prod(shape) * variable.dtype.itemsize
+    if variable.dims[:1] == ("unit_id",) and variable.ndim > 1 and n_bytes > LARGE_BYTES:
+        # Waveforms of all units on all channels.
+        return Layout((max(1, LARGE_CHUNK_BYTES * shape[0] // n_bytes), *shape[1:]), "zstd")
     return Layout(shape, "zstd")

@@ -10,16 +10,15 @@ are longer than memory should be wide lie in files without a name.
 from __future__ import annotations
 
 import math
-import os
-import tempfile
-import weakref
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import xarray as xr
-from xarray.backends import BackendArray
-from xarray.core import indexing
+
+from .filed import FiledArray
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["EVENTS_AT_A_TIME", "SpikeSorter", "TimeCells"]
 
@@ -29,8 +28,6 @@ EVENTS_AT_A_TIME = 1 << 20
 MOST_CELLS = 1 << 16
 LARGEST_BITS = 50
 """Of the number of a cell, before cells are joined: fewer than a float64 has."""
-IN_MEMORY_BYTES = 64 << 20
-"""Columns up to this size stay in memory."""
 
 
 class TimeCells:
@@ -103,7 +100,7 @@ class SpikeSorter:
         self, cells: TimeCells, dtypes: Mapping[str, Any], *, events_at_a_time: int = EVENTS_AT_A_TIME
     ) -> None:
         self._cells, self.n_events = cells, cells.n_events
-        self._columns = {name: _Column(np.dtype(dtype), self.n_events) for name, dtype in dtypes.items()}
+        self._columns = {name: FiledArray(np.dtype(dtype), (self.n_events,)) for name, dtype in dtypes.items()}
         ends = np.cumsum(cells.counts)
         # A stretch is as many neighbouring cells as fit; one that is fuller is a stretch of its own.
         starts, at = [0], 0
@@ -147,71 +144,9 @@ class SpikeSorter:
 
     def variable(self, name: str, **attrs: Any) -> xr.Variable:
         """Return a column as a variable along ``event``, lazy where it lies in a file."""
-        column = self._columns[name]
-        data: Any = column.values if column.values is not None else indexing.LazilyIndexedArray(column)
-        return xr.Variable("event", data, attrs=attrs)
+        return self._columns[name].variable("event", attrs)
 
 
 def _by_unit(unit: Array) -> bool:
     """Tell whether spikes came unit after unit: then their order among equal times is right already."""
     return bool((unit[1:] >= unit[:-1]).all())
-
-
-class _Column(BackendArray):  # type: ignore[no-untyped-call,misc]
-    """One value per spike, in memory or in a file that has no name and goes when it is no longer used."""
-
-    def __init__(self, dtype: np.dtype[Any], length: int) -> None:
-        self.dtype, self.shape = dtype, (length,)
-        self.values: Array | None = None
-        if length * dtype.itemsize <= IN_MEMORY_BYTES:
-            self.values = np.zeros(length, dtype=dtype)
-            return
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the column
-        weakref.finalize(self, self._file.close)
-        self._file.truncate(length * dtype.itemsize)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Column:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _loaded, (self.read(0, self.shape[0]),)
-
-    def write(self, start: int, values: Array) -> None:
-        if self.values is not None:
-            self.values[start : start + len(values)] = values
-            return
-        data = np.ascontiguousarray(values, dtype=self.dtype).data.cast("B")
-        offset = start * self.dtype.itemsize
-        while data:
-            written = os.pwrite(self._file.fileno(), data, offset)
-            data, offset = data[written:], offset + written
-
-    def read(self, start: int, stop: int) -> Array:
-        if self.values is not None:
-            return self.values[start:stop]
-        found = np.empty(stop - start, dtype=self.dtype)
-        buffer, offset = found.data.cast("B"), start * self.dtype.itemsize
-        while buffer:
-            n_read = os.preadv(self._file.fileno(), [buffer], offset)
-            if not n_read:
-                raise OSError("a column of spikes has become shorter")
-            buffer, offset = buffer[n_read:], offset + n_read
-        return found
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._take)
-
-    def _take(self, key: tuple[Any, ...]) -> Any:
-        (rows,) = key
-        if not isinstance(rows, slice):
-            return self.read(rows, rows + 1)[0]
-        start, stop, step = rows.indices(self.shape[0])
-        if step < 0:
-            return self.read(0, self.shape[0])[rows]
-        return self.read(start, max(start, stop))[::step]
-
-
-def _loaded(values: Array) -> _Column:
-    column = _Column(values.dtype, len(values))
-    column.write(0, values)
-    return column

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ from connectome.spikes import SpikeTrains
 from connectome.store.digest import array_digests, combine
 from support.nwb_sessions import add_units, empty_session
 
-ORDER, UNITS = "connectome.pipelines.homogenise.spike_order", "connectome.pipelines.formats.nwb.units"
+FILED, UNITS = "connectome.pipelines.homogenise.filed", "connectome.pipelines.formats.nwb.units"
 
 
 def put_in_order(times, unit, *, block: int, stretch: int):
@@ -60,7 +61,7 @@ def test_columns_in_files_are_those_in_memory(monkeypatch: pytest.MonkeyPatch) -
     rng = np.random.default_rng(3)
     times, unit = rng.normal(size=5000), rng.integers(0, 9, 5000).astype(np.uint16)
     _, kept = put_in_order(times, unit, block=700, stretch=400)
-    monkeypatch.setattr(import_module(ORDER), "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(import_module(FILED), "IN_MEMORY_BYTES", 0)
     _, filed = put_in_order(times, unit, block=700, stretch=400)
     variable = filed.variable("number", long_name="x")
     assert np.array_equal(variable.values, kept.variable("number").values)
@@ -120,7 +121,7 @@ def test_a_session_read_in_blocks_of_any_size_is_the_session_read_whole(
     assert np.array_equal(events["unit_unit"].values, order)
     assert ("unsorted" in {item["code"] for item in whole.attrs.get("warnings", [])}) == (kind == "unsorted")
     digest = combine(whole, array_digests(whole))
-    monkeypatch.setattr(import_module(ORDER), "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(import_module(FILED), "IN_MEMORY_BYTES", 0)
     for size in (23, 640, 10_000):
         monkeypatch.setattr(import_module(UNITS), "EVENTS_AT_A_TIME", size)
         found = read([tmp_path / "s.nwb"])
@@ -141,3 +142,26 @@ def test_times_of_no_decimal_clock_become_ticks_of_a_power_of_two_and_are_found_
     assert np.array_equal(binary.locate(moments), plain.locate(moments))
     # Too fine for 62 bits beside a time this late.
     assert exact_ticks(np.array([2.0**-52, 20_000.0])) is None
+
+
+def test_waveforms_that_are_too_large_for_memory_are_copied_unit_by_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, shapes = trains("sorted"), np.random.default_rng(6).normal(size=(5 * 3, 8)).astype(np.float32)
+    with empty_session(tmp_path / "s.nwb") as file:
+        add_units(file, own, index="uint32", waveform_mean=shapes, waveform_mean_index=np.arange(3, 16, 3))
+    whole = read([tmp_path / "s.nwb"])
+    for module in (FILED, UNITS):
+        monkeypatch.setattr(import_module(module), "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(import_module(UNITS), "BLOCK_BYTES", 200)
+    found = read([tmp_path / "s.nwb"])
+    validate(found, subject="waveforms")
+    assert combine(found, array_digests(found)) == combine(whole, array_digests(whole))
+    waveforms = found["spikes"]["waveform_mean"].variable
+    assert not waveforms._in_memory
+    assert np.array_equal(waveforms.values, shapes.reshape(5, 3, 8))
+    for key in ((1, 2, 3), (slice(0, 2), 1), (slice(4, 1, -1), slice(None), 5), (slice(None, None, 2),)):
+        assert np.array_equal(waveforms[key].values, shapes.reshape(5, 3, 8)[key])
+    layout = import_module("connectome.schema.events").layout
+    large = xr.Variable(("unit_id", "channel", "sample"), np.broadcast_to(np.float64(0), (2779, 384, 82)))
+    assert layout(large).chunks == (16, 384, 82)

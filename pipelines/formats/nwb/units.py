@@ -8,6 +8,7 @@ below ``processing``, or have one without spike times; both are read for what th
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from connectome.intervals import Intervals, merged
 from connectome.schema import column
 from connectome.schema.events import sorted_events, unit_dtype
 
+from ...homogenise.filed import IN_MEMORY_BYTES, FiledArray
 from ...homogenise.spike_clock import TickSearch, to_ticks
 from ...homogenise.spike_order import EVENTS_AT_A_TIME, SpikeSorter, TimeCells
 from ..recordings.recording import warning
@@ -40,6 +42,7 @@ _RESERVED = {"event", "interval", "observed_set", "observed_set_bound", "observe
 _TIMES = ("spike_times", "obs_intervals")
 _ALONG = "column "
 """Before the names of columns that are sorted with the spikes, which may be called tick or unit themselves."""
+BLOCK_BYTES = 8 << 20
 _DIMS = {
     "waveform_mean": ("channel", "sample"),
     "waveform_sd": ("channel", "sample"),
@@ -300,13 +303,15 @@ def _columns(
 
 
 def _column(name: str, held: Cells, sizes: dict[str, int]) -> dict[str, xr.Variable]:
+    even = held.even()
+    if even and even > 1 and held.source.kind == "number" and _n_bytes(held) > IN_MEMORY_BYTES:
+        return {name: _filed(name, held, even, sizes)}
     values = plain_values(held)
     if not held.levels and len(held.source.shape) >= 2:
         if name in _DIMS and values.ndim == 3:
             # The schema has samples before electrodes here; records have channels before samples everywhere.
             values = np.moveaxis(values, 1, 2)
         return {name: _shaped(name, values, held, ("unit_id",), sizes)}
-    even = held.even()
     if even is not None and even > 0 and values.dtype.kind in "biuf":
         shaped = values.reshape(sizes["unit_id"], even, *values.shape[1:])
         return {name: _shaped(name, shaped[:, 0] if shaped.shape[1:] == (1,) else shaped, held, ("unit_id",), sizes)}
@@ -315,6 +320,21 @@ def _column(name: str, held: Cells, sizes: dict[str, int]) -> dict[str, xr.Varia
         if parts is not None:
             return parts
     return _ragged(name, held, values, sizes)
+
+
+def _n_bytes(held: Cells) -> int:
+    return math.prod(held.source.shape) * held.source.dtype.itemsize
+
+
+def _filed(name: str, held: Cells, even: int, sizes: dict[str, int]) -> xr.Variable:
+    """Copy a large column with as many values for every unit, such as waveforms on all channels, unit by unit."""
+    shape = (sizes["unit_id"], even, *held.source.shape[1:])
+    array = FiledArray(held.source.dtype, shape)
+    step = max(1, BLOCK_BYTES * shape[0] // _n_bytes(held))
+    for low in range(0, shape[0], step):
+        high = min(low + step, shape[0])
+        array.write(low, held.source.read(slice(low * even, high * even)).reshape(high - low, *shape[1:]))
+    return array.variable(_dims(name, shape, held, ("unit_id",), sizes), _attributes(held, held.source.dtype))
 
 
 def _ragged(name: str, held: Cells, values: Array, sizes: dict[str, int]) -> dict[str, xr.Variable]:
@@ -335,20 +355,26 @@ def _ragged(name: str, held: Cells, values: Array, sizes: dict[str, int]) -> dic
 
 
 def _shaped(name: str, values: Array, held: Cells, lead: tuple[str, ...], sizes: dict[str, int]) -> xr.Variable:
-    """Make a variable whose further dimensions are named after what they are, where their sizes agree."""
-    n_more = values.ndim - len(lead)
+    """Make a variable of a column."""
+    dims = _dims(name, values.shape, held, lead, sizes)
+    kept = values if values.dtype.kind in "Ob" else np.ascontiguousarray(values)
+    about = _attributes(held, values.dtype)
+    return column(dims, kept, about.pop("long_name"), about.pop("units", None), **about)
+
+
+def _dims(name: str, shape: tuple[int, ...], held: Cells, lead: tuple[str, ...], sizes: dict[str, int]) -> list[str]:
+    """Return dimensions named after what they are, where their sizes agree with those of other columns."""
+    n_more = len(shape) - len(lead)
     wanted = _DIMS.get(held.name, ())[-n_more:] if 0 < n_more <= 2 else ()
     dims = list(lead)
     for at in range(n_more):
-        size = values.shape[len(lead) + at]
+        size = shape[len(lead) + at]
         dim = wanted[at] if wanted else f"{name}_{at}"
         if sizes.setdefault(dim, size) != size:
             dim = f"{name}_{dim}"
             sizes[dim] = size
         dims.append(dim)
-    kept = values if values.dtype.kind in "Ob" else np.ascontiguousarray(values)
-    about = _attributes(held, values.dtype)
-    return column(dims, kept, about.pop("long_name"), about.pop("units", None), **about)
+    return dims
 
 
 def _attributes(held: Cells, dtype: np.dtype[Any]) -> dict[str, Any]:
