@@ -173,9 +173,10 @@ class View:
         self.shape = self.turn.shape(self._image.shape)
         self.ndim = len(self.shape)
         matrix = self.turn.matrix(self._image.shape)
-        self.affine: Array = dataset["affine"].values.astype(np.float64) @ matrix
+        # Adding zero leaves no -0.0 behind.
+        self.affine: Array = dataset["affine"].values.astype(np.float64) @ matrix + 0.0
         self.transforms: dict[str, tuple[Array, int]] = {
-            name: (dataset[name].values @ matrix, int(dataset[name].attrs["code"]))
+            name: (dataset[name].values @ matrix + 0.0, int(dataset[name].attrs["code"]))
             for name in ("qform", "sform")
             if name in dataset
         }
