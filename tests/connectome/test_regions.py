@@ -195,3 +195,31 @@ def test_the_real_parcellation_makes_a_graph_of_82_regions(data_dir):
     assert np.array_equal(group["contact_mm2"].values, group["weight"].values)
     with pytest.raises(UsageError, match="no label has a name"):
         volume_graph(labels.to_dataset(), lineage="subject1")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_contacts_do_not_depend_on_the_order_of_vertices_and_triangles(seed):
+    rng = np.random.default_rng(seed)
+    points, triangles = octahedron()
+    for _ in range(3):
+        # Each triangle into four: a finer ball.
+        middle = np.array(
+            [[points[[a, b]].mean(0), points[[b, c]].mean(0), points[[c, a]].mean(0)] for a, b, c in triangles]
+        )
+        points, inverse = np.unique(np.concatenate([points, middle.reshape(-1, 3)]), axis=0, return_inverse=True)
+        corner = inverse.reshape(-1)[: inverse.size - 3 * len(triangles)][triangles]
+        ab, bc, ca = inverse.reshape(-1)[inverse.size - 3 * len(triangles) :].reshape(-1, 3).T
+        a, b, c = corner.T
+        triangles = np.concatenate([np.stack(t, 1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
+    label = rng.integers(-1, 5, len(points))
+    found = surface_contacts(triangles, label, points=points)
+    order = rng.permutation(len(points))
+    place = np.argsort(order)
+    turned = np.roll(place[rng.permutation(triangles)], seed % 3, axis=1)
+    again = surface_contacts(turned, label[order], points=points[order])
+    for name in ("source", "target", "count"):
+        assert np.array_equal(getattr(found, name), getattr(again, name))
+    assert again.extent == pytest.approx(found.extent)
+    # Each edge of the mesh between two regions is in just one pair.
+    ends = {tuple(sorted(pair)) for t in triangles.tolist() for pair in ((t[0], t[1]), (t[1], t[2]), (t[2], t[0]))}
+    assert found.count.sum() == sum(label[a] != label[b] and min(label[a], label[b]) >= 0 for a, b in ends)

@@ -190,3 +190,53 @@ def test_the_real_subject_has_features_of_all_its_regions(data_dir, commit_recor
     assert int(item.x_mask[:, 1].sum()) == 68, "the cortex alone has a thickness"
     assert item.x[nodes.index("Left-Hippocampus"), 0] == np.float32(3753.7)
     assert item.x[nodes.index("ctx-lh-bankssts")].tolist() == [3048.0, np.float32(2.486)]
+
+
+@pytest.fixture(scope="module")
+def epilepsy(tmp_path_factory, data_dir):
+    """Return some real patients and the folder of the tables that they come from."""
+    from connectome.pipelines.ingest import ingest
+    from connectome.store import Repository, open_version
+
+    root = tmp_path_factory.mktemp("ideas") / "root"
+    ingest(Repository(root), "ideas-epilepsy", select="sub-3[3-7]", mirror=data_dir / "mri", allow_missing=True)
+    return open_version("ideas-epilepsy", root=root), data_dir / "mri" / "ideas"
+
+
+@pytest.mark.data
+def test_z_scores_of_real_patients_are_those_of_the_published_tables(epilepsy):
+    version, folder = epilepsy
+    nodes = [region.id for region in DESIKAN_KILLIANY]
+    graphs = region_graphs(
+        version, features=["thickness_z", "area_z", "volume_z"], target="subject/side", groups=["regions", "aseg"],
+        nodes=nodes,
+    )  # fmt: skip
+    assert [item.record for item in graphs] == [f"sub-{number}" for number in range(33, 38)]
+    for at, measure in enumerate(("thick", "area")):
+        rows = (folder / "zscores" / f"{measure}_zscores_patients.csv").read_text().splitlines()
+        names = [name.rpartition("_")[0] for name in rows[0].split(",")[1:]]
+        table = {line.split(",")[0]: line.split(",")[1:] for line in rows[1:]}
+        for item in graphs:
+            person = item.record.removeprefix("sub-")
+            if person not in table:
+                # Patient 37 has no z-scores: nothing stands in their place.
+                assert not item.x_mask[:, at].any()
+                continue
+            expected = dict(zip(names, table[person], strict=True))
+            for place, node in enumerate(nodes):
+                short = node.removeprefix("ctx-").replace("-", "_", 1)
+                assert bool(item.x_mask[place, at]) is (short in expected)
+                if short in expected:
+                    assert item.x[place, at] == np.float32(float(expected[short]))
+    assert not graphs[-1].x_mask.any()
+    assert all(item.y.shape == (1,) for item in graphs)
+    assert graphs[0].names["y"] == ["left", "right"]
+
+
+@pytest.mark.data
+def test_volumes_of_real_patients_cover_all_82_regions(epilepsy):
+    version, _ = epilepsy
+    nodes = [region.id for region in DESIKAN_KILLIANY]
+    graphs = region_graphs(version, features=["volume_mm3"], groups=["regions", "aseg"], nodes=nodes)
+    assert all(item.x_mask.all() for item in graphs)
+    assert all((item.x > 0).all() for item in graphs)
