@@ -243,7 +243,7 @@ def test_a_group_is_the_same_whatever_the_blocks_are_in_which_it_is_checked(monk
     for rate in (Fraction(10), Fraction(30_000, 1001), Fraction(1, 3), None):
         made = []
         for size in (1 << 22, 1, 7, 100, 899):
-            monkeypatch.setattr(import_module("connectome.schema.events"), "EVENTS_AT_A_TIME", size)
+            monkeypatch.setattr(import_module("connectome.schema.event_order"), "EVENTS_AT_A_TIME", size)
             times = tick if rate is not None else tick / 10
             made.append(schema.events(times, unit, unit_id=list("abcd"), observed_s=[], tick_hz=rate))
             assert faults(made[-1]) == []
