@@ -29,6 +29,7 @@ MODULES = {
     "connectome.splits": "plans, splits and proofs",
     "connectome.graphs": "graphs in numbers",
     "connectome.spikes": "spike trains: exact bins, aligned trials, tokens, named filters of units",
+    "connectome.volumes": "images in space: axis orders, grids, statistics, labels and blocks",
     "connectome.tasks": "links to predict, classes of vessels, line graphs",
     "connectome.display.plots": "pictures of records (extra `plot`)",
     "connectome.pipelines.formats": "readers of vendor formats",
