@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
-from connectome.errors import NotFoundError, UsageError
+from connectome.errors import FormatError, NotFoundError, UsageError
 from connectome.store.diff import reasons_for
 from connectome.store.record import Receipt
 
@@ -57,6 +57,10 @@ class PlannedRecord:
     record: str
     action: Literal["make", "reuse"]
     why: tuple[str, ...]
+    copy_bytes: int | None = None
+    """Values to be copied, before compression; None where that cannot be told from headers of files that are here."""
+    referable_bytes: int | None = None
+    """Bytes of the raw files that the record could refer to instead (``--references``)."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,16 @@ class Plan:
         return strict_licences(file.licence for file in self.files if not file.here)
 
     @property
+    def copy_bytes(self) -> int:
+        """Values to be copied, before compression, of the records for which that is known."""
+        return sum(item.copy_bytes or 0 for item in self.records)
+
+    @property
+    def referable_bytes(self) -> int:
+        """Bytes of raw files that records could refer to instead of copying them, where that is known."""
+        return sum(item.referable_bytes or 0 for item in self.records)
+
+    @property
     def fetch_bytes(self) -> int:
         """Bytes to be fetched, of the files whose size is known."""
         return sum(file.size_bytes or 0 for file in self.files if not file.here)
@@ -100,12 +114,21 @@ class Plan:
             "dataset": self.dataset,
             "latest": self.latest,
             "fetch_bytes": self.fetch_bytes,
+            "copy_bytes": self.copy_bytes,
+            "referable_bytes": self.referable_bytes,
             "terms": [
                 {"licence": item.id, "title": item.title, "url": item.url, "note": item.note} for item in self.terms
             ],
             "files": [vars(file) | {} for file in self.files],
             "records": [
-                {"source": item.source, "record": item.record, "action": item.action, "why": list(item.why)}
+                {
+                    "source": item.source,
+                    "record": item.record,
+                    "action": item.action,
+                    "why": list(item.why),
+                    "copy_bytes": item.copy_bytes,
+                    "referable_bytes": item.referable_bytes,
+                }
                 for item in self.records
             ],
             "rejected": [item.as_dict() for item in self.rejected],
@@ -227,7 +250,8 @@ def plan(repository: Repository, dataset: str, *, select: str | None = None) -> 
         if all(here[file.path] is not None or _may_be_missing(file) for file in chosen):
             found = discover(source, RawFiles([raw for raw in here.values() if raw is not None]), select=select)
             rejected.extend(found.rejected)
-            records.extend(_planned(job, known, latest.records if latest else {}) for job in found.jobs)
+            planned = (_planned(job, known, latest.records if latest else {}) for job in found.jobs)
+            records.extend(_surveyed(item, job, source) for item, job in zip(planned, found.jobs, strict=True))
         else:
             names = sorted({record for file in chosen for record in file.records})
             records.extend(
@@ -263,6 +287,22 @@ def _may_be_missing(file: RemoteFile) -> bool:
 def _expanded(file: RemoteFile, cache: Cache) -> list[RemoteFile]:
     """Return what a pattern was found to stand for before, or the file itself."""
     return (cache.members(file) if file.pattern else []) or [file]
+
+
+def _surveyed(item: PlannedRecord, job: Job, source: Source) -> PlannedRecord:
+    """Add what the source tells of a record's bytes from the headers of its files (``survey(job)``)."""
+    survey = getattr(source, "survey", None)
+    if survey is None or item.action != "make":
+        return item
+    try:
+        held = list(survey(job))
+    except FormatError:
+        # What is wrong with the file is told when it is read.
+        return item
+    if not held:
+        return item
+    copied = sum(one.value_bytes for one in held)
+    return replace(item, copy_bytes=copied, referable_bytes=sum(one.stored_bytes for one in held if one.referable))
 
 
 def _planned(job: Job, known: dict[str, Receipt], latest: Any) -> PlannedRecord:

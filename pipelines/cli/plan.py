@@ -39,6 +39,11 @@ def describe(plan: Plan) -> str:
     if plan.parents:
         missing = [f"  missing: {item.record} ({item.why})" for item in plan.parents if not item.here]
         told = "\n".join([f"{len(plan.parents)} parent records, {len(plan.parents) - len(missing)} here", *missing])
+    if plan.copy_bytes:
+        told += (
+            f"\n{human_bytes(plan.copy_bytes)} of values to copy before compression, "
+            f"{human_bytes(plan.referable_bytes)} of raw files that --references would leave where they are"
+        )
     lines = [
         f"{plan.dataset}: latest version {plan.latest or 'none'}",
         told,

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from connectome.errors import FormatError
 
-from ..formats.nwb.session import read, sniff
+from ..formats.nwb.session import read, sniff, survey
 from ..jobs import Discovery, Expected, Job, RawFile, RawFiles, Rejected, RemoteFile
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from ..formats.held import Held
 
 __all__ = ["SessionSource"]
 
@@ -76,6 +78,10 @@ class SessionSource:
     def read(self, job: Job) -> xr.DataTree:
         """Read a session and say where it is from."""
         return self.described(read([job.inputs[0].local]), job)
+
+    def survey(self, job: Job) -> list[Held]:
+        """Return the arrays of the file that a session is made of, from its headers."""
+        return [held for item in job.inputs if item.path.endswith(".nwb") for held in survey([item.local])]
 
     def described(self, tree: xr.DataTree, job: Job) -> xr.DataTree:
         """Add title and source to what the reader gave; what the file says of itself stays."""

@@ -22,7 +22,8 @@ from connectome.pipelines.fetch.ranges import RangedFile
 from connectome.pipelines.formats import read
 from connectome.pipelines.importing import import_files
 from connectome.pipelines.importing_elsewhere import import_url, plan_import
-from connectome.pipelines.ingest import ingest
+from connectome.pipelines.ingest import fetch_source, ingest
+from connectome.pipelines.planning import plan, sources_of
 from connectome.store import Repository, collect, open_version, verify
 from connectome.store.references import CODEC
 from support.nwb_sessions import add_units, empty_session, series, spike_trains, typed
@@ -348,13 +349,25 @@ def test_a_plan_of_an_import_says_what_is_fetched_copied_and_referred_to(
 ) -> None:
     url = served(server, peyrache)
     assert main(["import", "nwb", url, "--dry-run", "--remote", "ranges", "--option", "only=spikes", "--json"]) == 0
-    plan = json.loads(capsys.readouterr().out)
-    assert sent(server, url) < plan["fetch_bytes"] < plan["source_bytes"] / 4
-    assert plan["copy_bytes"] >= 98794 * 8
+    told = json.loads(capsys.readouterr().out)
+    assert sent(server, url) < told["fetch_bytes"] < told["source_bytes"] / 4
+    assert told["copy_bytes"] >= 98794 * 8
     assert main(["import", "nwb", str(peyrache), "--dry-run", "--references", "--json"]) == 0
-    plan = json.loads(capsys.readouterr().out)
-    # Three coordinates and three angles of 63,527 samples, float64.
-    assert plan["reference_bytes"] == 6 * 63527 * 8 + 4752
-    assert plan["fetch_bytes"] == 0
+    told = json.loads(capsys.readouterr().out)
+    # Three coordinates and three angles of 63,527 samples, float64, and 594 ripples.
+    assert told["reference_bytes"] == 6 * 63527 * 8 + 4752
+    assert told["fetch_bytes"] == 0
     assert main(["import", "nwb", url, "--dry-run"]) == 0
     assert "7,200,244  bytes to be fetched" in capsys.readouterr().out
+
+
+def test_a_plan_of_an_ingest_says_what_is_copied_and_could_be_referred_to(peyrache: Path, tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    before = plan(repository, "mouse-head-direction")
+    assert (before.fetch_bytes, before.copy_bytes, before.referable_bytes) == (7200244, 0, 0)
+    (source,) = sources_of("mouse-head-direction")
+    fetch_source(repository, source, mirror=peyrache.parent)
+    there = plan(repository, "mouse-head-direction")
+    whole = plan_import(peyrache)
+    assert (there.fetch_bytes, there.copy_bytes) == (0, whole.copy_bytes)
+    assert there.as_dict()["records"][0]["referable_bytes"] == whole.referable_bytes == 6 * 63527 * 8 + 4752
