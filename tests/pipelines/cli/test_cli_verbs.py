@@ -101,7 +101,9 @@ def test_list_and_search_offer_the_catalogue_and_the_store(filled, run) -> None:
     assert set(by_name[WORMS]) >= {"dataset", "title", "kinds", "species", "licence", "versions", "latest"}
     assert {row["dataset"] for row in run("search", "--kind", "volume", "--root", filled)[1]} == {
         "celegans-activity",
+        "ideas-epilepsy",
         "mni-template",
+        "unam-temporal-lobe-epilepsy",
         DATASET,
     }
     assert {row["dataset"] for row in run("search", "locust", "--root", filled)[1]} == {"grasshopper-spikes"}
