@@ -72,7 +72,7 @@ def read(paths: list[Path], *, measure: str = "", units: str = "") -> xr.DataTre
     """
     path = one_file(paths)
     values, n_triangles, notes = read_morph(path)
-    name = measure or path.name.removeprefix("lh.").removeprefix("rh.")
+    name = measure or path.name.removeprefix("lh.").removeprefix("rh.").strip(".") or "measure"
     made = table(
         {name.replace("/", "_"): measure_column(values, name, units)},
         hemisphere=hemisphere_of(path.name),

@@ -169,7 +169,7 @@ def _named(arrays: Sequence[GiftiArray]) -> list[tuple[GiftiArray, str]]:
     n_labels = sum(array.intent == "label" for array in arrays)
     wanted = []
     for at, array in enumerate(arrays):
-        given = array.metadata.get("Name", "").replace("/", "_").strip("_ ")
+        given = array.metadata.get("Name", "").replace("/", "_").strip("_ .")
         if array.intent == "label" and n_labels == 1:
             given = "label"
         wanted.append(given or (array.intent if len(arrays) == 1 else f"{array.intent}_{at}"))
