@@ -188,6 +188,36 @@ def test_a_mask_on_another_grid_refuses_the_patient(dataset, repository) -> None
     assert any("grid" in item["reason"] for item in result.rejected if "lesion_mask" in item["file"])
 
 
+def test_images_that_cannot_be_told_apart_refuse_their_patient_and_nobody_else(dataset, repository) -> None:
+    bids_trees.write(dataset, {"sub-02/anat/sub-02_T1w.nii": bids_trees.nifti(image(8))})
+    result = import_files(repository, [dataset], dataset="mine")
+    assert "sub-02" not in result.added
+    assert "sub-01" in result.added
+    reasons = {item["file"]: item["reason"] for item in result.rejected}
+    assert "cannot be told apart" in reasons["sub-02/anat/sub-02_T1w.nii"]
+    assert result.census.seen == sum(path.is_file() for path in dataset.rglob("*"))
+
+
+def test_a_sidecar_of_a_folder_of_derivatives_is_inherited(tmp_path) -> None:
+    root = bids_trees.write(
+        tmp_path / "data",
+        {
+            "dataset_description.json": {"Name": "x"},
+            "T1w.json": {"Weak": 1, "Site": "a"},
+            "derivatives/pre/desc-x_T1w.json": {"Weak": 2},
+            "derivatives/pre/sub-1/anat/sub-1_desc-x_T1w.nii.gz": image(1),
+        },
+    )
+    assert read(root, format="bids")["desc-x_t1w"].attrs["sidecar"] == {"Weak": 2, "Site": "a"}
+
+
+def test_a_link_to_a_folder_is_told_and_not_followed(dataset, repository) -> None:
+    (dataset / "sub-02" / "anat" / "back").symlink_to(dataset)
+    result = import_files(repository, [dataset], dataset="mine", record="sub-02")
+    reasons = {item["file"]: item["reason"] for item in result.rejected}
+    assert "not followed" in reasons["sub-02/anat/back"]
+
+
 def test_images_that_were_not_fetched_are_listed_with_their_size(dataset, repository) -> None:
     (dataset / "sub-02/anat/sub-02_T1w.nii.gz").unlink()
     (dataset / "derivatives/lesions/sub-02/anat/sub-02_desc-lesion_mask.nii.gz").unlink()

@@ -11,13 +11,14 @@ Brain Imaging Data Structure 1.10, https://bids-specification.readthedocs.io/en/
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectome.errors import FormatError, UsageError
 
 from ..portions import Division, Portion, Unused
-from .naming import images_of, is_volume, volume_name
+from .naming import Image, images_of, is_volume, volume_name
 from .participants import Participants, read_participants
 from .patient import Patient
 from .sidecars import applicable, read_json
@@ -141,13 +142,12 @@ def _portion(
 ) -> tuple[Portion, list[Unused]]:
     taken, unused, absent = _sorted_out(tree.of(label), types, derivatives)
     name = f"sub-{label}"
-    images = images_of(taken, subject=name)
-    shared = [file for file in tree.of(None) if file.name is not None and file.pipeline is None]
-    sidecars = {
-        image.file.path: applicable(image.file, [*shared, *tree.of(label)])
-        for image in images
-        if image.file.name is not None
-    }
+    try:
+        images, sidecars = _described_images(tree, label, taken)
+    except FormatError as error:
+        # One patient whose files cannot be told apart stops nobody else.
+        own = sorted({file.path for file in taken})
+        return Portion(name, tuple(own), partial(_refuse, error), tuple(own)), unused
     tables = {
         kind: file
         for kind in ("sessions", "scans")
@@ -181,6 +181,19 @@ def _portion(
     unused = [item for item in unused if item.file not in own]
     files = sorted(own | json_files | common)
     return Portion(name, tuple(files), patient.read, tuple(sorted(own))), unused
+
+
+def _described_images(
+    tree: BidsTree, label: str, files: Sequence[BidsFile]
+) -> tuple[list[Image], dict[str, list[BidsFile]]]:
+    images = images_of(files, subject=f"sub-{label}")
+    candidates = [file for file in (*tree.of(None), *tree.of(label)) if file.file_name.endswith(".json")]
+    sidecars = {image.file.path: applicable(image.file, candidates) for image in images if image.file.name is not None}
+    return images, sidecars
+
+
+def _refuse(error: FormatError) -> xr.DataTree:
+    raise error
 
 
 def _is_here(tree: BidsTree, path: str) -> bool:
@@ -219,6 +232,8 @@ def _sorted_out(
 
 
 def _why_not(file: BidsFile) -> str:
+    if file.pointer is not None:
+        return str(file.pointer)
     if file.file_name.endswith(".json"):
         return "the image that it describes is not read"
     return "no image, and no table of one patient"

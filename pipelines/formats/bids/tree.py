@@ -51,12 +51,15 @@ class Pointer:
     """What stands for data that were not fetched."""
 
     system: str
-    """``git-annex`` or ``git-lfs``; ``link`` for a symbolic link of neither that leads nowhere."""
+    """``git-annex`` or ``git-lfs``; ``link`` for a symbolic link of neither that leads nowhere, ``folder`` for one to a
+    folder."""
     size_bytes: int | None
     """What the data would have; None where the pointer does not say."""
     sha256: str | None
 
     def __str__(self) -> str:
+        if self.system == "folder":
+            return "a link to a folder; links of this kind are not followed"
         size = "an unknown number of bytes" if self.size_bytes is None else f"{self.size_bytes} bytes"
         what = "a link that leads nowhere" if self.system == "link" else f"a pointer of {self.system}"
         return f"{what}; the data ({size}) were not fetched"
@@ -192,7 +195,9 @@ def _walk(folder: str, below: str) -> Iterator[BidsFile]:
                 yield BidsFile(path, entry.stat(follow_symlinks=False).st_size, parse_name(entry.name), absent)
             elif entry.is_dir():
                 # A linked folder could lead back up.
-                if not entry.name.startswith(".") and not entry.is_symlink():
+                if entry.is_symlink():
+                    yield BidsFile(path, 0, None, Pointer("folder", None, None))
+                elif not entry.name.startswith("."):
                     yield from _walk(entry.path, path + "/")
             else:
                 size = entry.stat().st_size
