@@ -188,7 +188,8 @@ class PatchStream(IterableDataset[dict[str, "Tensor"]]):  # type: ignore[misc]
     32. Give a larger pool, or fewer patches per record, for a better mixture; each record is then decoded as often.
 
     Patches are read ahead, record by record, while earlier ones are given out, so memory stays at about one pool, one
-    cache of decoded chunks (``cache_bytes``) and the batches in use. Every worker decodes the chunks of its own
+    cache of decoded chunks and the batches in use. The cache (``cache_bytes``) holds by default the layers of chunks
+    that a patch touches in the largest record, at most 64 MiB. Every worker decodes the chunks of its own
     batches; one process is usually enough.
     """
 
@@ -205,7 +206,13 @@ class PatchStream(IterableDataset[dict[str, "Tensor"]]):  # type: ignore[misc]
         transform: Transform | None = None,
         **options: Any,
     ) -> None:
+        # Records are read one after another along the first axis: the layers that a patch touches need to fit.
+        by_record = "cache_bytes" not in options
         self.source = PatchSource(data, **options)
+        if by_record:
+            self.source.keep(
+                max(self.source.decoded_bytes(at, self.source.patch[0]) for at in range(len(self.records)))
+            )
         self.transform = transform
         if batch_size < 1:
             raise UsageError("a batch has patches", subject="batch_size", expected="1 or more", found=str(batch_size))

@@ -6,6 +6,7 @@ it is read, unless axes, labels or columns are asked for.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import numpy as np
 
 from connectome.cohorts.roles import POST_OP, PostOpWarning
 from connectome.errors import SchemaError, UsageError
+from connectome.schema.volume import CHUNK_EDGE
 from connectome.volumes import TOLERANCE_VOXELS, UNKNOWN, Turn, axis_codes, voxel_size_mm
 
 from ..index import choose_split
@@ -37,6 +39,8 @@ __all__ = ["OnMissing", "VolumeCohort"]
 
 Array = np.ndarray[Any, Any]
 OnMissing = Literal["error", "skip", "mask", "fill"]
+WHOLE_AXIS = CHUNK_EDGE * 3 // 2
+"""An axis up to here is not cut into chunks."""
 CHOICES = ("error", "skip", "mask", "fill")
 
 
@@ -342,9 +346,29 @@ class VolumeCohort:
         affine[:3, 3] += affine[:3, :3] @ np.asarray(corner, dtype=np.float64)
         return affine
 
-    def volume_bytes(self, record: int) -> int:
-        """Return the decoded size of a record's volumes."""
-        return sum(int(np.prod(each.shape)) * each.dtype.itemsize for each in self._stored[record].values())
+    def decoded_bytes(self, record: int, edge: int | None = None) -> int:
+        """Return the size of a record's volumes as decoded chunks, which reach beyond the end of an axis.
+
+        Parameters
+        ----------
+        record : int
+            Position in ``records``.
+        edge : int, optional
+            Only of as many layers of chunks as so many voxels along the first axis of the view touch.
+        """
+        total = 0
+        for volume in self._stored[record].values():
+            edges = (size if size <= WHOLE_AXIS else -(-size // CHUNK_EDGE) * CHUNK_EDGE for size in volume.shape[:3])
+            n_bytes = math.prod(edges) * volume.dtype.itemsize
+            size = volume.shape[self._turns[record].axes[0]]
+            n_layers = 1 if size <= WHOLE_AXIS else -(-size // CHUNK_EDGE)
+            touched = n_layers if edge is None else min(n_layers, -(-edge // CHUNK_EDGE) + 1)
+            total += n_bytes // n_layers * touched
+        return total
+
+    def keep(self, n_bytes: int) -> None:
+        """Bound the cache of decoded chunks, to 64 MiB at most; what it holds is forgotten."""
+        self._shelf = Shelf(self._shelf.files, cache_bytes=min(n_bytes, CACHE_BYTES))
 
     def statistics(self, record: int, image: str) -> Mapping[str, Any]:
         """Return the stored statistics of an image.

@@ -205,6 +205,18 @@ def test_a_stream_decodes_a_chunk_about_once_though_no_volume_fits_the_cache_wit
     assert sum(array.n_decoded for array in other) > 3 * n_chunks
 
 
+def test_left_to_itself_a_stream_keeps_the_layers_of_chunks_that_a_patch_touches(tmp_path, commit_records):
+    records = {f"p{at}": patient({"t1w": image_group(blob((320, 90, 20), at))}) for at in range(3)}
+    version = commit_records(tmp_path, "layers", records)
+    stream = PatchStream(version, batch_size=8, patch=(60, 16, 16), patches_per_record=40)
+    # Two of the five layers of 64 voxels.
+    assert stream.source._shelf.cache_bytes == 2 * 64 * 90 * 20
+    arrays = [stream.source.reader(at).array("t1w/image") for at in range(3)]
+    for _ in stream:
+        pass
+    assert [array.n_decoded for array in arrays] == [5, 5, 5]
+
+
 def test_a_stream_holds_about_one_pool_of_patches(version):
     options = {**OPTIONS, "patches_per_record": 50}
     stream = PatchStream(version, batch_size=10, pool_bytes=100 * 15_360, **options)
