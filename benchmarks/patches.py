@@ -4,7 +4,8 @@ The images are the four T1 of IDEAS (256 x 256 x 256; Taylor et al. 2025, doi:10
 ``CONNECTOME_TEST_DATA`` has them, else generated ones of that shape. Each is listed three times, as if it were another
 patient's. Peers read the ``.nii.gz`` files as released, ours the store made of them. Every way runs in a process of its
 own, so that peaks of memory are its own; batches of 16 patches as float32, uniform places, one process, warm disk
-cache. The first epoch, which fills caches, is timed apart.
+cache. The first epoch, which fills caches, is timed apart; of two others the faster
+counts, and ratios are those of processor time.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def run() -> dict[str, Any]:
         "n_records": len(files),
         "ways": ways,
         "times_torchio": {
-            name: float(f"{way['patches_per_s'] / queue['patches_per_s']:.3g}") for name, way in ways.items()
+            name: float(f"{way['patches_per_cpu_s'] / queue['patches_per_cpu_s']:.3g}") for name, way in ways.items()
         },
         "part_of_torchio_memory": {
             name: float(f"{way['rss_increase_mb'] / queue['rss_increase_mb']:.2g}") for name, way in ways.items()
@@ -257,16 +258,18 @@ def measure(name: str, root: Path, files: list[Path]) -> dict[str, float]:
     before = _rss_mb()
     started = time.perf_counter()
     epoch = WAYS[name](root, files)
-    n_patches = _walk(epoch(0))
+    _walk(epoch(0))
     first_s = time.perf_counter() - started
-    rates = []
+    rates, cpu_rates = [], []
     for number in range(1, EPOCHS):
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         n_patches = _walk(epoch(number))
         rates.append(n_patches / (time.perf_counter() - started))
+        cpu_rates.append(n_patches / (time.process_time() - cpu_started))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
-        "patches_per_s": float(f"{sorted(rates)[len(rates) // 2]:.3g}"),
+        "patches_per_s": float(f"{max(rates):.3g}"),
+        "patches_per_cpu_s": float(f"{max(cpu_rates):.3g}"),
         "first_epoch_s": float(f"{first_s:.3g}"),
         "rss_increase_mb": round(peak - before, 1),
     }

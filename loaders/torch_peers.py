@@ -6,6 +6,7 @@ put where it lies.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from connectome.errors import MissingExtraError
@@ -44,7 +45,7 @@ def as_torchio(dataset: Dataset, batch: dict[str, Tensor]) -> list[Any]:
         When TorchIO is not installed.
     """
     try:
-        import torchio
+        torchio: Any = import_module("torchio")
     except ModuleNotFoundError as error:
         raise MissingExtraError("TorchIO is needed", subject="as_torchio", hint="pip install torchio") from error
     source, subjects = dataset.source, []
@@ -84,7 +85,7 @@ def as_monai(dataset: Dataset, batch: dict[str, Tensor]) -> list[dict[str, Any]]
         When MONAI is not installed.
     """
     try:
-        from monai.data import MetaTensor
+        from monai.data.meta_tensor import MetaTensor
     except ModuleNotFoundError as error:
         raise MissingExtraError("MONAI is needed", subject="as_monai", hint="pip install monai") from error
     import torch

@@ -98,7 +98,7 @@ def test_whole_volumes_go_to_torchio_too(version, labels):
 def test_a_library_that_is_not_there_is_named():
     code = """
 import sys
-sys.modules["torchio"] = sys.modules["monai"] = sys.modules["monai.data"] = None
+sys.modules["torchio"] = sys.modules["monai"] = sys.modules["monai.data.meta_tensor"] = None
 from connectome.errors import MissingExtraError
 from connectome.loaders.torch_peers import as_monai, as_torchio
 for function, name in ((as_torchio, "torchio"), (as_monai, "monai")):
