@@ -74,7 +74,8 @@ def build_folder(
     Raises
     ------
     UsageError
-        When the destination exists, or the version has more records than a folder on the Hub may hold.
+        When the destination exists, the version has more records than a folder on the Hub may hold, or arrays of its
+        records lie in other files.
     DamagedError
         When a record's file is not what the version says.
     MissingExtraError
@@ -90,6 +91,14 @@ def build_folder(
             expected=f"{MOST_IN_A_FOLDER} at most",
             found=str(len(version)),
             hint="publish the store to an object store or a web server: copy its folder",
+        )
+    referring = [name for name, item in version.manifest.records.items() if item.recipe["params"].get("by_reference")]
+    if referring:
+        raise UsageError(
+            "arrays of the records lie in files that are not published",
+            subject=version.spec,
+            found=", ".join(referring[:20]),
+            hint="ingest them again without --references; the content stays the same",
         )
     destination.parent.mkdir(parents=True, exist_ok=True)
     work = destination.parent / f".{destination.name}.{uuid.uuid4().hex}.tmp"

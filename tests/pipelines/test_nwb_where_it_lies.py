@@ -24,6 +24,7 @@ from connectome.pipelines.importing import import_files
 from connectome.pipelines.importing_elsewhere import import_url, plan_import
 from connectome.pipelines.ingest import fetch_source, ingest
 from connectome.pipelines.planning import plan, sources_of
+from connectome.pipelines.publish.folder import build_folder
 from connectome.store import Repository, collect, open_version, verify
 from connectome.store.references import CODEC
 from support.nwb_sessions import add_units, empty_session, series, spike_trains, typed
@@ -326,6 +327,12 @@ def test_loaders_read_windows_through_references(referring: dict[str, Path]) -> 
     reader = RecordReader(LocalBytes(open_version("a", root=referring["root"]).file("A2929-200711")))
     found = reader.array("series/Position/signal").read([0, 500], [3, 700])
     assert np.array_equal(found, position(referring["root"])[:, 500:700].values)
+
+
+def test_a_version_whose_arrays_lie_in_other_files_is_not_published(referring: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not published"):
+        build_folder(open_version("a", root=referring["root"]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_raw_files_that_records_refer_to_are_not_collected(peyrache: Path, tmp_path: Path) -> None:
