@@ -211,6 +211,15 @@ def test_a_sidecar_of_a_folder_of_derivatives_is_inherited(tmp_path) -> None:
     assert read(root, format="bids")["desc-x_t1w"].attrs["sidecar"] == {"Weak": 2, "Site": "a"}
 
 
+def test_columns_that_only_surgery_makes_known_are_marked_as_asked(dataset) -> None:
+    subject = read(dataset, format="bids", subject="01", post_op="group")["subject"].to_dataset()
+    assert {str(name): item.attrs.get("available") for name, item in subject.variables.items()} == {
+        "participant_id": None, "group": "post_op", "age": None, "split": None,
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="no such column"):
+        read(dataset, format="bids", subject="01", post_op="pathology")
+
+
 def test_a_link_to_a_folder_is_told_and_not_followed(dataset, repository) -> None:
     (dataset / "sub-02" / "anat" / "back").symlink_to(dataset)
     result = import_files(repository, [dataset], dataset="mine", record="sub-02")

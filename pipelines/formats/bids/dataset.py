@@ -11,6 +11,7 @@ Brain Imaging Data Structure 1.10, https://bids-specification.readthedocs.io/en/
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,9 @@ def sniff(path: Path) -> bool:
     return any(file.datatype == "anat" for file in scan(path).files)
 
 
-def read(paths: list[Path], *, subject: str = "", datatypes: str = "anat", derivatives: str = ALL) -> xr.DataTree:
+def read(
+    paths: list[Path], *, subject: str = "", datatypes: str = "anat", derivatives: str = ALL, post_op: str = ""
+) -> xr.DataTree:
     """Read one patient.
 
     Parameters
@@ -57,6 +60,8 @@ def read(paths: list[Path], *, subject: str = "", datatypes: str = "anat", deriv
         Folders that images are taken from, separated by commas; ``anat`` and whatever else holds NIfTI (``func``).
     derivatives : str
         Folders of ``derivatives`` to take, separated by commas; ``all`` or ``none``.
+    post_op : str
+        Columns of the participants that only surgery makes known, separated by commas; the table does not say.
 
     Returns
     -------
@@ -69,7 +74,7 @@ def read(paths: list[Path], *, subject: str = "", datatypes: str = "anat", deriv
     FormatError
         When a file is refused.
     """
-    division = divide(paths, datatypes=datatypes, derivatives=derivatives)
+    division = divide(paths, datatypes=datatypes, derivatives=derivatives, post_op=post_op)
     name = f"sub-{subject.removeprefix('sub-')}" if subject else None
     found = [portion for portion in division.portions if name is None or portion.record == name]
     if len(found) != 1:
@@ -82,13 +87,17 @@ def read(paths: list[Path], *, subject: str = "", datatypes: str = "anat", deriv
     return found[0].read()
 
 
-def divide(paths: list[Path], *, subject: str = "", datatypes: str = "anat", derivatives: str = ALL) -> Division:
+def divide(
+    paths: list[Path], *, subject: str = "", datatypes: str = "anat", derivatives: str = ALL, post_op: str = ""
+) -> Division:
     """Say which records a dataset holds; see :func:`read` for the options.
 
     Raises
     ------
     FormatError
         When the folder is no BIDS dataset, or its table of participants is malformed.
+    UsageError
+        When the table has no such column.
     """
     if len(paths) != 1 or not paths[0].is_dir():
         raise UsageError(
@@ -100,7 +109,7 @@ def divide(paths: list[Path], *, subject: str = "", datatypes: str = "anat", der
             "not a BIDS dataset", subject=str(tree.root), expected=f"{DESCRIPTION}, or folders sub-*/anat"
         )
     about = _described(tree)
-    participants = _participants(tree)
+    participants = _participants(tree, tuple(name.strip() for name in post_op.split(",") if name.strip()))
     labels = sorted({*tree.subjects, *(participants.labels if participants else ())}, key=subject_key)
     if subject:
         labels = [label for label in labels if label == subject.removeprefix("sub-")]
@@ -125,11 +134,20 @@ def _described(tree: BidsTree) -> dict[str, Any]:
     return read_json(tree.root / DESCRIPTION) if found is not None and found.pointer is None else {}
 
 
-def _participants(tree: BidsTree) -> Participants | None:
-    if tree.find(TABLE) is None:
+def _participants(tree: BidsTree, post_op: tuple[str, ...]) -> Participants | None:
+    if not _is_here(tree, TABLE):
+        if post_op:
+            raise UsageError("there is no table of participants", subject="post_op", found=", ".join(post_op))
         return None
     code_book = tree.find(CODE_BOOK)
-    return read_participants(tree.root / TABLE, tree.root / CODE_BOOK if code_book is not None else None)
+    found = read_participants(tree.root / TABLE, tree.root / CODE_BOOK if code_book is not None else None)
+    there = list(found.rows[0]) if found.rows else []
+    strange = [name for name in post_op if name not in there]
+    if strange:
+        raise UsageError(
+            "the table has no such column", subject="post_op", expected=", ".join(there), found=", ".join(strange)
+        )
+    return replace(found, post_op=post_op)
 
 
 def _portion(

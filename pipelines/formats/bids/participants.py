@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome import schema
+from connectome.cohorts import POST_OP
 from connectome.errors import FormatError
 from connectome.schema import decode
 
@@ -47,6 +48,8 @@ class Participants:
     doubled: tuple[str, ...] = ()
     """Participants with several rows, all the same."""
     warnings: tuple[Note, ...] = ()
+    post_op: tuple[str, ...] = ()
+    """Columns that only surgery makes known."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -71,6 +74,9 @@ class Participants:
         if not rows:
             return None, []
         columns, warnings = typed_columns(rows, table=TABLE, described=self.described, among=self.rows, text=(KEY,))
+        for variable in columns.values():
+            if variable.attrs.get("source_column") in self.post_op:
+                variable.attrs["available"] = POST_OP
         if name in self.doubled:
             warnings.append({"code": "duplicate-row", "place": TABLE, "message": f"{name} has the same row twice"})
         return schema.table(columns), [*self.warnings, *warnings]
