@@ -322,7 +322,8 @@ def check(dataset: xr.Dataset, path: str) -> list[Problem]:
 
 def _rate_or_one(dataset: xr.Dataset) -> Fraction:
     """Return the tick rate, or 1 where the attributes that state it are wrong, which is another problem."""
-    up, down = dataset.attrs.get("tick_hz_numerator"), dataset.attrs.get("tick_hz_denominator")
+    up: Any = dataset.attrs.get("tick_hz_numerator")
+    down: Any = dataset.attrs.get("tick_hz_denominator")
     valid = isinstance(up, int) and isinstance(down, int) and up > 0 and down > 0
     return Fraction(up, down) if valid else Fraction(1)
 
