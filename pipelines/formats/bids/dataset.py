@@ -164,8 +164,8 @@ def _portion(
         images, sidecars = _described_images(tree, label, taken)
     except FormatError as error:
         # One patient whose files cannot be told apart stops nobody else.
-        own = sorted({file.path for file in taken})
-        return Portion(name, tuple(own), partial(_refuse, error), tuple(own)), unused
+        refused = sorted({file.path for file in taken})
+        return Portion(name, tuple(refused), partial(_refuse, error), tuple(refused)), unused
     tables = {
         kind: file
         for kind in ("sessions", "scans")
