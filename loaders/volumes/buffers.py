@@ -18,8 +18,6 @@ __all__ = ["Buffers"]
 Array = np.ndarray[Any, Any]
 _UNUSED = 3
 """References to memory that only the list knows: of the list, of the loop and of the argument of ``getrefcount``."""
-MAX_KEPT = 8
-"""Pieces of memory that are kept; a batch has a few, and two batches are in use in an ordinary loop."""
 
 
 class Buffers:
@@ -37,8 +35,8 @@ class Buffers:
         for memory in self._kept:
             if memory.nbytes == n_bytes and sys.getrefcount(memory) == _UNUSED:
                 return memory.view(dtype).reshape(shape)
+        # Batches of another size: what nobody uses is given back, so nothing is kept beyond the batches in use.
+        self._kept = [memory for memory in self._kept if sys.getrefcount(memory) > _UNUSED]
         memory = np.empty(n_bytes, dtype=np.uint8)
         self._kept.append(memory)
-        if len(self._kept) > MAX_KEPT:
-            del self._kept[0]
         return memory.view(dtype).reshape(shape)

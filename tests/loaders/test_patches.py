@@ -502,6 +502,15 @@ def test_a_batch_that_somebody_keeps_never_changes(version):
     assert len(places) == 1
 
 
+def test_memory_of_batches_of_another_size_is_given_back(version):
+    source = VolumeSource(version, on_missing="mask", masks=["labels/lesion"])
+    for some in ([0], [1], [0, 1], [1, 2, 3], [2]):
+        found = source.volumes(some)
+        del found
+        # An image, a mask and what is valid: of the last batch alone.
+        assert len(source._buffers._kept) <= 3
+
+
 def test_arguments_that_cannot_be_meant_are_refused(version):
     for wrong in (
         {"patch": 0},
