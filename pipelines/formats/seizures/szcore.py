@@ -1,0 +1,98 @@
+"""Tables of seizures as SzCORE wants them: ``onset duration eventType confidence channels dateTime recordingDuration``.
+
+One row ``bckg`` over the whole file says that there was no seizure. Dan et al. 2024, doi:10.1111/epi.18113,
+https://eslweb.epfl.ch/epilepsybenchmarks/framework/bids-seizure-annotations/.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from connectome.errors import FormatError
+from connectome.seizures import SZCORE_LABELS, Seizure, is_seizure
+
+from ..bids.tsv import MISSING, Rows, read_rows
+
+if TYPE_CHECKING:
+    from ..tables.text_rows import Note
+
+__all__ = ["COLUMN", "SzcoreTable", "is_szcore", "parse_szcore", "read_szcore"]
+
+COLUMN = "eventType"
+SOURCE = "events.tsv"
+
+
+@dataclass(frozen=True)
+class SzcoreTable:
+    """What such a table says."""
+
+    seizures: tuple[Seizure, ...]
+    recording_s: float | None
+    """Length of the recording, where it is stated."""
+    started_at: str
+    """Date and time of its start, as written; ``""`` where it is not stated."""
+    warnings: tuple[Note, ...] = ()
+
+
+def is_szcore(rows: Rows) -> bool:
+    """Tell whether a table of events is one of SzCORE: by its column, and a code that SzCORE has."""
+    return bool(rows) and COLUMN in rows[0] and any(row[COLUMN] in SZCORE_LABELS for row in rows)
+
+
+def read_szcore(path: Path) -> SzcoreTable:
+    """Read such a table.
+
+    Raises
+    ------
+    FormatError
+        When the column ``eventType`` is missing, or a seizure has no onset or a negative duration.
+    """
+    return parse_szcore(read_rows(path), subject=str(path))
+
+
+def parse_szcore(rows: Rows, *, subject: str) -> SzcoreTable:
+    """Read rows of such a table; see :func:`read_szcore`."""
+    missing = [key for key in ("onset", "duration", COLUMN) if rows and key not in rows[0]]
+    if missing:
+        raise FormatError("columns are missing", subject=subject, expected="onset, duration, eventType")
+    seizures: list[Seizure] = []
+    unknown: dict[str, None] = {}
+    for number, row in enumerate(rows, start=2):
+        code = row[COLUMN]
+        if code not in MISSING and code not in SZCORE_LABELS:
+            unknown[code] = None
+        if not is_seizure(code):
+            continue
+        onset, duration = _number(row["onset"]), _number(row["duration"])
+        if onset is None or (duration is not None and duration <= 0):
+            raise FormatError(
+                "a seizure has no time", subject=subject, place=f"line {number}",
+                expected="onset, and duration above 0", found=f"{row['onset']}, {row['duration']}",
+            )  # fmt: skip
+        seizures.append(Seizure(onset, math.nan if duration is None else onset + duration, code, SOURCE))
+    lengths = {length for row in rows if (length := _number(row.get("recordingDuration", ""))) is not None}
+    dates = {row["dateTime"] for row in rows if row.get("dateTime", "n/a") not in MISSING}
+    warnings: list[Note] = []
+    for code, found in (("several-durations", lengths), ("several-dates", dates)):
+        if len(found) > 1:
+            warnings.append({"code": code, "place": "events.tsv", "message": ", ".join(map(str, sorted(found)))})
+    if unknown:
+        message = f"codes that SzCORE does not have: {', '.join(unknown)}"
+        warnings.append({"code": "unknown-event-types", "place": "events.tsv", "message": message})
+    return SzcoreTable(
+        tuple(seizures),
+        lengths.pop() if len(lengths) == 1 else None,
+        dates.pop() if len(dates) == 1 else "",
+        tuple(warnings),
+    )
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text) if "_" not in text else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
