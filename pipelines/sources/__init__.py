@@ -63,6 +63,8 @@ SOURCES: dict[str, str] = {
     "vessmorphovis2020": "vessmorphovis2020:VessMorphoVis2020",
     "ideas2024": "ideas2024:Ideas2024",
     "unam_tle": "unam_tle:UnamTle",
+    "eegmmidb": "eegmmidb:Eegmmidb",
+    "sleep_edf": "sleep_edf:SleepEdf",
 }
 """Source id to ``module:Class`` below this package; imported only when asked for."""
 

@@ -450,6 +450,20 @@ class TestUnamTle(CohortContract):
     select = "sub-00373,sub-04001,sub-28982"
 
 
+@pytest.mark.data
+class TestEegmmidb(PartlyAtHand):
+    source = "eegmmidb"
+    mirror = "eeg"
+    allow_missing = True
+
+
+@pytest.mark.data
+class TestSleepEdf(PartlyAtHand):
+    source = "sleep_edf"
+    mirror = "eeg"
+    allow_missing = True
+
+
 def leaves(contract: type[SourceContract]) -> list[type[SourceContract]]:
     """Return the classes below a contract that no other class inherits from."""
     below = contract.__subclasses__()
