@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +22,9 @@ from connectome.errors import MissingExtraError, NotFoundError, UsageError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["EXPORTS", "Export", "export", "exports_for", "remarks"]
+    from connectome.store import Version
+
+__all__ = ["EXPORTS", "Export", "export", "export_version", "exports_for", "remarks"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Export:
     """Kinds of groups that it can write; empty when it writes whole records."""
     extra: str | None = None
     """The extra of this package that the writer needs."""
+    origin: str = ""
+    """Group that only records read from this form have; they fit whatever their kinds."""
 
     def load(self) -> Any:
         """Import the module."""
@@ -44,7 +50,10 @@ class Export:
 EXPORTS: dict[str, Export] = {
     line.name: line
     for line in (
+        Export("bids", "bids", "BIDS dataset: raw images, label maps as derivatives, participants", ("volume",), "mri"),
         Export("csv", "tables", "Comma-separated text, numbers in full precision", ("table", "graph", "events")),
+        Export("edf", "edf", "EDF or BDF with the bytes that were read, or EDF+ around stored integers", ("series",),
+               origin="edf/header"),
         Export("mgh", "mgh", "MGH with the bytes that were read", ("volume",)),
         Export("nifti", "nifti", "NIfTI with the bytes that were read, or made from the affine", ("volume",), "mri"),
         Export("ogb", "ogb", "Open Graph Benchmark archive (NPZ) with its splits", ("graph",)),
@@ -54,13 +63,17 @@ EXPORTS: dict[str, Export] = {
         Export("parquet", "tables", "Apache Parquet with units and labels", ("table", "graph", "events"), "publish"),
         Export("zarr", "zarr_folder", "Plain Zarr v3 folder", ()),
     )
-}
+}  # fmt: skip
 
 
 def exports_for(tree: xr.DataTree) -> list[str]:
     """Return the targets that fit a record, sorted."""
-    kinds = set(schema.kinds_of(tree))
-    return [name for name, line in sorted(EXPORTS.items()) if not line.kinds or kinds & set(line.kinds)]
+    kinds, paths = set(schema.kinds_of(tree)), {path.strip("/") for path, _ in schema.groups(tree)}
+    return [
+        name
+        for name, line in sorted(EXPORTS.items())
+        if not line.kinds or kinds & set(line.kinds) or line.origin in paths
+    ]
 
 
 def export(
@@ -75,9 +88,10 @@ def export(
     to : str
         A name from ``EXPORTS``.
     destination : Path
-        ``zarr``, ``ome-zarr``, ``ogb``: a folder. ``nifti``: a ``.nii``, ``.nii.gz`` or ``.hdr`` file; ``mgh``: a
-        ``.mgh`` or ``.mgz`` file. ``csv``, ``parquet``: a folder for one file per table, or a file of that suffix when
-        there is only one.
+        ``zarr``, ``ome-zarr``, ``ogb``, ``bids``: a folder. ``nifti``: a ``.nii``, ``.nii.gz`` or ``.hdr`` file; ``mgh``: a
+        ``.mgh`` or ``.mgz`` file; ``edf``: a ``.edf`` file, or ``.bdf`` where samples have 24 bits; ``fif``: a
+        ``.fif`` file. ``csv``, ``parquet``: a folder for one file per table, or a file of that suffix when there is
+        only one.
     group : str, optional
         Path of the group, such as ``"labels/t1w"``; needed for one volume of several.
     overwrite : bool
@@ -105,13 +119,7 @@ def export(
         )
     chosen, destination = EXPORTS[to], Path(destination)
     _check_group(tree, chosen, group)
-    if destination.name in {"", ".", ".."}:
-        raise UsageError("the destination has no name", subject=str(destination))
-    if not destination.parent.is_dir():
-        raise NotFoundError("the folder does not exist", subject=str(destination.parent), hint="make it first")
-    work = destination.parent / f".{destination.name}.{uuid.uuid4().hex}.tmp"
-    work.mkdir()
-    try:
+    with _workplace(destination) as work:
         try:
             made = chosen.load().write(tree, work / destination.name, group=group, to=to)
         except ModuleNotFoundError as error:
@@ -119,8 +127,83 @@ def export(
                 f"the export needs {error.name}", subject=to, hint=f'pip install "connectome[{chosen.extra}]"'
             ) from error
         return _publish(made, work, destination.parent, overwrite=overwrite)
+
+
+@contextmanager
+def _workplace(destination: Path) -> Iterator[Path]:
+    """Give a folder beside a destination, which is gone afterwards."""
+    if destination.name in {"", ".", ".."}:
+        raise UsageError("the destination has no name", subject=str(destination))
+    if not destination.parent.is_dir():
+        raise NotFoundError("the folder does not exist", subject=str(destination.parent), hint="make it first")
+    work = destination.parent / f".{destination.name}.{uuid.uuid4().hex}.tmp"
+    work.mkdir()
+    try:
+        yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def export_version(
+    version: Version,
+    *,
+    to: str,
+    destination: Path,
+    records: Iterable[str] | None = None,
+    strip: bool = False,
+    keep: Iterable[str] = (),
+    overwrite: bool = False,
+) -> tuple[list[Path], dict[str, list[str]]]:
+    """Write many records as one dataset of another form; only ``bids`` has such a form.
+
+    Parameters
+    ----------
+    version : Version
+        Where the records lie.
+    to, destination, overwrite
+        As in :func:`export`.
+    records : iterable of str, optional
+        Which; default all.
+    strip, keep
+        Leave out what may identify people; see :func:`connectome.pipelines.privacy.strip`.
+
+    Returns
+    -------
+    paths : list of Path
+        The folder.
+    left : dict of str to list of str
+        Record to the groups that the form has no place for.
+
+    Raises
+    ------
+    UsageError
+        When the form holds one record only, no record fits, or the destination exists.
+    """
+    if to != "bids":
+        raise UsageError("this form holds one record", subject=to, expected="--record ID, or --to bids", found="none")
+    from ..privacy import strip as stripped
+    from .bids import write_dataset
+
+    destination = Path(destination)
+    names = list(version.manifest.records) if records is None else list(records)
+
+    class Opened(Mapping[str, "xr.DataTree"]):
+        """Opens a record when it is asked for."""
+
+        def __getitem__(self, record: str) -> xr.DataTree:
+            tree = version.open(record)
+            return stripped(tree, record=record, keep=tuple(keep)).tree if strip else tree
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(names)
+
+        def __len__(self) -> int:
+            return len(names)
+
+    with _workplace(destination) as work:
+        made = work / destination.name
+        left = write_dataset(Opened(), made, about=version.manifest.about, spec=version.spec)
+        return _publish([made], work, destination.parent, overwrite=overwrite), left
 
 
 def remarks(tree: xr.DataTree, *, to: str, group: str | None = None) -> list[str]:
@@ -134,7 +217,8 @@ def _check_group(tree: xr.DataTree, chosen: Export, group: str | None) -> None:
     if group is not None and group.strip("/") not in paths:
         raise NotFoundError("no such group in the record", subject=group, expected=", ".join(paths), found="none")
     kinds = {schema.kind_of(paths[group.strip("/")])} if group is not None else set(schema.kinds_of(tree))
-    if chosen.kinds and not kinds & set(chosen.kinds):
+    whole = group is None and chosen.origin in paths
+    if chosen.kinds and not kinds & set(chosen.kinds) and not whole:
         raise UsageError(
             "this form cannot hold what was chosen",
             subject=chosen.name,

@@ -164,7 +164,7 @@ FORMATS: dict[str, Format] = {
                (".mat",), "spikes"),
         Format("mgh", "volumes.mgh", "FreeSurfer volumes (MGH, MGZ)", ("volume",), (".mgz", ".mgh"), "mri"),
         Format("mne", "recordings.mne_raw", "EEG, iEEG and MEG files that MNE reads", ("series", "table"),
-               (".vhdr", ".edf", ".bdf", ".gdf", ".set", ".fif"), "eeg"),
+               (".vhdr", ".edf", ".bdf", ".gdf", ".set", ".fif"), "eeg", version="2"),
         Format("nifti", "volumes.nifti", "NIfTI-1 and NIfTI-2 volumes",
                ("volume",), (".nii", ".nii.gz", ".hdr"), "mri", version="2"),
         Format("nwb", "nwb.session", "Sessions in NWB 2: spikes, trials, stimuli, behaviour, LFP; HDF5 or Zarr v2",

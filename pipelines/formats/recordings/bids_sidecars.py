@@ -23,13 +23,12 @@ from connectome.errors import FormatError, UsageError
 
 from ..bids.sidecars import read_json
 from ..bids.tsv import MISSING, Rows, read_rows, variable_name
-from .recording import udunits, warning
+from .recording import STATUS, udunits, warning
 
 if TYPE_CHECKING:
     import xarray as xr
 
 KINDS = ("channels.tsv", "electrodes.tsv", "events.tsv", "coordsystem.json", "eeg.json", "ieeg.json", "meg.json")
-STATUS = ("good", "bad")
 RENAMED = {"name": "sidecar_name", "type": "kind", "units": "sidecar_unit"}
 IN_HZ = {"low_cutoff", "high_cutoff", "sampling_frequency"}
 IN_SECONDS = {"onset", "duration"}
@@ -40,6 +39,8 @@ class Joined:
     """Columns for all channels of a recording."""
 
     columns: Mapping[str, xr.Variable]
+    units: Sequence[str]
+    """Unit of each channel in UDUNITS spelling; ``""`` where none is stated."""
 
     def rows(self, part: slice) -> dict[str, xr.Variable]:
         """Return the columns for some of the channels."""
@@ -59,28 +60,23 @@ class Sidecars:
     attrs: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[Mapping[str, str], ...] = ()
 
-    def join(self, labels: Sequence[str], units: Sequence[str]) -> tuple[Joined, list[Mapping[str, str]]]:
+    def join(self, labels: Sequence[str]) -> tuple[Joined, list[Mapping[str, str]]]:
         """Return columns for channels of those labels, and what did not fit."""
         warnings = list(self.warnings)
         columns: dict[str, xr.Variable] = {}
+        units = [""] * len(labels)
         if self.channels:
             rows = _matched(self.channels, labels, "channels.tsv", warnings)
             columns.update(_channel_columns(rows))
-            differing: dict[tuple[str, str], list[str]] = {}
-            for label, unit, row in zip(labels, units, rows, strict=True):
-                stated = udunits(row.get("units", "n/a"))
-                if stated not in MISSING and unit and stated != unit:
-                    differing.setdefault((unit, stated), []).append(label)
-            for (unit, stated), names in differing.items():
-                message = f"the recording says {unit}, channels.tsv says {stated}; the recording's holds"
-                warnings.append(warning("units-differ", ", ".join(names), message))
+            stated = [row.get("units", "n/a").strip() for row in rows]
+            units = ["" if text in MISSING else udunits(text) for text in stated]
         if self.positions:
             rows = _matched(self.positions, labels, "electrodes.tsv", warnings)
             for axis in "xyz":
                 values = np.array([_number(row.get(axis, "n/a")) for row in rows], dtype=np.float64)
                 unit, frame = self.frame.get("units", "unknown"), self.frame.get("frame", "")
                 columns[axis] = schema.column("channel", values, f"Electrode position, {axis}", unit, frame=frame)
-        return Joined(columns), warnings
+        return Joined(columns, units), warnings
 
     def doubts(self, blocks: Sequence[tuple[Fraction, int]]) -> list[Mapping[str, str]]:
         """Compare rate and length with what the JSON sidecar states."""

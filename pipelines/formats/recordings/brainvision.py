@@ -19,6 +19,7 @@ import numpy as np
 from connectome.errors import FormatError, TruncatedError, UnsafeError
 
 from ..files.pointers import refuse_pointer
+from ..files.text_mode import refuse_text_damage
 from .recording import Annotation, Block, Channel, Recording, udunits, warning
 
 FIRST_LINE = re.compile(r"Brain ?Vision .*(Header|Marker) File", re.IGNORECASE)
@@ -231,6 +232,7 @@ def _channels(path: Path, section: dict[str, str], n_channels: int) -> list[Chan
                 label=name.replace("\\1", ","),
                 source_unit=unit.strip(),
                 unit=udunits(unit) or "uV",
+                unit_origin="file" if unit.strip() else "assumed",
                 gain=gain,
                 extra={"reference": reference.replace("\\1", ",")},
             )
@@ -250,6 +252,7 @@ def _signal(path: Path, sections: Sections, data: Path, n_channels: int) -> np.n
     dtype = np.dtype((">" if big else "<") + DTYPES[stored])
     refuse_pointer(data)
     raw = data.read_bytes()
+    refuse_text_damage(data, np.frombuffer(raw, dtype=np.uint8))
     frame = n_channels * dtype.itemsize
     announced = _whole(path, common, "datapoints") * frame if common.get("datapoints", "0") != "0" else None
     if not raw or len(raw) % frame or (announced is not None and len(raw) < announced):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .bids_sidecars import Sidecars
 
+STATUS = ("good", "bad")
 UNITS = {"degc": "degC", "deg c": "degC", "°c": "degC", "microvolt": "uV", "volt": "V", "%": "percent"}
 
 
@@ -34,6 +35,8 @@ class Channel:
     """Unit as written in the file; ``""`` when none is given."""
     unit: str
     """The same in UDUNITS spelling."""
+    unit_origin: str = ""
+    """``file``, ``channels.tsv`` or ``assumed``; left out, ``file`` wherever the file gives one."""
     kind: str = ""
     """``eeg``, ``ecog``, ``trig``, ...; ``""`` when the file does not say."""
     gain: float = 1.0
@@ -43,6 +46,8 @@ class Channel:
     extra: Mapping[str, str] = field(default_factory=dict)
     """Further text of the header: ``reference``, ``transducer``, ``prefilter``."""
     position_m: tuple[float, float, float] | None = None
+    status: str = ""
+    """``good`` or ``bad`` where the file says so."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ class Block:
     """Half-open sample ranges without gaps inside; empty means one."""
     segment_start_s: tuple[Fraction, ...] = ()
     """Start of each segment; empty where segments follow each other without a known gap."""
+    valid: np.ndarray[Any, Any] | None = None
+    """Bool, shape (time,) or (channel, time); False where no sample was taken."""
     attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -71,6 +78,8 @@ class Annotation:
     description: str
     kind: str = ""
     channel: str = ""
+    label: str = ""
+    """What a code means by the table that its format or data set publishes."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,8 @@ class Recording:
     annotations: tuple[Annotation, ...]
     attrs: Mapping[str, Any]
     warnings: tuple[Mapping[str, str], ...] = ()
+    tables: Mapping[str, xr.Dataset] = field(default_factory=dict)
+    """Further groups by path."""
 
 
 def warning(code: str, place: str, message: str) -> dict[str, str]:
@@ -113,23 +124,53 @@ def unique_ids(labels: Sequence[str]) -> list[str]:
 def to_tree(recording: Recording, sidecars: Sidecars, *, group: str) -> xr.DataTree:
     """Make the record: one series per rate, a table of annotations, and what the sidecars add."""
     warnings = list(recording.warnings)
-    labels = [channel.label for block in recording.blocks for channel in block.channels]
+    channels = [channel for block in recording.blocks for channel in block.channels]
+    labels = [channel.label for channel in channels]
     repeated = sorted(label for label, n in Counter(labels).items() if n > 1)
     if repeated:
         warnings.append(warning("repeated-labels", "channels", f"labels made unique: {', '.join(repeated)}"))
-    joined, remarks = sidecars.join(labels, [c.unit for b in recording.blocks for c in b.channels])
+    joined, remarks = sidecars.join(labels)
+    warnings += remarks
+    blocks, remarks = _with_units(recording, joined.units)
     warnings += remarks
     warnings += sidecars.doubts([(block.rate_hz, block.signal.shape[1]) for block in recording.blocks])
     groups: dict[str, xr.Dataset] = {}
     at = 0
     ids = unique_ids(labels)
-    for name, block in zip(_names(recording.blocks, group), recording.blocks, strict=True):
+    for name, block in zip(_names(blocks, group), blocks, strict=True):
         part = slice(at, at + len(block.channels))
         at = part.stop
         groups[name] = _series(block, ids[part], joined.rows(part), {**recording.attrs, **sidecars.attrs})
     groups["annotation"] = _annotations(recording.annotations)
     groups.update(sidecars.tables)
+    groups.update(recording.tables)
     return schema.record(groups, warnings=[dict(item) for item in warnings])
+
+
+def _with_units(recording: Recording, stated: Sequence[str]) -> tuple[list[Block], list[dict[str, str]]]:
+    """Say of every unit where it comes from; a sidecar's serves where the recording gives none."""
+    blocks, differing, at = [], dict[tuple[str, str, str], list[str]](), 0
+    # What a reader has converted to SI units is no longer in the unit of which the sidecar speaks.
+    converted = "conversion" in recording.attrs
+    for block in recording.blocks:
+        channels = []
+        for channel, other in zip(block.channels, stated[at : at + len(block.channels)], strict=True):
+            origin = channel.unit_origin or ("file" if channel.source_unit else "")
+            holds = channel.unit
+            if other and not converted and origin != "file":
+                origin, holds = "channels.tsv", other
+            if other and channel.unit and other != channel.unit and not converted:
+                differing.setdefault((channel.unit, other, origin), []).append(channel.label)
+            channels.append(replace(channel, unit=holds, unit_origin=origin))
+        at += len(block.channels)
+        blocks.append(replace(block, channels=tuple(channels)))
+    remarks = []
+    for (own, other, origin), names in differing.items():
+        first = f"the recording says {own}" if origin == "file" else f"the recording's format implies {own}"
+        last = "the recording's" if origin == "file" else "the sidecar's"
+        message = f"{first}, channels.tsv says {other}; {last} holds"
+        remarks.append(warning("units-differ", ", ".join(names), message))
+    return blocks, remarks
 
 
 def _names(blocks: Sequence[Block], group: str) -> list[str]:
@@ -149,7 +190,11 @@ def _series(block: Block, ids: list[str], joined: Mapping[str, xr.Variable], att
     clock: dict[str, Any] = {"rate_hz": block.rate_hz}
     if block.segment_start_s:
         # With gaps of known length a rate alone would give wrong times after the first gap.
-        clock = {"time_s": _stamps(block)}
+        clock = {
+            "time_s": _stamps(block),
+            "segment_rate_hz_numerator": block.rate_hz.numerator,
+            "segment_rate_hz_denominator": block.rate_hz.denominator,
+        }
     return schema.series(
         block.signal,
         channel=ids,
@@ -159,6 +204,7 @@ def _series(block: Block, ids: list[str], joined: Mapping[str, xr.Variable], att
         gain=np.array([channel.gain for channel in channels]) if scaled else None,
         offset=np.array([channel.offset for channel in channels]) if scaled else None,
         segments=block.segments or None,
+        valid=block.valid,
         **clock,
         **{**attrs, **block.attrs},
     )
@@ -170,10 +216,15 @@ def _channel_table(channels: Sequence[Channel]) -> dict[str, xr.Variable]:
         "kind": ([channel.kind for channel in channels], "Kind of signal, where it is stated"),
         "channel_unit": ([channel.unit for channel in channels], "Unit of the physical signal"),
         "source_unit": ([channel.source_unit for channel in channels], "Unit as written in the source"),
+        "unit_origin": ([channel.unit_origin for channel in channels], "Where the unit is stated"),
     }
     for name in sorted({name for channel in channels for name in channel.extra}):
         texts[name] = ([channel.extra.get(name, "") for channel in channels], f"{name.capitalize()} as in the header")
     columns = {name: schema.column("channel", values, long_name) for name, (values, long_name) in texts.items()}
+    if any(channel.status for channel in channels):
+        columns["status"] = schema.category(
+            "channel", [channel.status for channel in channels], STATUS, "Status of the channel"
+        )
     if any(channel.position_m is not None for channel in channels):
         for at, axis in enumerate("xyz"):
             values = [math.nan if channel.position_m is None else channel.position_m[at] for channel in channels]
@@ -192,6 +243,8 @@ def _stamps(block: Block) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 def _annotations(annotations: Sequence[Annotation]) -> xr.Dataset:
     durations = [math.nan if item.duration_s is None else float(item.duration_s) for item in annotations]
+    labels = [item.label for item in annotations]
+    meaning = {"label": schema.column("row", labels, "Meaning of the code by its published table")}
     return schema.table(
         {
             "onset_s": schema.column(
@@ -201,5 +254,6 @@ def _annotations(annotations: Sequence[Annotation]) -> xr.Dataset:
             "description": schema.column("row", [item.description for item in annotations], "Text as in the source"),
             "kind": schema.column("row", [item.kind for item in annotations], "Kind of marker, where it is stated"),
             "channel": schema.column("row", [item.channel for item in annotations], "Channel it belongs to, if any"),
+            **(meaning if any(labels) else {}),
         }
     )
