@@ -98,6 +98,14 @@ _TABLE = (
         note="For a lab's own recordings.",
     ),
     Licence(
+        "data-use-agreement",
+        "A data use agreement with the provider",
+        None,
+        redistribution=False,
+        commercial=False,
+        note="Whoever uses the data signs for it (EPISURG, the TUH EEG corpora); no copies may be passed on.",
+    ),
+    Licence(
         MIXED,
         "Different licences per source",
         None,

@@ -36,6 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "tag": ("tag", "give a version a name"),
     "split": ("split", "make, prove and store a split"),
     "export": ("export", "write a record in another format"),
+    "privacy": ("privacy", "list fields that may say who somebody is"),
     "publish": ("publish", "build what the Hugging Face Hub needs, and push it"),
     "pull": ("pull", "copy a version from another store"),
     "gc": ("gc", "remove files that no version refers to"),

@@ -29,6 +29,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, metavar="DIR", help="build there (default: in the staging area)")
     parser.add_argument("--voxels", action="store_true", help="also publish the numbers of volumes as rows")
     parser.add_argument("--private", action="store_true", help="make a new repository on the Hub private")
+    parser.add_argument(
+        "--strip", action="store_true", help="publish a copy without fields that may identify people (NAME-stripped)"
+    )
+    parser.add_argument(
+        "--keep", action="append", default=[], metavar="PLACE", help="leave this place alone; * stands for any text"
+    )
+    parser.add_argument(
+        "--keep-identifying", action="store_true", help="publish in spite of fields or faces that identify people"
+    )
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
@@ -46,6 +55,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
         folder=args.folder,
         voxels=args.voxels,
         private=args.private,
+        strip=args.strip,
+        keep=args.keep,
+        keep_identifying=args.keep_identifying,
     )
     output.result(done.as_dict(), _describe(done))
     return 0
@@ -62,4 +74,13 @@ def _describe(done: Publication) -> str:
     if done.obstacles:
         accept = " ".join(f"--accept-licence {name}" for name in sorted({item.licence for item in done.obstacles}))
         lines.append(f"  it will be refused without permission; confirm it with: {accept}")
+    if done.removed:
+        kinds = ", ".join(sorted({item.kind for item in done.removed}))
+        lines.append(f"  {len(done.removed)} fields were removed from the copy: {kinds}")
+    sure = [item for item in done.identifying if item.sure]
+    if done.identifying:
+        count = f"{len(sure)} fields identify people, {len(done.identifying) - len(sure)} have to be looked at"
+        lines.append(f"  warning: {count}; connectome privacy lists them")
+    if sure and done.dry_run:
+        lines.append("  it will be refused without --strip or --keep-identifying")
     return "\n".join(lines)

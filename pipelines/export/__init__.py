@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -22,9 +22,7 @@ from connectome.errors import MissingExtraError, NotFoundError, UsageError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from connectome.store import Version
-
-__all__ = ["EXPORTS", "Export", "export", "export_version", "exports_for", "remarks"]
+__all__ = ["EXPORTS", "Export", "export", "exports_for", "publish_made", "remarks", "workplace"]
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,9 @@ def export(
     to : str
         A name from ``EXPORTS``.
     destination : Path
-        ``zarr``, ``ome-zarr``, ``ogb``, ``bids``: a folder. ``nifti``: a ``.nii``, ``.nii.gz`` or ``.hdr`` file; ``mgh``: a
-        ``.mgh`` or ``.mgz`` file; ``edf``: a ``.edf`` file, or ``.bdf`` where samples have 24 bits; ``fif``: a
-        ``.fif`` file. ``csv``, ``parquet``: a folder for one file per table, or a file of that suffix when there is
+        ``zarr``, ``ome-zarr``, ``ogb``, ``bids``: a folder. ``nifti``: a ``.nii``, ``.nii.gz`` or ``.hdr`` file;
+        ``mgh``: a ``.mgh`` or ``.mgz`` file; ``edf``: a ``.edf`` file, or ``.bdf`` where samples have 24 bits; ``fif``:
+        a ``.fif`` file. ``csv``, ``parquet``: a folder for one file per table, or a file of that suffix when there is
         only one.
     group : str, optional
         Path of the group, such as ``"labels/t1w"``; needed for one volume of several.
@@ -119,18 +117,18 @@ def export(
         )
     chosen, destination = EXPORTS[to], Path(destination)
     _check_group(tree, chosen, group)
-    with _workplace(destination) as work:
+    with workplace(destination) as work:
         try:
             made = chosen.load().write(tree, work / destination.name, group=group, to=to)
         except ModuleNotFoundError as error:
             raise MissingExtraError(
                 f"the export needs {error.name}", subject=to, hint=f'pip install "connectome[{chosen.extra}]"'
             ) from error
-        return _publish(made, work, destination.parent, overwrite=overwrite)
+        return publish_made(made, work, destination.parent, overwrite=overwrite)
 
 
 @contextmanager
-def _workplace(destination: Path) -> Iterator[Path]:
+def workplace(destination: Path) -> Iterator[Path]:
     """Give a folder beside a destination, which is gone afterwards."""
     if destination.name in {"", ".", ".."}:
         raise UsageError("the destination has no name", subject=str(destination))
@@ -142,68 +140,6 @@ def _workplace(destination: Path) -> Iterator[Path]:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def export_version(
-    version: Version,
-    *,
-    to: str,
-    destination: Path,
-    records: Iterable[str] | None = None,
-    strip: bool = False,
-    keep: Iterable[str] = (),
-    overwrite: bool = False,
-) -> tuple[list[Path], dict[str, list[str]]]:
-    """Write many records as one dataset of another form; only ``bids`` has such a form.
-
-    Parameters
-    ----------
-    version : Version
-        Where the records lie.
-    to, destination, overwrite
-        As in :func:`export`.
-    records : iterable of str, optional
-        Which; default all.
-    strip, keep
-        Leave out what may identify people; see :func:`connectome.pipelines.privacy.strip`.
-
-    Returns
-    -------
-    paths : list of Path
-        The folder.
-    left : dict of str to list of str
-        Record to the groups that the form has no place for.
-
-    Raises
-    ------
-    UsageError
-        When the form holds one record only, no record fits, or the destination exists.
-    """
-    if to != "bids":
-        raise UsageError("this form holds one record", subject=to, expected="--record ID, or --to bids", found="none")
-    from ..privacy import strip as stripped
-    from .bids import write_dataset
-
-    destination = Path(destination)
-    names = list(version.manifest.records) if records is None else list(records)
-
-    class Opened(Mapping[str, "xr.DataTree"]):
-        """Opens a record when it is asked for."""
-
-        def __getitem__(self, record: str) -> xr.DataTree:
-            tree = version.open(record)
-            return stripped(tree, record=record, keep=tuple(keep)).tree if strip else tree
-
-        def __iter__(self) -> Iterator[str]:
-            return iter(names)
-
-        def __len__(self) -> int:
-            return len(names)
-
-    with _workplace(destination) as work:
-        made = work / destination.name
-        left = write_dataset(Opened(), made, about=version.manifest.about, spec=version.spec)
-        return _publish([made], work, destination.parent, overwrite=overwrite), left
 
 
 def remarks(tree: xr.DataTree, *, to: str, group: str | None = None) -> list[str]:
@@ -228,7 +164,7 @@ def _check_group(tree: xr.DataTree, chosen: Export, group: str | None) -> None:
         )
 
 
-def _publish(made: list[Path], work: Path, folder: Path, *, overwrite: bool) -> list[Path]:
+def publish_made(made: list[Path], work: Path, folder: Path, *, overwrite: bool) -> list[Path]:
     """Give finished files their names; nothing is touched unless all names are free or may be replaced."""
     # Modules write files or one folder directly below ``work``.
     tops = sorted({work / path.relative_to(work).parts[0] for path in made})

@@ -29,18 +29,21 @@ def write(tree: xr.DataTree, destination: Path, *, group: str | None, to: str) -
         _check_name(destination, SINGLE, to)
         _write(destination, converted(volume, path=path))
         return [destination]
-    header = volume["header"].values.tobytes()
-    cut = int(volume.attrs["header_file_bytes"])
-    body = header[cut:] + image_bytes(volume)
-    body += volume["trailer"].values.tobytes() if "trailer" in volume else b""
+    content, cut = file_bytes(volume), int(volume.attrs["header_file_bytes"])
     _check_name(destination, PAIR if volume.attrs["paired"] else SINGLE, to)
     if volume.attrs["paired"]:
         image = destination.with_suffix(".img")
-        destination.write_bytes(header[:cut])
-        image.write_bytes(body)
+        destination.write_bytes(content[:cut])
+        image.write_bytes(content[cut:])
         return [destination, image]
-    _write(destination, header[:cut] + body)
+    _write(destination, content)
     return [destination]
+
+
+def file_bytes(volume: xr.Dataset) -> bytes:
+    """Return the bytes of the file that a NIfTI volume was read from, without gzip; of a pair, one after the other."""
+    content = volume["header"].values.tobytes() + image_bytes(volume)
+    return content + (volume["trailer"].values.tobytes() if "trailer" in volume else b"")
 
 
 def remarks(tree: xr.DataTree, *, group: str | None) -> list[str]:

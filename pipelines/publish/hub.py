@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,10 @@ from connectome.store import Manifest, Repository
 from connectome.store.canonical import file_sha256
 from connectome.store.manifest import Number
 
+from ..privacy import Finding, audit_version, check_identifying, stripped_version
+from ..privacy.policy import face_findings
 from .folder import build_folder
-from .permission import Obstacle, check_permission, obstacles
+from .permission import Obstacle, check_permission, licences_of, obstacles
 
 if TYPE_CHECKING:
     from connectome.store import Version
@@ -48,6 +50,10 @@ class Publication:
     obstacles: tuple[Obstacle, ...]
     """Licences that speak against it; only a dry run goes on in spite of them."""
     dry_run: bool
+    identifying: tuple[Finding, ...] = ()
+    """What may identify people in what is published; only a dry run goes on in spite of what is sure, unless told."""
+    removed: tuple[Finding, ...] = ()
+    """What was taken out of the published copy."""
 
     @property
     def size_bytes(self) -> int:
@@ -65,6 +71,8 @@ class Publication:
             "bytes": self.size_bytes,
             "files": [file.as_dict() for file in self.files],
             "obstacles": [obstacle.as_dict() for obstacle in self.obstacles],
+            "identifying": [item.as_dict() for item in self.identifying],
+            "removed": [item.as_dict() for item in self.removed],
         }
 
 
@@ -78,8 +86,14 @@ def publish(
     folder: Path | None = None,
     voxels: bool = False,
     private: bool = False,
+    strip: bool = False,
+    keep: Iterable[str] = (),
+    keep_identifying: bool = False,
 ) -> Publication:
     """Publish a version.
+
+    Records of people are looked at first (:mod:`connectome.pipelines.privacy`): fields that identify somebody, and
+    faces that were not removed, stop it until somebody decides.
 
     Parameters
     ----------
@@ -101,6 +115,12 @@ def publish(
         Also publish the stored numbers of volumes as rows.
     private : bool
         Make a repository that is new on the Hub private.
+    strip : bool
+        Publish a copy without the fields that may identify people, as the dataset ``NAME-stripped``.
+    keep : iterable of str
+        Places that ``strip`` leaves alone, with ``*`` for any text.
+    keep_identifying : bool
+        Publish in spite of what identifies people.
 
     Returns
     -------
@@ -109,7 +129,7 @@ def publish(
     Raises
     ------
     UsageError
-        When ``to`` is no place to publish to, or licences forbid it.
+        When ``to`` is no place to publish to, licences forbid it, or people could be identified.
     ConflictError
         When other data lie there under that version.
     FetchError
@@ -117,12 +137,51 @@ def publish(
     """
     place = str(to)
     repository = _repository(place)
-    if repository is None:
-        _check_folder(version, Path(to))
+    licences = licences_of(version) if licences is None else licences
     found = obstacles(version, licences=licences, accepted=accepted)
     if not dry_run:
         check_permission(version, found)
-    built = folder if folder is not None else _default_folder(version)
+    audit = audit_version(version, people_only=True)
+    given = {"dry_run": dry_run, "licences": licences, "folder": folder, "voxels": voxels, "private": private}
+    if not strip:
+        said = (*audit.findings, *face_findings(audit.faces))
+        if not (dry_run or keep_identifying):
+            check_identifying(version, said)
+        done = _publish(version, place, repository, **given)
+        return replace(done, obstacles=found, identifying=said)
+    with tempfile.TemporaryDirectory(prefix="connectome-", dir=_work(version)) as work:
+        copy = stripped_version(version, Path(work), keep=keep, only=audit.people)
+        said = (*copy.left, *face_findings(audit.faces))
+        if not (dry_run or keep_identifying):
+            check_identifying(version, said)
+        if folder is None:
+            given["folder"] = _default_folder(version, copy.version.dataset)
+        done = _publish(copy.version, place, repository, **given)
+        return replace(done, obstacles=found, identifying=said, removed=copy.removed)
+
+
+def _work(version: Version) -> Path | None:
+    """Return a folder for copies on the store's own disk; None for that of the system."""
+    if not version.repository.is_local:
+        return None
+    version.repository.staging.mkdir(parents=True, exist_ok=True)
+    return version.repository.staging
+
+
+def _publish(
+    version: Version,
+    place: str,
+    repository: str | None,
+    *,
+    dry_run: bool,
+    licences: Mapping[str, tuple[str, ...]],
+    folder: Path | None,
+    voxels: bool,
+    private: bool,
+) -> Publication:
+    if repository is None:
+        _check_folder(version, Path(place))
+    built = folder if folder is not None else _default_folder(version, version.dataset)
     shown = place if repository is None else f"hf://datasets/{repository}"
     # A folder's path means nothing to others and is kept out of the card.
     files = build_folder(
@@ -130,10 +189,10 @@ def publish(
     )
     if not dry_run:
         if repository is None:
-            _copy(version, built, Path(to), files)
+            _copy(version, built, Path(place), files)
         else:
             _push(version, built, repository, private=private)
-    return Publication(version.spec, version.digest, shown, built, files, found, dry_run)
+    return Publication(version.spec, version.digest, shown, built, files, (), dry_run)
 
 
 def _repository(place: str) -> str | None:
@@ -147,8 +206,8 @@ def _repository(place: str) -> str | None:
     return name
 
 
-def _default_folder(version: Version) -> Path:
-    name = f"{version.dataset}-{version.version}"
+def _default_folder(version: Version, dataset: str) -> Path:
+    name = f"{dataset}-{version.version}"
     if not version.repository.is_local:
         return Path(tempfile.mkdtemp(prefix="connectome-")) / name
     folder = version.repository.staging / "publish" / name
