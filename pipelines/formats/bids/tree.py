@@ -19,7 +19,7 @@ from connectome.errors import FormatError, NotFoundError
 from ..files.pointers import LONGEST_POINTER_BYTES
 from .entities import BidsName, parse_name
 
-__all__ = ["BidsFile", "BidsTree", "Pointer", "is_bids", "scan"]
+__all__ = ["RECORDED", "BidsFile", "BidsTree", "Pointer", "annex_pointer", "is_bids", "scan"]
 
 DESCRIPTION = "dataset_description.json"
 TEXT = (
@@ -35,10 +35,11 @@ TEXT = (
     ".yml",
     ".yaml",
     ".html",
-    ".vmrk",
-    ".vhdr",
 )
 """Extensions of files that are short in earnest."""
+
+RECORDED = ("eeg", "ieeg", "meg")
+"""Datatypes of recordings."""
 
 _KEY = re.compile(r"(?P<backend>[A-Z0-9_]+)(?:-s(?P<size>\d+))?(?:-[mSC]\d+)*--(?P<name>[^/\s]+)")
 _LFS = re.compile(r"^version https://git-lfs")
@@ -56,6 +57,14 @@ class Pointer:
     size_bytes: int | None
     """What the data would have; None where the pointer does not say."""
     sha256: str | None
+    md5: str | None = None
+    key: str | None = None
+    """The key of git-annex as it stands there."""
+
+    @property
+    def checksum(self) -> str:
+        """``sha256:...`` or ``md5:...`` of the data; ``""`` where the pointer does not say."""
+        return f"sha256:{self.sha256}" if self.sha256 else f"md5:{self.md5}" if self.md5 else ""
 
     def __str__(self) -> str:
         if self.system == "folder":
@@ -76,6 +85,8 @@ class BidsFile:
     name: BidsName | None
     """None where the name is not of the form of BIDS."""
     pointer: Pointer | None = None
+    is_listed: bool = False
+    """Whether only a list speaks of it: not even a pointer lies there."""
 
     @cached_property
     def folder(self) -> tuple[str, ...]:
@@ -153,7 +164,13 @@ def is_bids(root: Path) -> bool:
         return True
     with os.scandir(root) as entries:
         subjects = [entry.path for entry in entries if entry.name.startswith("sub-") and entry.is_dir()]
-    return any((Path(path) / "anat").is_dir() for path in sorted(subjects)[:3])
+    return any(_has_data(Path(path)) for path in sorted(subjects)[:3])
+
+
+def _has_data(folder: Path) -> bool:
+    return any(
+        (place / datatype).is_dir() for place in (folder, *folder.glob("ses-*")) for datatype in ("anat", *RECORDED)
+    )
 
 
 def scan(root: str | Path) -> BidsTree:
@@ -223,5 +240,22 @@ def _annex(text: str) -> Pointer | None:
     key = _KEY.fullmatch(line.rpartition("/")[2])
     if key is None:
         return Pointer("git-annex", None, None)
-    digest = re.match(r"[0-9a-f]{64}(?![0-9a-f])", key["name"]) if key["backend"] in {"SHA256", "SHA256E"} else None
-    return Pointer("git-annex", int(key["size"]) if key["size"] else None, digest[0] if digest else None)
+    return _from_key(key)
+
+
+def annex_pointer(key: str) -> Pointer | None:
+    """Return what a key of git-annex states; None where the text is no key."""
+    found = _KEY.fullmatch(key)
+    return None if found is None else _from_key(found)
+
+
+def _from_key(key: re.Match[str]) -> Pointer:
+    sha256 = re.match(r"[0-9a-f]{64}(?![0-9a-f])", key["name"]) if key["backend"] in {"SHA256", "SHA256E"} else None
+    md5 = re.match(r"[0-9a-f]{32}(?![0-9a-f])", key["name"]) if key["backend"] in {"MD5", "MD5E"} else None
+    return Pointer(
+        "git-annex",
+        int(key["size"]) if key["size"] else None,
+        sha256[0] if sha256 else None,
+        md5[0] if md5 else None,
+        key[0],
+    )

@@ -23,7 +23,7 @@ from ..tables.text_rows import Note, read_lines
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["MISSING", "Rows", "read_rows", "typed", "typed_columns", "variable_name"]
+__all__ = ["MISSING", "Rows", "read_rows", "repairs", "typed", "typed_columns", "variable_name"]
 
 MISSING = frozenset({"n/a", ""})
 """What stands for no value; an empty cell is no valid BIDS, and can mean nothing else."""
@@ -70,6 +70,20 @@ def read_rows(path: Path) -> Rows:
             )
         rows.append(dict(zip(header, (value.strip() for value in line), strict=True)))
     return rows
+
+
+def repairs(path: Path) -> list[Note]:
+    """Say what :func:`read_rows` takes as it comes: a byte-order mark, line ends of Windows."""
+    raw = path.read_bytes()
+    notes: list[Note] = []
+    if raw.startswith(b"\xef\xbb\xbf"):
+        message = "a byte-order mark before the first column's name was taken away"
+        notes.append({"code": "byte-order-mark", "place": path.name, "message": message})
+    if b"\r\n" in raw:
+        notes.append(
+            {"code": "windows-line-ends", "place": path.name, "message": "CR LF was read as the end of a line"}
+        )
+    return notes
 
 
 def variable_name(column: str) -> str:
