@@ -89,7 +89,7 @@ def test_a_missing_mne_names_the_extra_but_brainvision_and_edf_need_none(tmp_pat
     read(vhdr(tmp_path), "mne")
     read(edf(tmp_path / "a.edf", signals=[ONE], records=[[np.arange(4)]]), "mne")
     path = tmp_path / "a.gdf"
-    path.write_bytes(b"GDF 2.20" + bytes(1000))
+    path.write_bytes(b"GDF 1.25" + bytes(1000))
     with pytest.raises(MissingExtraError) as caught:
         read(path, "mne")
     assert caught.value.hint == 'pip install "connectome[eeg]"'

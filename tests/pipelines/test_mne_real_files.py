@@ -24,7 +24,7 @@ REAL = (
     ("mne_misc_ecog_seizure/sub-pat01_ses-test_acq-ecog_ieeg.edf", 78, 21658, 238 / Fraction("0.23814"), "int16", 1),
     ("mne_misc_seeg/sample_seeg.edf", 98, 20000, Fraction(1000), "int16", 3),
     ("mne_python_formats/biosemi_test.bdf", 73, 2048, Fraction(2048), "int32", 0),
-    ("gdf_from_eegmmidb/S001R04_22ch.gdf", 22, 20000, Fraction(160), "float64", 15),
+    ("gdf_from_eegmmidb/S001R04_22ch.gdf", 22, 20000, Fraction(160), "int16", 15),
     ("eeglab_sample/eeglab_data.set", 32, 30504, Fraction(128), "float64", 154),
     ("mne_python_formats/ctf_comp_raw.fif", 340, 241, Fraction(480), "float64", 0),
     ("mne_python_formats/kit_test.sqd", 193, 2000, Fraction(1000), "float64", 0),
@@ -179,7 +179,7 @@ def test_electrodes_given_as_a_further_path_are_joined(data_dir):
 
 @pytest.mark.data
 def test_what_mne_converts_says_so(data_dir):
-    signal = read(data_dir / "eeg/gdf_from_eegmmidb/S001R04_22ch.gdf", "mne")["signal"]
+    signal = read(data_dir / "eeg/mne_python_formats/kit_test.sqd", "mne")["signal"]
     assert "float64 in SI units" in signal.attrs["conversion"]
     edf_signal = read(data_dir / "eeg/physionet_eegmmidb/S001R04.edf", "mne")["signal"]
     assert "conversion" not in edf_signal.attrs

@@ -1,7 +1,7 @@
 """EEG, iEEG and MEG recordings, as their makers store them.
 
-BrainVision, EDF and BDF are read here sample by sample, in the stored type and at their own exact rates. Everything
-else goes through MNE-Python, which converts to float64 in SI units; the record then says so.
+BrainVision, EDF, BDF and GDF 2 are read here sample by sample, in the stored type and at their own exact rates.
+Everything else goes through MNE-Python, which converts to float64 in SI units; the record then says so.
 
 Gramfort et al. 2013, doi:10.3389/fnins.2013.00267.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from connectome.errors import FormatError, MissingExtraError, TruncatedError, UsageError
 
 from ..files.pointers import refuse_pointer
-from . import brainvision, edf
+from . import brainvision, edf, gdf
 from .bids_sidecars import find, is_sidecar, read_sidecars
 from .recording import Annotation, Block, Channel, Recording, to_tree, warning
 
@@ -78,6 +78,8 @@ def read(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") ->
         recording = brainvision.read_recording(main, files)
     elif _is_edf(main):
         recording = edf.read_recording(main)
+    elif main.is_file() and gdf.is_gdf2(main):
+        recording = gdf.read_recording(main)
     else:
         recording = _through_mne(main)
     return to_tree(recording, read_sidecars(extra), group=group)
@@ -92,7 +94,7 @@ def companions(paths: list[Path], *, sidecars: str = "auto", group: str = "signa
     elif main.is_dir():
         return [*sorted(path for path in main.rglob("*") if path.is_file()), *files, *beside]
     else:
-        brought = [] if _is_edf(main) else _parts(main)
+        brought = [] if _is_edf(main) or gdf.is_gdf2(main) else _parts(main)
     found = [main, *files, *brought, *find(main, beside, search=_search(sidecars))]
     return list({path.resolve(): path for path in found}.values())
 

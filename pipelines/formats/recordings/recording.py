@@ -176,7 +176,9 @@ def _with_units(recording: Recording, stated: Sequence[str]) -> tuple[list[Block
 def _names(blocks: Sequence[Block], group: str) -> list[str]:
     if len(blocks) == 1:
         return [group]
-    return [f"{group}/{float(block.rate_hz):g}hz" for block in blocks]
+    names = [f"{group}/{float(block.rate_hz):g}hz" for block in blocks]
+    # One rate in two types of numbers, or two rates that differ in the seventh digit.
+    return [f"{name}-{at + 1}" if names.count(name) > 1 else name for at, name in enumerate(names)]
 
 
 def _series(block: Block, ids: list[str], joined: Mapping[str, xr.Variable], attrs: Mapping[str, Any]) -> xr.Dataset:
