@@ -2,7 +2,8 @@
 
 An index is a table with one row per record: a unique ``record`` and whatever is known of it. Records of one group
 (animal, patient, session) stay together; so do groups that are linked by hand (one animal under two names), groups
-that hold identical content, and groups that may be the same animals in two sources.
+that hold identical content, groups that may be the same animals in two sources, and those that a source knows to be one
+animal or patient under several names.
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONTENT",
+    "LINKED",
     "OVERLAP",
     "SOURCE",
+    "TYING",
     "Unit",
+    "aliases",
     "components",
     "duplicates",
     "groups_of",
@@ -42,7 +46,12 @@ CONTENT = "content"
 OVERLAP = "overlap"
 """Column of names for animals that more than one source holds, where nobody says which record of one source is which
 of the other: as soon as two sources are there, all records with that name are kept together."""
+LINKED = "linked_subjects"
+"""Column of names for one animal or patient that has several, in one dataset or in several: the same text on all of its
+records, wherever they are (``ds003029:sub-pt01 ds003876:sub-pt1``)."""
 SOURCE = "source"
+TYING = (OVERLAP, LINKED, SOURCE)
+"""Columns that say which animals are the same."""
 N_NAMED = 12
 """Offenders are named up to this many, then counted."""
 
@@ -197,11 +206,21 @@ def overlaps(index: pd.DataFrame) -> list[tuple[str, ...]]:
     if OVERLAP not in index.columns or SOURCE not in index.columns:
         return []
     source = labels(index, (SOURCE,))
+    return [held for held in _holders(index, OVERLAP) if len({source[record] for record in held}) > 1]
+
+
+def aliases(index: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Return the sets of records of one animal or patient that has several names; empty where none says so."""
+    return [held for held in _holders(index, LINKED) if len(held) > 1] if LINKED in index.columns else []
+
+
+def _holders(index: pd.DataFrame, column: str) -> list[tuple[str, ...]]:
+    """Return the records of each value of a column."""
     holders: dict[str, list[str]] = {}
-    for record, name in labels(index, (OVERLAP,)).items():
+    for record, name in labels(index, (column,)).items():
         if name is not None:
             holders.setdefault(name, []).append(record)
-    return sorted(tuple(sorted(held)) for held in holders.values() if len({source[record] for record in held}) > 1)
+    return sorted(tuple(sorted(held)) for held in holders.values())
 
 
 def components(names: Iterable[str], sets: Iterable[Sequence[str]]) -> dict[str, str]:
@@ -233,8 +252,8 @@ def units_of(
     Parameters
     ----------
     index : pandas.DataFrame
-        One row per record; identical ``content`` ties the groups that hold it, and so does a common ``overlap`` of
-        different sources.
+        One row per record; identical ``content`` ties the groups that hold it, and so do common ``linked_subjects``,
+        and a common ``overlap`` of different sources.
     groups : mapping of str to str
         Record to group.
     linked : sequence of (str, str)
@@ -257,7 +276,7 @@ def units_of(
             expected="names of groups: " + some(sorted(names)),
             found=some(strange),
         )
-    same_animals = [*duplicates(index), *overlaps(index)]
+    same_animals = [*duplicates(index), *overlaps(index), *aliases(index)]
     ties: list[Sequence[str]] = [*linked, *([groups[record] for record in same] for same in same_animals)]
     root = components(everything, ties)
     held: dict[str, list[str]] = {}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import LeakError, UsageError
 from .extents import Extent, extents_of, strands_of
-from .groups import CONTENT, OVERLAP, SOURCE, duplicates, groups_of, labels, overlaps, records_of, some, units_of
+from .groups import CONTENT, TYING, aliases, duplicates, groups_of, labels, overlaps, records_of, some, units_of
 from .registry import plan_from_dict
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def _torn(
         return []
     problems = []
     # Identical content is looked for where nearness is; here only what the plan or the sources tie.
-    tying = index[[column for column in ("record", OVERLAP, SOURCE) if column in index.columns]]
+    tying = index[[column for column in ("record", *TYING) if column in index.columns]]
     for unit in units_of(tying, groups, linked=demands.linked, known=split.groups):
         held: dict[str, str] = {}
         for record in unit.records:
@@ -355,6 +355,9 @@ def _sentences(
     shared = overlaps(index) if groups is not None else []
     if shared:
         lines.append(f"no animals that two sources hold are in two parts ({len(shared)} sets of records)")
+    named = aliases(index) if groups is not None else []
+    if named:
+        lines.append(f"nobody of several names is in two parts ({len(named)} sets of records)")
     if demands.linked or linked:
         lines.append(f"all {len(demands.linked) + len(linked)} links are on one side")
     return lines

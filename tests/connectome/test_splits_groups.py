@@ -328,6 +328,48 @@ def test_a_split_that_parts_animals_of_two_sources_is_no_proof():
         prove(split, index)
 
 
+def cohorts() -> pd.DataFrame:
+    """Generated: one patient as sub-pt01 in one source and sub-pt1 in another, and another twice within a source."""
+    rows = [
+        ("ds003029", "sub-pt01", "ds003029:sub-pt01 ds003876:sub-pt1"),
+        ("ds003876", "sub-pt1", "ds003029:sub-pt01 ds003876:sub-pt1"),
+        ("chb_mit", "chb01", "chb_mit:chb01 chb_mit:chb21"),
+        ("chb_mit", "chb21", "chb_mit:chb01 chb_mit:chb21"),
+        ("ds003029", "sub-pt6", None),
+        ("ds003876", "sub-rns002", None),
+        ("chb_mit", "chb02", None),
+        ("chb_mit", "chb03", None),
+    ]
+    index = pd.DataFrame(rows, columns=["source", "subject", "linked_subjects"])
+    return index.assign(record=index["source"] + "_" + index["subject"])
+
+
+@patient
+@given(seeds)
+def test_one_patient_under_several_names_stays_together_within_and_across_sources(seed):
+    index = cohorts()
+    for by in ("subject", ("source", "subject")):
+        split = GroupedSplit(by=by, fractions={"train": 0.5, "test": 0.5}, seed=seed).assign(index)
+        part = {record: name for name in split.parts for record in split.records(name)}
+        assert part["ds003029_sub-pt01"] == part["ds003876_sub-pt1"]
+        assert part["chb_mit_chb01"] == part["chb_mit_chb21"]
+        assert set(part.values()) == {"train", "test"}
+        assert "nobody of several names is in two parts (2 sets of records)" in prove(split, index).proved
+
+
+def test_a_split_that_parts_one_patient_under_two_names_is_no_proof():
+    index = cohorts()
+    unaware = index.drop(columns="linked_subjects")
+    torn = next(
+        split
+        for seed in range(100)
+        if (split := GroupedSplit(by="subject", fractions={"train": 0.5, "test": 0.5}, seed=seed).assign(unaware))
+        and split.groups["chb01"] != split.groups["chb21"]
+    )
+    with pytest.raises(LeakError, match="chb01, chb21 that belong together in two parts"):
+        prove(torn, index)
+
+
 def test_a_copy_that_joins_two_placed_parts_is_refused():
     index = index_of(dict.fromkeys("abc", 1))
     index["content"] = ["1", "2", "3"]
