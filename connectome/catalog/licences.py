@@ -149,7 +149,11 @@ _TABLE = (
 LICENCES = MappingProxyType({licence.id: licence for licence in _TABLE})
 """Licence id to what it allows."""
 
-_BY_FOLDED = {identifier.casefold(): identifier for identifier in LICENCES}
+_BY_FOLDED = {identifier.casefold(): identifier for identifier in LICENCES} | {
+    "cc0": "CC0-1.0",
+    "pddl": "PDDL-1.0",
+}
+"""BIDS writes the last two without a version (BIDS 1.10, "License" of ``dataset_description.json``)."""
 
 
 def licence_id(text: str) -> str | None:

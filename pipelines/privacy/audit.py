@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Audit", "audit_record", "audit_version", "concerns_people", "faces_of"]
 
 PEOPLE = "homo sapiens"
-OWN = frozenset({"encoding-type", "encoding-version", "digests", "fetched", "provenance", "faces", "statistics"})
+OWN = frozenset(
+    {"encoding-type", "encoding-version", "digests", "fetched", "provenance", "faces", "statistics", "stripped"}
+)
 """Attributes of the store, and what is told apart from the rest."""
 SETTLED = frozenset({"units", "long_name", "flag_values", "flag_meanings", "flag_labels", "source_column", "available"})
 """Attributes of columns that this package gives."""
@@ -199,6 +201,8 @@ def _judged(name: str, value: Any, pseudonyms: set[str]) -> tuple[str, bool] | N
     """Return kind and certainty of a single value under a name."""
     if is_blank(value) or folded(str(value)) in pseudonyms:
         return None
+    if isinstance(value, (int, float)) and _is_age(name):
+        return ("age", True) if value > MOST_YEARS else None
     form = kind_of_text(value) if isinstance(value, str) else None
     kind = kind_of_name(name)
     if kind is not None and kind != "text":
@@ -206,6 +210,10 @@ def _judged(name: str, value: Any, pseudonyms: set[str]) -> tuple[str, bool] | N
     if form is not None:
         return form
     return ("text", False) if kind == "text" and isinstance(value, str) else None
+
+
+def _is_age(name: str) -> bool:
+    return name.lower().partition("_")[0] == "age"
 
 
 def _headers(record: str, group: str, data: xr.Dataset) -> Iterator[Finding]:
@@ -229,7 +237,7 @@ def _columns(record: str, group: str, data: xr.Dataset, pseudonyms: set[str]) ->
         kinds = [kind for kind in map(kind_of_name, names) if kind is not None]
         is_category = schema.is_category(variable)
         is_text = not is_category and variable.dtype.kind in "OTU"
-        is_age = not is_category and variable.dtype.kind in "iuf" and str(name).lower().partition("_")[0] == "age"
+        is_age = not is_category and variable.dtype.kind in "iuf" and _is_age(str(name))
         if not (kinds or is_text or is_age) or (variable.size > MOST_ROWS and not kinds):
             continue
         # Ids of stimuli and moments within a recording are numbers of seconds; no date is a float.

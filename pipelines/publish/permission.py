@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connectome.catalog import LICENCES, from_about
+from connectome.catalog.licences import licence_id
 from connectome.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def licences_of(version: Version) -> dict[str, tuple[str, ...]]:
         if source not in by_file:
             by_file[source] = _files_of(source)
         found = _by_file(receipt, by_file[source]) or by_source.get(source) or whole
-        licences[record] = tuple(sorted(set(found)))
+        licences[record] = tuple(sorted({licence_id(name) or name for name in found}))
     return licences
 
 

@@ -132,8 +132,10 @@ def test_a_stripped_record_holds_no_secret_and_the_same_voxels(cohort: Version, 
     assert [item.get_code() for item in back.header.extensions] == [0, 0, 20]
     np.testing.assert_array_equal(back.get_fdata(), original.get_fdata())
     np.testing.assert_array_equal(back.affine, original.affine)
-    cleaned = {"descrip", "db_name", "aux_file"}
-    assert all((back.header[name] == original.header[name]).all() for name in original.header if name not in cleaned)
+    wanted = bytearray(gzip.decompress((tmp_path / "made.nii.gz").read_bytes())[:348])
+    for start, length in ((14, 18), (148, 80), (228, 24)):
+        wanted[start : start + length] = bytes(length)
+    assert content[:348] == bytes(wanted)
 
 
 def test_what_is_to_be_kept_stays(cohort: Version) -> None:
@@ -337,7 +339,7 @@ def test_the_command_hides_values_unless_asked(cohort: Version, capsys: pytest.C
     document = json.loads(text)
     assert "JANE" not in text
     assert "Made Up" not in text
-    assert document["identifying"] == 12
+    assert document["identifying"] == 14
     assert document["faces"] == {"sub-7": "unknown"}
     assert main(["privacy", "people", "--root", root, "--show", "--record", "sub-7"]) == 1
     shown = capsys.readouterr()
