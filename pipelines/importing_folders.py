@@ -139,7 +139,7 @@ def _recipe(
         source_version=chosen.version,
         inputs=tuple(hashed[path] for path in portion.files),
         # The id is one too: two people of whom only a shared table speaks have the same inputs.
-        params=plain({**options, "record": portion.record}),
+        params=plain({**options, "record": portion.record, **portion.stated}),
     )
 
 

@@ -27,6 +27,8 @@ class Portion:
     read: Callable[[], xr.DataTree] = field(compare=False, repr=False)
     own: tuple[str, ...] = ()
     """Those that no other record has: they are rejected with it."""
+    stated: Mapping[str, Any] = field(default_factory=dict)
+    """What else the record depends on (JSON values): sizes and checksums of files that are not here."""
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,17 @@
-"""The format ``bids``: patients with anatomical images in a BIDS dataset, raw and derived, one record each.
+"""The format ``bids``: a BIDS dataset, raw and derived, as records: a patient with images, a run of EEG, iEEG or MEG.
 
-A record holds the images that are here (``t1w``, ``flair``, ``space-orig_t1w``), label maps on their grids
-(``labels/...``), the patient's row of ``participants.tsv`` as ``subject``, and ``sessions`` and ``scans`` where there
-are such tables. Images that were not fetched are told in the census with the size that they would have; a person of
-whom only the row is here is a record all the same.
+The record of a patient holds the images that are here (``t1w``, ``flair``, ``space-orig_t1w``), label maps on their
+grids (``labels/...``), the patient's row of ``participants.tsv`` as ``subject``, and ``sessions`` and ``scans`` where
+there are such tables. That of a run holds its signals and what the tree says of it (:mod:`.run`). Images and signals
+that were not fetched are told in the census with the size that they would have; a run without signals, and a person of
+whom only the row is here, are records all the same.
 
 Brain Imaging Data Structure 1.10, https://bids-specification.readthedocs.io/en/v1.10.0/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,11 +20,15 @@ from typing import TYPE_CHECKING, Any
 from connectome.errors import FormatError, UsageError
 
 from ..portions import Division, Portion, Unused
+from ..seizures.rules import choose_rules
+from .listed import INDEX, read_index, with_listed
 from .naming import Image, images_of, is_volume, volume_name
 from .participants import Participants, read_participants
 from .patient import Patient
+from .run import AUTO, ENTITIES, Run, check_signals
+from .runs import RunFiles, find_runs
 from .sidecars import applicable, read_json
-from .tree import DESCRIPTION, BidsFile, BidsTree, is_bids, scan, subject_key
+from .tree import DESCRIPTION, RECORDED, BidsFile, BidsTree, is_bids, scan, subject_key
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,34 +39,52 @@ __all__ = ["divide", "read", "sniff"]
 
 TABLE, CODE_BOOK = "participants.tsv", "participants.json"
 ALL = "all"
+LISTS = "a list of files that are not here; what it says of a file is in the record"
+NO_RECORDING = "no recording, and no table about one"
 SPECIES = "Homo sapiens"
 """What BIDS assumes where the table has no column ``species``."""
 
 
 def sniff(path: Path) -> bool:
-    """Tell whether a folder is a BIDS dataset with anatomical images."""
+    """Tell whether a folder is a BIDS dataset with anatomical images or recordings."""
     if not is_bids(path):
         return False
-    return any(file.datatype == "anat" for file in scan(path).files)
+    return any(file.datatype in {"anat", *RECORDED} for file in scan(path).files)
 
 
 def read(
-    paths: list[Path], *, subject: str = "", datatypes: str = "anat", derivatives: str = ALL, post_op: str = ""
+    paths: list[Path],
+    *,
+    subject: str = "",
+    run: str = "",
+    datatypes: str = "anat",
+    derivatives: str = ALL,
+    post_op: str = "",
+    signals: str = AUTO,
+    events: str = AUTO,
 ) -> xr.DataTree:
-    """Read one patient.
+    """Read one patient, or one run of a recording.
 
     Parameters
     ----------
     paths : list of Path
         The root of the dataset.
     subject : str
-        Label with or without ``sub-``; may be left out where there is only one.
+        Label with or without ``sub-``; may be left out where there is only one record.
+    run : str
+        Name of the run's record, ``sub-01_ses-a_task-rest_run-1``, where a subject has several.
     datatypes : str
         Folders that images are taken from, separated by commas; ``anat`` and whatever else holds NIfTI (``func``).
     derivatives : str
         Folders of ``derivatives`` to take, separated by commas; ``all`` or ``none``.
     post_op : str
         Columns of the participants that only surgery makes known, separated by commas; the table does not say.
+    signals : str
+        ``auto`` reads the signals of recordings where they are at hand, ``skip`` reads none, ``read`` refuses runs
+        whose signals are not at hand.
+    events : str
+        Rules for the texts of events (:mod:`..seizures.rules`): ``auto`` takes those of the dataset's accession, else
+        ``plain``; ``none`` keeps texts and times as they stand.
 
     Returns
     -------
@@ -74,13 +97,18 @@ def read(
     FormatError
         When a file is refused.
     """
-    division = divide(paths, datatypes=datatypes, derivatives=derivatives, post_op=post_op)
-    name = f"sub-{subject.removeprefix('sub-')}" if subject else None
-    found = [portion for portion in division.portions if name is None or portion.record == name]
+    division = divide(
+        paths, subject=subject, run=run, datatypes=datatypes, derivatives=derivatives, post_op=post_op,
+        signals=signals, events=events,
+    )  # fmt: skip
+    found = division.portions
+    name = run or subject or None
     if len(found) != 1:
+        if not found:
+            division = divide(paths, datatypes=datatypes, derivatives=derivatives, post_op=post_op)
         raise UsageError(
-            "one subject has to be named" if name is None else "no such subject",
-            subject="subject",
+            "no such subject" if not found else "one run has to be named" if subject else "one subject has to be named",
+            subject="run" if subject and found else "subject",
             expected=", ".join(portion.record for portion in division.portions[:20]),
             found=name,
         )
@@ -88,7 +116,15 @@ def read(
 
 
 def divide(
-    paths: list[Path], *, subject: str = "", datatypes: str = "anat", derivatives: str = ALL, post_op: str = ""
+    paths: list[Path],
+    *,
+    subject: str = "",
+    run: str = "",
+    datatypes: str = "anat",
+    derivatives: str = ALL,
+    post_op: str = "",
+    signals: str = AUTO,
+    events: str = AUTO,
 ) -> Division:
     """Say which records a dataset holds; see :func:`read` for the options.
 
@@ -108,25 +144,106 @@ def divide(
         raise FormatError(
             "not a BIDS dataset", subject=str(tree.root), expected=f"{DESCRIPTION}, or folders sub-*/anat"
         )
+    listed = read_index(tree.root / INDEX) if _is_here(tree, INDEX) else {}
+    tree = with_listed(tree, listed)
     about = _described(tree)
     participants = _participants(tree, tuple(name.strip() for name in post_op.split(",") if name.strip()))
     labels = sorted({*tree.subjects, *(participants.labels if participants else ())}, key=subject_key)
     if subject:
         labels = [label for label in labels if label == subject.removeprefix("sub-")]
     types = frozenset(item.strip() for item in datatypes.split(","))
+    runs = [
+        Run(tree.root, files, choose_rules(events, doi=_doi(about)), check_signals(signals), participants, listed,
+            _about_run(files, participants, about, tree))
+        for files in find_runs(tree)
+    ]  # fmt: skip
     portions: list[Portion] = []
     unused: dict[str, Unused] = {}
     for label in labels:
-        portion, left = _portion(tree, label, participants, about, types, derivatives)
-        portions.append(portion)
-        unused.update((item.file, item) for item in left)
+        own = [item for item in runs if item.files.label == label]
+        if not runs or any(is_volume(file) and file.datatype in types for file in tree.of(label)):
+            portion, left = _portion(tree, label, participants, about, types, derivatives)
+            portions.append(portion)
+            unused.update((item.file, item) for item in left)
+        else:
+            # Who has recordings and no images is not a record of the images that are missing.
+            unused.update((file.path, Unused(file.path, NO_RECORDING, "not-data")) for file in tree.of(label))
+            if not own:
+                row = f"{TABLE}#sub-{label}"
+                unused[row] = Unused(row, "no recording of this person is known", "not-data")
+        for item in own:
+            portions.append(_run_portion(item, tree))
+            unused.update((file.path, _not_read(file)) for file in item.files.data if not item.reads_signals)
+    if run:
+        portions = [portion for portion in portions if portion.record == run]
     used = {path for portion in portions for path in portion.files}
     for file in tree.of(None):
         if file.path not in used:
-            unused[file.path] = Unused(file.path, "it is about no patient", "not-data")
+            reason = LISTS if file.path == INDEX else "it is about no patient"
+            unused[file.path] = Unused(file.path, reason, "not-data")
+    unused = {path: item for path, item in unused.items() if path not in used and not _is_listed(tree, path)}
     title = str(about.get("Name") or tree.root.name)
     told = {"title": title, "species": [SPECIES], "licence": str(about.get("License") or "none-stated")}
     return Division(tree.root, tuple(portions), tuple(unused[path] for path in sorted(unused)), told)
+
+
+def _doi(about: Mapping[str, Any]) -> str:
+    return str(about.get("DatasetDOI") or "").removeprefix("doi:")
+
+
+def _about_run(
+    files: RunFiles, participants: Participants | None, about: Mapping[str, Any], tree: BidsTree
+) -> dict[str, Any]:
+    """Return the attributes of a run's record."""
+    name = f"sub-{files.label}"
+    attrs: dict[str, Any] = {
+        "title": f"{files.record} of {about.get('Name') or tree.root.name}",
+        "species": SPECIES, "subject": name, "patient": name, "datatype": files.datatype,
+    }  # fmt: skip
+    for key, long in ENTITIES.items():
+        value = files.name.get(key)
+        if value is not None:
+            attrs[long] = f"ses-{value}" if key == "ses" else value
+    attrs |= _licence(about)
+    if participants is not None:
+        attrs |= {key: value for key, value in participants.plain(files.label).items() if key not in attrs}
+    return attrs
+
+
+def _licence(about: Mapping[str, Any]) -> dict[str, str]:
+    pairs = (("licence", "License"), ("doi", "DatasetDOI"), ("bids_version", "BIDSVersion"))
+    return {key: str(about[given]).removeprefix("doi:") for key, given in pairs if about.get(given)}
+
+
+def _run_portion(run: Run, tree: BidsTree) -> Portion:
+    """Return a run as a portion; what is stated of data that are not here is one of its parameters."""
+    inputs = [file.path for file in run.inputs()]
+    common = [path for path in (DESCRIPTION, TABLE, CODE_BOOK) if _is_here(tree, path)]
+    own = [path for path in inputs if run.files.record in path] or inputs
+    stated: dict[str, Any] = {
+        file.path: [file.pointer.size_bytes, file.pointer.checksum]
+        for file in run.files.data
+        if file.pointer is not None
+    }
+    for file in run.files.data:
+        row = run.listed.get(file.path)
+        if row is not None:
+            stated[file.path] = [row.pointer.size_bytes, row.pointer.checksum, row.duration_s, row.rate_hz]
+    return Portion(
+        run.files.record, tuple(sorted({*inputs, *common})), run.read, tuple(sorted(own)),
+        {"not_at_hand": stated} if stated and not run.reads_signals else {},
+    )  # fmt: skip
+
+
+def _not_read(file: BidsFile) -> Unused:
+    if file.pointer is not None:
+        return Unused(file.path, str(file.pointer), "unavailable")
+    return Unused(file.path, "signals were not read: other files of the run are missing, or signals=skip", "not-data")
+
+
+def _is_listed(tree: BidsTree, path: str) -> bool:
+    found = tree.find(path)
+    return found is not None and found.is_listed
 
 
 def _described(tree: BidsTree) -> dict[str, Any]:
@@ -186,9 +303,7 @@ def _portion(
         "title": f"{name} of {about.get('Name') or tree.root.name}",
         "species": SPECIES, "subject": name, "patient": name,
     }  # fmt: skip
-    for key, given in (("licence", "License"), ("doi", "DatasetDOI"), ("bids_version", "BIDSVersion")):
-        if about.get(given):
-            attrs[key] = str(about[given]).removeprefix("doi:")
+    attrs |= _licence(about)
     if participants is not None:
         attrs |= {key: value for key, value in participants.plain(label).items() if key not in attrs}
     patient = Patient(tree.root, label, tuple(images), sidecars, tables, participants, tuple(warnings), attrs)

@@ -26,8 +26,9 @@ MAINS = {
 """Extensions that a recording is named by, per datatype."""
 PARTS = (".eeg", ".vmrk", ".dat", ".fdt")
 """Extensions of files that a header brings along."""
+FOLDERS = (".ds", ".mefd")
+"""Endings of folders that are one recording."""
 PER_RUN = ("channels", "events")
-PER_SETUP = ("electrodes", "coordsystem")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class RunFiles:
     electrodes: tuple[BidsFile, ...] = ()
     coordsystems: tuple[BidsFile, ...] = ()
     scans: BidsFile | None = None
+    sessions: BidsFile | None = None
 
     @property
     def is_at_hand(self) -> bool:
@@ -63,12 +65,12 @@ class RunFiles:
         """Folder that is opened instead of a file (CTF), relative to the root; None for files."""
         if self.main is None:
             return None
-        found = [part for part in PurePosixPath(self.main.path).parents if part.suffix in {".ds", ".mefd"}]
+        found = [part for part in PurePosixPath(self.main.path).parents if part.suffix in FOLDERS]
         return str(found[0]) if found else None
 
     def files(self) -> list[BidsFile]:
         """Return every file about the run, each once."""
-        single = [file for file in (self.channels, self.events, self.scans) if file is not None]
+        single = [file for file in (self.channels, self.events, self.scans, self.sessions) if file is not None]
         listed = [*self.data, *self.sidecars, *single, *self.events_json, *self.electrodes, *self.coordsystems]
         return list({file.path: file for file in listed}.values())
 
@@ -98,7 +100,14 @@ def find_runs(tree: BidsTree) -> list[RunFiles]:
         for file in files:
             named = _recording_name(file)
             if named is not None:
-                own.setdefault((named.suffix, _without_split(named)), []).append(file)
+                datatype, name = named
+                own.setdefault((datatype, _without_split(name)), []).append(file)
+        # What only sidecars speak of is a run, unless they are about several runs whose names say more.
+        sets = {key: {frozenset(entities) for kind, entities in own if kind == key} for key in RECORDED}
+        for (datatype, entities), members in list(own.items()):
+            is_stated_only = all(file.path.endswith((".json", ".tsv")) for file in members)
+            if is_stated_only and any(frozenset(entities) < other for other in sets[datatype]):
+                del own[datatype, entities]
         stems = ["_".join("-".join(pair) for pair in entities) for _, entities in own]
         for (datatype, entities), data in own.items():
             stem = "_".join("-".join(pair) for pair in entities)
@@ -111,17 +120,21 @@ def _is_raw(file: BidsFile) -> bool:
     return file.pipeline is None and not file.path.startswith(("sourcedata/", "code/", "stimuli/"))
 
 
-def _recording_name(file: BidsFile) -> BidsName | None:
-    """Return the name that says which run a file belongs to: of the signal, or of a JSON file about one alone."""
+def _recording_name(file: BidsFile) -> tuple[str, BidsName] | None:
+    """Return datatype and name of the run that a file speaks of: the signal, or a table or JSON file about one run."""
     for part in reversed(file.folder):
-        if part.endswith((".ds", ".mefd")):
-            return parse_name(part)
-    name = file.name
-    if name is None or name.suffix not in RECORDED or file.datatype != name.suffix:
+        if part.endswith(FOLDERS):
+            name = parse_name(part)
+            return None if name is None or name.suffix not in RECORDED else (name.suffix, name)
+    name, datatype = file.name, file.datatype
+    if name is None or datatype not in RECORDED:
         return None
     extension = name.extension.lower()
-    known = extension in MAINS[name.suffix] or extension in PARTS or extension == ".json"
-    return name if (known and name.get("task") is not None) or (known and extension != ".json") else None
+    if (name.suffix in PER_RUN and extension == ".tsv") or (name.suffix == datatype and extension == ".json"):
+        # One without a task is about many runs.
+        return (datatype, name) if name.get("task") is not None else None
+    is_signal = name.suffix == datatype and (extension in MAINS[datatype] or extension in PARTS)
+    return (datatype, name) if is_signal else None
 
 
 def _without_split(name: BidsName) -> tuple[tuple[str, str], ...]:
@@ -136,15 +149,15 @@ def _run(
     members: Sequence[BidsFile],
     around: Sequence[BidsFile],
 ) -> RunFiles:
-    data = sorted((file for file in members if not file.path.endswith(".json")), key=lambda file: file.path)
+    data = sorted((file for file in members if not file.path.endswith((".json", ".tsv"))), key=lambda file: file.path)
     mains = [file for file in data if _is_main(file, datatype)]
     main = min(mains, key=lambda file: file.path) if mains else None
     name = BidsName(entities, datatype, main.name.extension if main is not None and main.name is not None else ".json")
     anchor = main if main is not None and main.name is not None else members[0]
     # A JSON file that names its run is about the run whatever the extension of the signal.
     about = BidsFile(f"{'/'.join(anchor.folder)}/{record}_{datatype}.json", 0, name)
-    if any(part.endswith((".ds", ".mefd")) for part in anchor.folder):
-        above = anchor.folder[: next(at for at, part in enumerate(anchor.folder) if part.endswith((".ds", ".mefd")))]
+    if any(part.endswith(FOLDERS) for part in anchor.folder):
+        above = anchor.folder[: next(at for at, part in enumerate(anchor.folder) if part.endswith(FOLDERS))]
         about = BidsFile(f"{'/'.join(above)}/{record}_{datatype}.json", 0, name)
     single = {kind: _nearest(about, around, kind, ".tsv") for kind in PER_RUN}
     events = BidsFile(about.path, 0, BidsName(entities, "events", ".json"))
@@ -161,12 +174,13 @@ def _run(
         events_json=tuple(file for file in applicable(events, around) if file.pointer is None),
         electrodes=tuple(_of_setup(about, around, "electrodes", ".tsv")),
         coordsystems=tuple(_of_setup(about, around, "coordsystem", ".json")),
-        scans=next((file for file in around if _is_scans(file, about)), None),
+        scans=next((file for file in around if _is_table(file, about, "scans")), None),
+        sessions=next((file for file in around if _is_table(file, about, "sessions")), None),
     )
 
 
 def _is_main(file: BidsFile, datatype: str) -> bool:
-    if any(part.endswith((".ds", ".mefd")) for part in file.folder):
+    if any(part.endswith(FOLDERS) for part in file.folder):
         return True
     return file.name is not None and file.name.extension.lower() in MAINS[datatype]
 
@@ -215,11 +229,11 @@ def _of_setup(about: BidsFile, around: Sequence[BidsFile], suffix: str, extensio
     return [nearest[space] for space in sorted(nearest)]
 
 
-def _is_scans(file: BidsFile, about: BidsFile) -> bool:
+def _is_table(file: BidsFile, about: BidsFile, suffix: str) -> bool:
     return (
         file.name is not None
         and about.name is not None
-        and file.name.suffix == "scans"
+        and file.name.suffix == suffix
         and file.name.extension == ".tsv"
         and file.pointer is None
         and set(file.name.entities) <= set(about.name.entities)
