@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from connectome import schema
 from connectome.errors import FormatError, MissingExtraError, TruncatedError, UsageError
 from connectome.pipelines.formats import read
-from connectome.pipelines.formats.recordings.mne_raw import exact_rate, sniff
-from connectome.pipelines.formats.recordings.recording import udunits, unique_ids
+from connectome.pipelines.formats.recordings.mne_raw import sniff
+from connectome.pipelines.formats.recordings.recording import exact_rate, udunits, unique_ids
 from support.eeg_files import ONE, codes, edf, sidecar, vhdr
 
 

@@ -25,11 +25,11 @@ REAL = (
     ("mne_misc_seeg/sample_seeg.edf", 98, 20000, Fraction(1000), "int16", 3),
     ("mne_python_formats/biosemi_test.bdf", 73, 2048, Fraction(2048), "int32", 0),
     ("gdf_from_eegmmidb/S001R04_22ch.gdf", 22, 20000, Fraction(160), "int16", 15),
-    ("eeglab_sample/eeglab_data.set", 32, 30504, Fraction(128), "float64", 154),
+    ("eeglab_sample/eeglab_data.set", 32, 30504, Fraction(128), "float32", 154),
     ("mne_python_formats/ctf_comp_raw.fif", 340, 241, Fraction(480), "float64", 0),
     ("mne_python_formats/kit_test.sqd", 193, 2000, Fraction(1000), "float64", 0),
 )
-STORED = [item[0] for item in REAL if item[4] != "float64"]
+STORED = [item[0] for item in REAL if item[4] != "float64" and not item[0].endswith(".set")]
 TO_SI = {"uV": 1e-6, "mV": 1e-3, "V": 1.0}
 
 
@@ -70,7 +70,11 @@ def test_annotations_lie_where_mne_puts_them_after_the_first_sample(name, data_d
     path = data_dir / "eeg" / name
     table = read(path, "mne")["annotation"]
     other = mne.io.read_raw(path, verbose="error")
-    np.testing.assert_allclose(table["onset_s"].values, other.annotations.onset - other.first_time, atol=1e-9)
+    # Those of EEGLAB lie between samples, and MNE-Python rounds to microseconds.
+    nearest = 1e-6 if name.endswith(".set") else 1e-9
+    np.testing.assert_allclose(
+        table["onset_s"].values, other.annotations.onset - other.first_time, rtol=0, atol=nearest
+    )
     assert table["description"].values.tolist() == other.annotations.description.tolist()
 
 

@@ -1,7 +1,7 @@
 """EEG, iEEG and MEG recordings, as their makers store them.
 
-BrainVision, EDF, BDF and GDF 2 are read here sample by sample, in the stored type and at their own exact rates.
-Everything else goes through MNE-Python, which converts to float64 in SI units; the record then says so.
+BrainVision, EDF, BDF, GDF 2 and EEGLAB are read here sample by sample, in the stored type and at their own exact
+rates. Everything else goes through MNE-Python, which converts to float64 in SI units; the record then says so.
 
 Gramfort et al. 2013, doi:10.3389/fnins.2013.00267.
 """
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from connectome.errors import FormatError, MissingExtraError, TruncatedError, UsageError
 
 from ..files.pointers import refuse_pointer
-from . import brainvision, edf, gdf
+from . import brainvision, edf, eeglab, gdf
 from .bids_sidecars import find, is_sidecar, read_sidecars
-from .recording import Annotation, Block, Channel, Recording, to_tree, warning
+from .recording import Annotation, Block, Channel, Recording, exact_rate, to_tree, warning
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,7 +32,6 @@ FIF_START = b"\x00\x00\x00\x64\x00\x00\x00\x1f\x00\x00\x00\x14"
 MATLAB_START = (b"MATLAB 5.0", b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3")
 FAILURES = (ValueError, RuntimeError, OSError, KeyError, IndexError, TypeError, AttributeError, EOFError)
 """Readers of damaged files fail in as many ways as there are vendors."""
-SIMPLEST_DENOMINATOR = 10**6
 
 
 def sniff(path: Path) -> bool:
@@ -80,6 +79,8 @@ def read(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") ->
         recording = edf.read_recording(main)
     elif main.is_file() and gdf.is_gdf2(main):
         recording = gdf.read_recording(main)
+    elif main.suffix.lower() == ".set":
+        recording = eeglab.read_recording(main, files)
     else:
         recording = _through_mne(main)
     return to_tree(recording, read_sidecars(extra), group=group)
@@ -91,6 +92,8 @@ def companions(paths: list[Path], *, sidecars: str = "auto", group: str = "signa
     _refuse_empty(main)
     if _is_brainvision(main):
         brought = brainvision.data_files(main, files)
+    elif main.suffix.lower() == ".set" and main.is_file():
+        brought = eeglab.data_files(main, files)
     elif main.is_dir():
         return [*sorted(path for path in main.rglob("*") if path.is_file()), *files, *beside]
     else:
@@ -183,7 +186,7 @@ def _through_mne(path: Path) -> Recording:
             source_unit="",
             unit=_unit(info),
             kind=kind,
-            position_m=_position(info),
+            position=_position(info),
         )
         for info, kind in zip(raw.info["chs"], kinds, strict=True)
     ]
@@ -200,12 +203,6 @@ def _through_mne(path: Path) -> Recording:
         attrs=attrs,
         warnings=tuple(warning("mne", path.name, remark) for remark in dict.fromkeys([*remarks, *more])),
     )
-
-
-def exact_rate(rate_hz: float) -> Fraction:
-    """Return the simplest fraction that is this float, or the float's own value where none is simple."""
-    simple = Fraction(rate_hz).limit_denominator(SIMPLEST_DENOMINATOR)
-    return simple if float(simple) == rate_hz else Fraction(rate_hz)
 
 
 def _unit(info: Any) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .bids_sidecars import Sidecars
 
+SIMPLEST_DENOMINATOR = 10**6
 STATUS = ("good", "bad")
 UNITS = {"degc": "degC", "deg c": "degC", "°c": "degC", "microvolt": "uV", "volt": "V", "%": "percent"}
 
@@ -45,7 +46,9 @@ class Channel:
     """Physical value of stored zero."""
     extra: Mapping[str, str] = field(default_factory=dict)
     """Further text of the header: ``reference``, ``transducer``, ``prefilter``."""
-    position_m: tuple[float, float, float] | None = None
+    position: tuple[float, float, float] | None = None
+    position_unit: str = "m"
+    position_frame: str = "head"
     status: str = ""
     """``good`` or ``bad`` where the file says so."""
 
@@ -105,6 +108,12 @@ def udunits(text: str) -> str:
     return UNITS.get(plain.lower(), plain)
 
 
+def exact_rate(rate_hz: float) -> Fraction:
+    """Return the simplest fraction that is this float, or the float's own value where none is simple."""
+    simple = Fraction(rate_hz).limit_denominator(SIMPLEST_DENOMINATOR)
+    return simple if float(simple) == rate_hz else Fraction(rate_hz)
+
+
 def unique_ids(labels: Sequence[str]) -> list[str]:
     """Make channel ids: labels as they are, with ``#2``, ``#3`` at repetitions and ``channel-<n>`` for empty ones."""
     taken, ids = set(labels), []
@@ -126,7 +135,7 @@ def to_tree(recording: Recording, sidecars: Sidecars, *, group: str) -> xr.DataT
     warnings = list(recording.warnings)
     channels = [channel for block in recording.blocks for channel in block.channels]
     labels = [channel.label for channel in channels]
-    repeated = sorted(label for label, n in Counter(labels).items() if n > 1)
+    repeated = sorted(label for label, n in Counter(labels).items() if n > 1 and label)
     if repeated:
         warnings.append(warning("repeated-labels", "channels", f"labels made unique: {', '.join(repeated)}"))
     joined, remarks = sidecars.join(labels)
@@ -227,10 +236,12 @@ def _channel_table(channels: Sequence[Channel]) -> dict[str, xr.Variable]:
         columns["status"] = schema.category(
             "channel", [channel.status for channel in channels], STATUS, "Status of the channel"
         )
-    if any(channel.position_m is not None for channel in channels):
+    placed = [channel for channel in channels if channel.position is not None]
+    if placed:
+        unit, frame = placed[0].position_unit, placed[0].position_frame
         for at, axis in enumerate("xyz"):
-            values = [math.nan if channel.position_m is None else channel.position_m[at] for channel in channels]
-            columns[axis] = schema.column("channel", np.array(values), f"Sensor position, {axis}", "m", frame="head")
+            values = [math.nan if channel.position is None else channel.position[at] for channel in channels]
+            columns[axis] = schema.column("channel", np.array(values), f"Sensor position, {axis}", unit, frame=frame)
     return columns
 
 
