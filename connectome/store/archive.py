@@ -4,20 +4,17 @@
 record that lies elsewhere). It holds no position, so one store serves many threads, and a copy in another process
 opens its own handle. Whole entries are checked against their CRC-32 as they are read.
 
-:func:`pack` writes such a file from a staging folder, always in the same order and with fixed time stamps: equal
-content gives equal bytes.
+:mod:`connectome.store.packing` writes such a file.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import struct
 import zipfile
 import zlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from itertools import product
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -26,10 +23,9 @@ from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
 from connectome.errors import DamagedError
 
-from .canonical import canonical_json
 from .references import Place, Resolver, SourceFile, referenced_arrays
 
-__all__ = ["ByteSource", "LocalBytes", "RecordStore", "complete", "pack"]
+__all__ = ["ByteSource", "LocalBytes", "RecordStore", "complete"]
 
 LOCAL_HEADER_BYTES = 30
 """Fixed part of a ZIP local file header (APPNOTE 6.3.10, section 4.3.7)."""
@@ -318,71 +314,3 @@ def _resolve(request: ByteRequest, size: int) -> tuple[int, int]:
         length = min(request.suffix, size)
         return size - length, length
     raise TypeError(f"unknown byte range {request!r}")
-
-
-def chunk_keys(path: str, shape: Iterable[int], chunks: Iterable[int]) -> Iterator[str]:
-    """Yield the entry of every chunk of an array in grid order; a scalar has the one entry ``PATH/c``."""
-    counts = [-(-size // step) for size, step in zip(shape, chunks, strict=True)]
-    for index in product(*(range(count) for count in counts)):
-        yield "/".join([path, "c", *(str(number) for number in index)])
-
-
-def pack(folder: Path, target: Path) -> None:
-    """Pack a Zarr v3 group from a folder into one record file.
-
-    Metadata comes first, canonical and consolidated at the root, then every array's chunks in grid order.
-
-    Parameters
-    ----------
-    folder : Path
-        A plain Zarr v3 folder in which every chunk exists.
-    target : Path
-        The file to write, not yet under its final name.
-
-    Raises
-    ------
-    DamagedError
-        When a chunk is missing in the folder, or a file there belongs to no array.
-    """
-    documents = {
-        path.parent.relative_to(folder).as_posix(): json.loads(path.read_bytes()) for path in folder.rglob("zarr.json")
-    }
-    root = documents.pop(".")
-    root["consolidated_metadata"] = {
-        "kind": "inline",
-        "must_understand": False,
-        "metadata": {path: documents[path] for path in sorted(documents)},
-    }
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        _add(archive, "zarr.json", canonical_json(root).encode(), align=False)
-        for path in sorted(documents):
-            _add(archive, f"{path}/zarr.json", canonical_json(documents[path]).encode(), align=False)
-        n_chunks = 0
-        for path in sorted(documents):
-            if documents[path]["node_type"] == "array":
-                grid = documents[path]["chunk_grid"]["configuration"]["chunk_shape"]
-                for key in chunk_keys(path, documents[path]["shape"], grid):
-                    if not (folder / key).is_file():
-                        raise DamagedError("a chunk was not written", subject=str(target), place=key)
-                    _add(archive, key, (folder / key).read_bytes(), align=True)
-                    n_chunks += 1
-    n_files = sum(path.is_file() for path in folder.rglob("*"))
-    if n_files != n_chunks + len(documents) + 1:
-        raise DamagedError(
-            "the staging folder holds other files than its arrays need",
-            subject=str(target),
-            expected=f"{n_chunks + len(documents) + 1} files",
-            found=f"{n_files} files",
-        )
-
-
-def _add(archive: zipfile.ZipFile, name: str, data: bytes, *, align: bool) -> None:
-    info = zipfile.ZipInfo(name, date_time=EPOCH)
-    info.create_system = 3  # the same on every platform
-    info.external_attr = 0o644 << 16
-    if align and data and archive.fp is not None:
-        start = archive.fp.tell() + LOCAL_HEADER_BYTES + len(name.encode())
-        # An extra field takes at least its own four bytes of id and length.
-        padding = -(start + 4) % ALIGN_BYTES
-        info.extra = struct.pack("<HH", PADDING_ID, padding) + bytes(padding)
-    archive.writestr(info, data)

@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["canonical_json", "file_sha256", "is_version_text", "json_digest", "loaded_digest", "plain", "version_text"]
+__all__ = [
+    "canonical_json", "file_sha256", "is_version_text", "json_digest", "loaded_digest", "loaded_json", "plain",
+    "version_text",
+]  # fmt: skip
 
 
 def plain(value: Any) -> Any:
@@ -44,7 +47,7 @@ def plain(value: Any) -> Any:
 
 def canonical_json(value: Any) -> str:
     """Return JSON text that is the same for equal values: sorted keys, no blanks, shortest float form."""
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return loaded_json(plain(value))
 
 
 def json_digest(value: Any) -> str:
@@ -52,10 +55,14 @@ def json_digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def loaded_json(document: Any) -> str:
+    """Return :func:`canonical_json` of what :func:`json.loads` or :func:`plain` gave: no walk over its values."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def loaded_digest(document: Any) -> str:
-    """Return :func:`json_digest` of what :func:`json.loads` gave, which needs no walk over its values."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Return :func:`json_digest` of what :func:`json.loads` or :func:`plain` gave."""
+    return hashlib.sha256(loaded_json(document).encode()).hexdigest()
 
 
 def version_text(document: Mapping[str, Any]) -> bytes:

@@ -9,15 +9,16 @@ group attributes. The store's own root attributes (provenance and the digests th
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numcodecs import VLenUTF8
 
 from connectome import schema
 
 from .canonical import canonical_json, json_digest, plain
+from .coding import TEXT
 from .grid import for_each_array, layout_of, regions
 
 if TYPE_CHECKING:
@@ -25,15 +26,18 @@ if TYPE_CHECKING:
 
     from connectome.schema import Layout
 
-__all__ = ["RESERVED", "ArrayDigest", "array_digests", "combine"]
+    from .coding import Coding
+
+__all__ = ["RESERVED", "ArrayDigest", "array_digests", "combine", "combined"]
 
 RESERVED = ("provenance", "digests", "fetched")
 """Root attributes that the store adds: where the record comes from, the digest of every array, and which parts were
 read of files that were not fetched whole."""
 
-TEXT = "string"
 SLAB_BYTES = 32 << 20
 """Values read at once of an array whose chunks are not those of its layout."""
+
+_text = VLenUTF8()
 
 
 def array_digests(tree: xr.DataTree) -> dict[str, str]:
@@ -43,37 +47,71 @@ def array_digests(tree: xr.DataTree) -> dict[str, str]:
 
 def combine(tree: xr.DataTree, arrays: Mapping[str, str]) -> str:
     """Return the content digest of a record from the digests of its arrays."""
-    root = {name: value for name, value in tree.attrs.items() if name not in RESERVED}
-    attributes = {"/": plain(root)} | {path: plain(group_attrs(dataset)) for path, dataset in schema.groups(tree)}
+    return combined(tree.attrs, {path: dataset.attrs for path, dataset in schema.groups(tree)}, arrays)
+
+
+def combined(root: Mapping[Any, Any], groups: Mapping[str, Mapping[Any, Any]], arrays: Mapping[str, str]) -> str:
+    """Return the content digest of a record.
+
+    Parameters
+    ----------
+    root : mapping
+        Attributes of the record.
+    groups : mapping
+        Attributes of every group of data, by its path (``/activity``).
+    arrays : mapping
+        Digest of every array, by its path (``/activity/signal``).
+    """
+    own = {name: value for name, value in root.items() if name not in RESERVED}
+    attributes = {"/": plain(own)} | {path: plain(_group_attrs(attrs)) for path, attrs in groups.items()}
     return json_digest({"attributes": attributes, "arrays": dict(arrays)})
 
 
-def group_attrs(dataset: xr.Dataset) -> dict[str, Any]:
+def _group_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a group's attributes without the one that only tells xarray which variables are coordinates."""
-    return {str(name): value for name, value in dataset.attrs.items() if name != "coordinates"}
+    return {str(name): value for name, value in attrs.items() if name != "coordinates"}
 
 
 class ArrayDigest:
     """The digest of one array while its values come along, chunk by chunk in grid order."""
 
-    def __init__(self, variable: xr.Variable, layout: Layout) -> None:
-        self._text = variable.dtype.kind in "OTU"
-        header = {
-            "dtype": TEXT if self._text else variable.dtype.newbyteorder("<").str,
-            "shape": list(variable.shape),
-            "dims": [str(dim) for dim in variable.dims],
-            "chunks": list(layout.chunks),
-            "attributes": plain(variable.attrs),
-        }
+    def __init__(self, header: Mapping[str, Any]) -> None:
+        self._text = header["dtype"] == TEXT
         self._sha256 = hashlib.sha256(canonical_json(header).encode())
+
+    @classmethod
+    def of(cls, variable: xr.Variable, layout: Layout) -> Self:
+        """Begin the digest of a variable."""
+        return cls(
+            {
+                "dtype": TEXT if variable.dtype.kind in "OTU" else variable.dtype.newbyteorder("<").str,
+                "shape": list(variable.shape),
+                "dims": [str(dim) for dim in variable.dims],
+                "chunks": list(layout.chunks),
+                "attributes": variable.attrs,
+            }
+        )
+
+    @classmethod
+    def of_stored(cls, document: Mapping[str, Any], coding: Coding) -> Self:
+        """Begin the digest of an array in a file, from its metadata."""
+        return cls(
+            {
+                "dtype": TEXT if coding.dtype is None else coding.dtype.str,
+                "shape": document["shape"],
+                "dims": document.get("dimension_names") or [],
+                "chunks": document["chunk_grid"]["configuration"]["chunk_shape"],
+                "attributes": document.get("attributes", {}),
+            }
+        )
 
     def update(self, values: np.ndarray[Any, Any]) -> None:
         """Take in the values of the next chunk."""
         if self._text:
-            for value in values.ravel():
-                encoded = str(value).encode()
-                self._sha256.update(struct.pack("<I", len(encoded)))
-                self._sha256.update(encoded)
+            objects = np.empty(values.size, dtype=object)
+            objects[:] = [str(value) for value in values.ravel()]
+            # The codec of Zarr writes the same: lengths (uint32) and UTF-8 bytes, behind the number of texts.
+            self._sha256.update(memoryview(_text.encode(objects))[4:])
         else:
             little = values.astype(values.dtype.newbyteorder("<"), copy=False)
             self._sha256.update(np.ascontiguousarray(little).data)
@@ -87,7 +125,7 @@ def _array_digest(path: str, dataset: xr.Dataset, name: str) -> str:
     del path
     variable = dataset.variables[name]
     layout = layout_of(dataset, variable)
-    digest = ArrayDigest(variable, layout)
+    digest = ArrayDigest.of(variable, layout)
     for values in _in_grid_order(variable, layout):
         digest.update(values)
     return digest.hexdigest()

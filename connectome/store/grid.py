@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from connectome import schema
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from connectome.schema import Layout
 
-__all__ = ["for_each_array", "layout_of", "regions"]
+__all__ = ["for_each", "for_each_array", "is_large", "layout_of", "regions", "size_of"]
 
 Done = TypeVar("Done")
 
@@ -37,11 +37,18 @@ def regions(shape: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[s
         yield tuple(slice(at, min(at + step, size)) for at, step, size in zip(start, chunks, shape, strict=True))
 
 
+def is_large(n_bytes: int) -> bool:
+    """Tell whether a record is worth several threads, and too much to be held in memory."""
+    return n_bytes >= MANY_BYTES
+
+
+def size_of(tree: xr.DataTree) -> int:
+    """Return the length in bytes of all values of a record."""
+    return sum(variable.nbytes for _, dataset in schema.groups(tree) for variable in dataset.variables.values())
+
+
 def for_each_array(tree: xr.DataTree, work: Callable[[str, xr.Dataset, str], Done]) -> dict[str, Done]:
     """Do something with every array of a record.
-
-    Hashing and compression let go of the interpreter's lock, so a large record has several arrays under way. Within
-    an array everything stays in the order of the grid: no result depends on the number of threads.
 
     Parameters
     ----------
@@ -58,11 +65,18 @@ def for_each_array(tree: xr.DataTree, work: Callable[[str, xr.Dataset, str], Don
     arrays = [
         (path, dataset, name) for path, dataset in schema.groups(tree) for name in sorted(map(str, dataset.variables))
     ]
-    n_bytes = sum(dataset.variables[name].nbytes for _, dataset, name in arrays)
-    workers = min(MOST_THREADS, os.cpu_count() or 1) if n_bytes >= MANY_BYTES else 1
-    if workers == 1:
-        done = [work(*array) for array in arrays]
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            done = list(pool.map(lambda array: work(*array), arrays))
+    done = for_each(arrays, work, n_bytes=sum(dataset.variables[name].nbytes for _, dataset, name in arrays))
     return {f"{path}/{name}": result for (path, _, name), result in zip(arrays, done, strict=True)}
+
+
+def for_each(items: Sequence[tuple[Any, ...]], work: Callable[..., Done], *, n_bytes: int) -> list[Done]:
+    """Do something with every item, some at a time if they have many bytes together.
+
+    Hashing and compression let go of the interpreter's lock, so a large record has several arrays under way. Within
+    an array everything stays in the order of the grid: no result depends on the number of threads.
+    """
+    workers = min(MOST_THREADS, os.cpu_count() or 1) if is_large(n_bytes) else 1
+    if workers == 1:
+        return [work(*item) for item in items]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda item: work(*item), items))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import re
 import shutil
 import uuid
@@ -12,16 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
-import zarr
 
 from connectome import schema
 from connectome.errors import DamagedError, UsageError
 
 from .. import atomic
-from .archive import ByteSource, LocalBytes, RecordStore, pack
+from .archive import ByteSource, LocalBytes, RecordStore, complete
 from .canonical import file_sha256, json_digest, plain
 from .digest import array_digests, combine
-from .encode import RESERVED, write_folder
+from .encode import RESERVED, Document, encode
+from .grid import is_large, size_of
+from .packing import Chunks, pack
+from .readback import content_of
 
 if TYPE_CHECKING:
     from .references import Place, SourceFile
@@ -134,8 +138,8 @@ def write_record(
 ) -> Receipt:
     """Validate a record and write it as one immutable file.
 
-    The tree is written to a staging folder, packed, read back and compared with the tree by content digest; only
-    then does the file get its name. On any error nothing is left behind.
+    The tree is encoded (a large one into a staging folder, some arrays at a time), packed, read back and compared with
+    the tree by content digest; only then does the file get its name. On any error nothing is left behind.
 
     Parameters
     ----------
@@ -172,23 +176,27 @@ def write_record(
     schema.validate(tree, subject=record)
     work = staging / f"{record}.{uuid.uuid4().hex}"
     packed = work / f"record{SUFFIX}"
+    large = is_large(size_of(tree))
     try:
+        work.mkdir(parents=True)
         provenance = {"provenance": {"record": record, **recipe.as_dict()}}
-        arrays = write_folder(tree, work / "zarr", reserved=provenance, with_digests=True, by_reference=by_reference)
+        chunks = Chunks(work / "chunks" if large else None)
+        documents, arrays = encode(tree, chunks.put, reserved=provenance, by_reference=by_reference)
         content = combine(tree, arrays)
+        documents[""]["attributes"]["digests"] = arrays
         parts = [plain(item) for item in fetched()] if fetched is not None else []
         if parts:
-            zarr.open_group(str(work / "zarr"), mode="r+").attrs["fetched"] = parts
+            documents[""]["attributes"]["fetched"] = parts
         with ThreadPoolExecutor(1) as beside:
             # Counting and hashing do not wait for one another.
             facts = beside.submit(schema.measure, tree) if not parts else None
-            pack(work / "zarr", packed)
-            sha256 = beside.submit(file_sha256, packed)
-            written = open_record(packed, places=[Path(name) for name in by_reference or ()])
+            written = _write(documents, chunks, packed, large=large)
+            sha256 = beside.submit(_sha256, written)
+            places = [Path(name) for name in by_reference or ()]
             if facts is None:
                 # Of the copy: what came in parts is not asked for again.
-                facts = beside.submit(schema.measure, written)
-            found = combine(written, array_digests(written))
+                facts = beside.submit(lambda: schema.measure(open_record(written, places=places)))
+            found = _content(written, places)
         if found != content:
             raise DamagedError(
                 "the record reads back differently from what was written",
@@ -211,6 +219,48 @@ def write_record(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return receipt
+
+
+class _InMemory:
+    """A small file's bytes, read once for all checks."""
+
+    def __init__(self, path: Path) -> None:
+        self.name, self._data = str(path), path.read_bytes()
+
+    def size(self) -> int:
+        return len(self._data)
+
+    def read(self, start: int, length: int) -> bytes:
+        data = self._data[start : start + length]
+        return complete(data, length, name=self.name, start=start, hint="nothing was kept")
+
+
+def _write(documents: dict[str, Document], chunks: Chunks, target: Path, *, large: bool) -> ByteSource:
+    """Write a record's file and return what is there to read."""
+    if large:
+        with target.open("w+b") as file:
+            pack(documents, chunks, file)
+        return LocalBytes(target)
+    # A ZIP is written in hundreds of small steps.
+    memory = io.BytesIO()
+    pack(documents, chunks, memory)
+    target.write_bytes(memory.getbuffer())
+    return _InMemory(target)
+
+
+def _sha256(source: ByteSource) -> str:
+    if isinstance(source, _InMemory):
+        return hashlib.sha256(source.read(0, source.size())).hexdigest()
+    return file_sha256(Path(source.name))
+
+
+def _content(source: ByteSource, places: Sequence[Path]) -> str:
+    """Return the content digest of a file that was just written."""
+    content = content_of(RecordStore(source, places=places))
+    if content is None:
+        tree = open_record(source, places=places)
+        content = combine(tree, array_digests(tree))
+    return content
 
 
 def _not_whole(part: Mapping[str, Any]) -> dict[str, str]:

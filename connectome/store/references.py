@@ -221,15 +221,20 @@ def referable(variable: xr.Variable, files: Mapping[str, SourceFile]) -> tuple[S
     return (layout, file) if n_chunks and layout.stored_bytes() >= n_chunks * LEAST_BYTES else None
 
 
-def write_references(folder: Path, layout: SourceLayout, file: SourceFile) -> None:
-    """Write the chunks of an array: for each the range of the source, with the SHA-256 of its bytes.
+def references(layout: SourceLayout, file: SourceFile) -> Iterator[tuple[tuple[int, ...], bytes]]:
+    """Yield the chunks of an array, in the order of the grid: for each the range of the source and its SHA-256.
 
     Parameters
     ----------
-    folder : Path
-        Of the array, in a plain Zarr folder.
     layout, file
         From :func:`referable`; the file is at ``layout.file``.
+
+    Yields
+    ------
+    index : tuple of int
+        Of the chunk in the grid.
+    entry : bytes
+        What stands for it in the record.
 
     Raises
     ------
@@ -237,7 +242,7 @@ def write_references(folder: Path, layout: SourceLayout, file: SourceFile) -> No
         When a range reaches beyond the file.
     """
     with Path(layout.file).open("rb") as stream:
-        for index, offset, length in layout.extents():
+        for index, offset, length in sorted(layout.extents()):
             stream.seek(offset)
             data = stream.read(length)
             if len(data) != length:
@@ -246,9 +251,7 @@ def write_references(folder: Path, layout: SourceLayout, file: SourceFile) -> No
                     expected=f"{length} bytes", found=f"{len(data)} bytes",
                 )  # fmt: skip
             entry = {"offset": offset, "bytes": length, "sha256": hashlib.sha256(data).hexdigest()}
-            target = folder.joinpath("c", *(str(number) for number in index))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(canonical_json(entry).encode())
+            yield tuple(index), canonical_json(entry).encode()
 
 
 def referenced_arrays(document: bytes) -> dict[str, SourceFile]:

@@ -25,6 +25,7 @@ from connectome import schema
 from connectome.errors import DamagedError, SchemaError, UsageError
 from connectome.store import Receipt, open_record, write_record
 from connectome.store.archive import ALIGN_BYTES, RecordStore
+from connectome.store.coding import Coding
 from connectome.store.digest import array_digests, combine
 from support.generated_records import generated_recipe, generated_record, generated_zoo
 
@@ -249,12 +250,12 @@ def test_a_failure_while_packing_leaves_no_record(tmp_path: Path, monkeypatch: p
 
 
 def test_a_record_that_reads_back_differently_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = zarr.Array.__setitem__
+    encoded = Coding.encode
 
-    def lossy(array: zarr.Array, region: object, values: np.ndarray) -> None:
-        store(array, region, values.astype(np.float32) if array.name.endswith("/signal") else values)
+    def lossy(coding: Coding, values: np.ndarray, chunk: tuple[int, ...]) -> bytes:
+        return encoded(coding, values.astype(np.float32) if values.dtype == np.float64 else values, chunk)
 
-    monkeypatch.setattr(zarr.Array, "__setitem__", lossy)
+    monkeypatch.setattr(Coding, "encode", lossy)
     with pytest.raises(DamagedError, match="reads back differently"):
         write(generated_record(1 / 3), tmp_path)
     assert not list(tmp_path.rglob("*.zip"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import shutil
@@ -173,7 +174,7 @@ def test_a_codec_that_the_store_does_not_write_is_left_to_zarr(tmp_path):
     # Written by zarr itself: big-endian, transposed, gzip, sharded. None of them may be read by the direct route.
     from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, TransposeCodec
 
-    from connectome.store.archive import pack
+    from connectome.store.packing import Chunks, pack
 
     rng = np.random.default_rng(2)
     values = rng.integers(0, 1000, (6, 50)).astype(np.int32)
@@ -188,7 +189,16 @@ def test_a_codec_that_the_store_does_not_write_is_left_to_zarr(tmp_path):
     for name, options in layouts.items():
         chunks = (3, 20) if name != "sharded" else (3, 10)
         root.create_array(name, shape=values.shape, dtype="int32", chunks=chunks, **options)[...] = values
-    pack(tmp_path / "zarr", tmp_path / "record.zarr.zip")
+    folder, made = tmp_path / "zarr", Chunks()
+    documents = {
+        path.parent.relative_to(folder).as_posix().strip("."): json.loads(path.read_bytes())
+        for path in folder.rglob("zarr.json")
+    }
+    for name in layouts:
+        for file in sorted(folder.glob(f"{name}/c/*/*")):
+            made.put(name, (int(file.parent.name), int(file.name)), file.read_bytes())
+    with (tmp_path / "record.zarr.zip").open("w+b") as target:
+        pack(documents, made, target)
     reader = RecordReader(LocalBytes(tmp_path / "record.zarr.zip"))
     for name in layouts:
         array = reader.array(name)
