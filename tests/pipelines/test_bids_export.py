@@ -149,8 +149,8 @@ def test_raw_images_masks_and_segmentations_have_their_names_and_tables(made: Ve
     }
     assert (folder / "participants.tsv").read_text().splitlines() == [
         "participant_id\tilae_year1\tleft_handed\tnote\tweight",
-        "sub-A1\t2\ttrue\tn/a\t61.5",
         "sub-B2\tn/a\tn/a\tn/a\tn/a",
+        "sub-A1\t2\ttrue\tn/a\t61.5",
     ]
     described = json.loads((folder / "participants.json").read_text())
     assert described["weight"] == {"Description": "Weight", "Units": "kg"}
@@ -198,7 +198,7 @@ def test_one_record_is_a_dataset_of_one_and_says_what_it_leaves_out(tmp_path: Pa
     tree = generated()["sub-A1"]
     tree.attrs["subject"] = "sub-A1"
     (folder,) = export(tree, to="bids", destination=tmp_path / "one")
-    assert (folder / "participants.tsv").read_text().splitlines()[1].startswith("sub-A1\t2\ttrue\tn/a\t61.5")
+    assert (folder / "participants.tsv").read_text().splitlines()[1].startswith("sub-A1\t61.5\t2\ttrue\tn/a")
     said = remarks(tree, to="bids")
     assert any(text.startswith("heatmap: its name is not of the form") for text in said)
     with pytest.raises(UsageError, match="whole records"):
