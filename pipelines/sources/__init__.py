@@ -65,6 +65,7 @@ SOURCES: dict[str, str] = {
     "unam_tle": "unam_tle:UnamTle",
     "eegmmidb": "eegmmidb:Eegmmidb",
     "sleep_edf": "sleep_edf:SleepEdf",
+    "fedele2017": "fedele2017:Fedele2017",
 }
 """Source id to ``module:Class`` below this package; imported only when asked for."""
 

@@ -68,6 +68,8 @@ class RecordingSource:
     dataset: ClassVar[str]
     about: ClassVar[Mapping[str, Any]]
     """Attributes of every record: ``species``, ``citation``, ``doi``, ``licence``."""
+    parts: ClassVar[tuple[str, ...]] = ()
+    """Endings of further files without which a recording cannot be read (``.eeg``, ``.vmrk``)."""
 
     def files(self) -> Sequence[RemoteFile]:
         """List the raw files."""
@@ -93,7 +95,7 @@ class RecordingSource:
     def discover(self, raw: RawFiles) -> Discovery:
         """Make a job of every recording that is here; what belongs to none of them is told."""
         own = self.records_of(raw)
-        made = {record: paths for record, paths in own.items() if any(self.is_main(path) for path in paths)}
+        made = {record: paths for record, paths in own.items() if self.is_whole(paths)}
         spoken_for = {path for paths in own.values() for path in paths}
         shared = [raw[path] for path in raw if path not in spoken_for and self.shares(path)]
         used = {path for paths in made.values() for path in paths}
@@ -109,13 +111,19 @@ class RecordingSource:
         )
         return Discovery(tuple(jobs), rejected)
 
+    def is_whole(self, paths: Sequence[str]) -> bool:
+        """Tell whether a record can be made of these of its own files."""
+        return any(self.is_main(path) for path in paths) and all(
+            any(path.endswith(part) for path in paths) for part in self.parts
+        )
+
     def shares(self, path: str) -> bool:  # noqa: ARG002 - for those who have files about all recordings
         """Tell whether a file of no recording in particular is read for all of them."""
         return True
 
     def why_unused(self, path: str) -> str:  # noqa: ARG002 - for those who know more
         """Return why a file goes into no record."""
-        return "the recording that it belongs to is not at hand"
+        return "the recording that it belongs to is not at hand, or not all of it"
 
     def read(self, job: Job) -> xr.DataTree:
         """Read a recording and say where it is from."""

@@ -464,6 +464,12 @@ class TestSleepEdf(PartlyAtHand):
     allow_missing = True
 
 
+@pytest.mark.data
+class TestFedele2017(SourceContract):
+    source = "fedele2017"
+    mirror = "eeg"
+
+
 def leaves(contract: type[SourceContract]) -> list[type[SourceContract]]:
     """Return the classes below a contract that no other class inherits from."""
     below = contract.__subclasses__()
