@@ -50,7 +50,7 @@ class PyNeuromodulationEcog:
     """The example recording, one record."""
 
     id = "py_neuromodulation_ecog"
-    version = "2"
+    version = "3"
     dataset = "ecog-demo"
 
     def files(self) -> Sequence[RemoteFile]:

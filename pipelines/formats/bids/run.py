@@ -163,9 +163,7 @@ class Run:
         beside += files.sidecars[-1:]
         paths = [main, *(self.root / file.path for file in (*data, *beside))]
         tree = mne_raw.read(paths, sidecars="given")
-        warnings += tree.attrs.get("warnings", [])
-        for electrodes in files.electrodes:
-            warnings += repairs(self.root / electrodes.path)
+        warnings += [note for note in tree.attrs.get("warnings", []) if note not in warnings]
         for path, dataset in schema.groups(tree):
             if schema.kind_of(dataset) == "series":
                 if sidecar:

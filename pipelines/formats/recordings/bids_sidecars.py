@@ -19,10 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome import schema
-from connectome.errors import FormatError, UsageError
+from connectome.errors import UsageError
+from connectome.seizures import GROUP as SEIZURES
 
+from ..bids.channels import coordinate_frame, electrode_doubts, electrode_table
+from ..bids.events import read_events
 from ..bids.sidecars import read_json
-from ..bids.tsv import MISSING, Rows, read_rows, variable_name
+from ..bids.tsv import MISSING, Rows, read_rows, repairs, variable_name
+from ..seizures.rules import choose_rules
 from .recording import STATUS, udunits, warning
 
 if TYPE_CHECKING:
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
 KINDS = ("channels.tsv", "electrodes.tsv", "events.tsv", "coordsystem.json", "eeg.json", "ieeg.json", "meg.json")
 RENAMED = {"name": "sidecar_name", "type": "kind", "units": "sidecar_unit"}
 IN_HZ = {"low_cutoff", "high_cutoff", "sampling_frequency"}
-IN_SECONDS = {"onset", "duration"}
 
 
 @dataclass(frozen=True)
@@ -158,23 +161,30 @@ def read_sidecars(paths: Sequence[Path]) -> Sidecars:
             raise UsageError("several sidecars of one kind", subject=kind, expected="one", found=names)
     tables: dict[str, xr.Dataset] = {}
     warnings: list[Mapping[str, str]] = []
-    if of_kind["events.tsv"]:
-        tables["events"] = _table(read_rows(of_kind["events.tsv"][0]), "events.tsv")
+    for path in of_kind["events.tsv"]:
+        events = read_events(read_rows(path), choose_rules(), subject=str(path))
+        tables["events"] = events.table
+        seizures = events.seizure_table()
+        if seizures is not None:
+            tables[SEIZURES] = seizures
+        warnings += [*repairs(path), *events.warnings]
     electrodes = of_kind["electrodes.tsv"]
     systems = {_entities(path.name).get("space", ""): read_json(path) for path in of_kind["coordsystem.json"]}
     positions: Rows = []
     frame: dict[str, str] = {}
     for path in electrodes:
         space = _entities(path.name).get("space", "")
-        system = systems.get(space, {})
+        system = systems.get(space, systems.get("", {}))
         rows = read_rows(path)
         name = f"electrodes_{space}" if space and len(electrodes) > 1 else "electrodes"
-        tables[name] = _table(rows, "electrodes.tsv", coordinate_system=system, space=space)
+        tables[name] = electrode_table(rows, system, space=space, place=path.name)
+        warnings += [*repairs(path), *electrode_doubts(rows, system, place=path.name)]
         if len(electrodes) == 1:
-            positions, frame = rows, _frame(system, space)
+            positions, frame = rows, coordinate_frame(system, space)
     if len(electrodes) > 1:
         names = ", ".join(path.name for path in electrodes)
         warnings.append(warning("several-electrode-files", "electrodes.tsv", f"{names}: none was joined to channels"))
+    warnings += [note for path in of_kind["channels.tsv"] for note in repairs(path)]
     return Sidecars(
         channels=read_rows(of_kind["channels.tsv"][0]) if of_kind["channels.tsv"] else [],
         positions=positions,
@@ -183,17 +193,6 @@ def read_sidecars(paths: Sequence[Path]) -> Sidecars:
         attrs={"sidecar": read_json(jsons[0])} if jsons else {},
         warnings=tuple(warnings),
     )
-
-
-def _frame(system: Mapping[str, Any], space: str) -> dict[str, str]:
-    found = {"units": "unknown", "frame": space}
-    for prefix in ("iEEG", "EEG", "MEG"):
-        unit, name = system.get(f"{prefix}CoordinateUnits"), system.get(f"{prefix}CoordinateSystem")
-        if unit not in {None, "n/a"}:
-            found["units"] = str(unit)
-        if name not in {None, "n/a", "Other"}:
-            found["frame"] = str(name)
-    return found
 
 
 def _matched(table: Rows, labels: Sequence[str], file: str, warnings: list[Mapping[str, str]]) -> Rows:
@@ -230,23 +229,12 @@ def _channel_columns(rows: Rows) -> dict[str, xr.Variable]:
     return columns
 
 
-def _table(rows: Rows, file: str, **attrs: Any) -> xr.Dataset:
-    keys = list(dict.fromkeys(key for row in rows for key in row))
-    names = [variable_name(key) for key in keys]
-    if len(set(names)) != len(names):
-        raise FormatError("two columns would have one name", subject=file, found=", ".join(keys))
-    columns = {
-        name: _typed("row", [row[key] for row in rows], key, file) for name, key in zip(names, keys, strict=True)
-    }
-    return schema.table(columns, **{key: value for key, value in attrs.items() if value})
-
-
 def _typed(dim: str, values: Sequence[str], key: str, file: str) -> xr.Variable:
     """Make numbers of a column of numbers (``n/a`` becomes NaN), and text of any other (``n/a`` becomes ``""``)."""
     stated = [value for value in values if value not in MISSING]
     numbers = [_number(value) for value in values]
     if stated and sum(not math.isnan(number) for number in numbers) == len(stated) and key != "name":
-        unit = "Hz" if key in IN_HZ else "s" if key in IN_SECONDS else "1"
+        unit = "Hz" if key in IN_HZ else "1"
         return schema.column(dim, np.array(numbers), f"Column {key!r} of {file}", unit)
     texts = ["" if value in MISSING else value for value in values]
     return schema.column(dim, texts, f"Column {key!r} of {file}")
