@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .signals import SeriesInfo, SeriesReader
 
-__all__ = ["Lengths", "WindowIndex", "choose_split", "sample_ranges", "stretches_of"]
+__all__ = ["Lengths", "PlacedWindows", "WindowIndex", "choose_split", "sample_ranges", "stretches_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -88,6 +88,44 @@ class WindowIndex:
         """Return the windows that begin later by a part of their stride (0 to 1), so that their borders move."""
         moved = self.begin + (offset * self.stride).astype(np.int64)
         return WindowIndex(self.record, moved, self.end, self.window, self.stride)
+
+
+@dataclass(frozen=True)
+class PlacedWindows(WindowIndex):
+    """Windows that lie where events or labels put them, each in one range."""
+
+    range: Array = field(kw_only=True, repr=False)
+    """Shape (window,), int64: the range of every window."""
+    start: Array = field(kw_only=True, repr=False)
+    """Shape (window,), int64: its first sample."""
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all ranges and windows."""
+        placed = np.stack([self.range, self.start]).astype("<i8").tobytes()
+        return hashlib.sha256(super().digest.encode() + placed).hexdigest()
+
+    def locate(self, indices: Array) -> tuple[Array, Array]:
+        """Return the range and the first sample of windows, as for other windows."""
+        indices = np.asarray(indices, dtype=np.int64)
+        if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
+            raise IndexError(f"window {indices.min()} to {indices.max()} of {len(self)}")
+        return self.range[indices], self.start[indices]
+
+    def shifted(self, offset: float) -> WindowIndex:
+        """Refuse to move windows whose place has a meaning.
+
+        Raises
+        ------
+        UsageError
+            Always.
+        """
+        raise UsageError(
+            "these windows lie where they are for a reason", subject="jitter", found=str(offset), hint="jitter=False"
+        )
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,10 @@ class SeriesInfo:
     """Whether no sample is NaN."""
     scaled: bool
     """Whether the samples are integers with a gain and an offset."""
+    segment_rate_hz: Fraction | None = None
+    """Exact rate inside every segment, where one is stated: ``rate_hz``, or that of stamps that jump at gaps only."""
+    segment_start_s: tuple[Fraction, ...] = ()
+    """Seconds from the first sample of all to that of each segment, where ``segment_rate_hz`` is stated."""
 
     def samples_per(self, duration_s: float) -> int:
         """Return how many samples a duration has at the record's own rate, rounded.
@@ -121,6 +125,14 @@ def describe_series(reader: RecordReader, *, record: str, group: str, complete: 
     if reader.has(f"{group}/segment_start"):
         bounds = (reader.array(f"{group}/segment_{end}").read().tolist() for end in ("start", "stop"))
         segments = tuple(zip(*bounds, strict=True))
+    inside, starts = rate, tuple(Fraction(begin) / rate for begin, _ in segments) if rate is not None else ()
+    if rate is None and clock == "stamps" and "segment_rate_hz_numerator" in attrs and n_samples:
+        inside = Fraction(int(attrs["segment_rate_hz_numerator"]), int(attrs["segment_rate_hz_denominator"]))
+        stamps = reader.array(f"{group}/time")
+        begins = [float(stamps.read([begin], [begin + 1])[0]) for begin, _ in segments]
+        # A stamp is the double nearest to the source's decimal number of seconds.
+        first = Fraction(repr(float(stamps.read([0], [1])[0])))
+        starts = tuple(Fraction(repr(begin)) - first for begin in begins)
     n_valid_dims = len(reader.array(f"{group}/valid").shape) if reader.has(f"{group}/valid") else 0
     valid: tuple[Literal["none", "time", "channel"], ...] = ("none", "time", "channel")
     return SeriesInfo(
@@ -136,6 +148,8 @@ def describe_series(reader: RecordReader, *, record: str, group: str, complete: 
         valid=valid[n_valid_dims],
         complete=complete or signal.dtype.kind != "f",
         scaled=reader.has(f"{group}/gain"),
+        segment_rate_hz=inside,
+        segment_start_s=starts,
     )
 
 

@@ -84,6 +84,14 @@ class _Fitted:
                 found=", ".join(source.channels[:8]) if source.channels else "channels that differ among the records",
                 hint="choose a view with neurons=[...] for both, or fit with per='all'",
             )
+        if source.provenance.view != self.fitted_on.view:
+            raise UsageError(
+                "the statistics were fitted on another view",
+                subject=source.provenance.dataset,
+                expected=self.fitted_on.view or "samples as they are stored",
+                found=source.provenance.view or "samples as they are stored",
+                hint="the same filters=... and resample_hz=... for both",
+            )
         if self.allow_leak:
             return
         here, there = source.provenance, self.fitted_on

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,8 +16,13 @@ import numpy as np
 import pandas as pd
 
 from connectome.errors import NotFoundError, UsageError
+from connectome.spikes.edges import exact_seconds
+from connectome.store.canonical import canonical_json
 
 from .alignment import Identities, Policy, identify, read_labels, rows_of
+from .channel_sets import Channels, ChannelSet, along_axis, read_channels
+from .filtering import FILTER_BYTES, BlockStore, FilteredSeries, FilterPlan, plan_filters
+from .filters import Filter, as_filters
 from .index import Lengths, WindowIndex, choose_split, sample_ranges, stretches_of
 from .reading import CACHE_BYTES, Shelf
 from .signals import SeriesInfo, SeriesReader, describe_series
@@ -69,6 +75,21 @@ class Provenance:
     """Name of the split; None where all of every record is used."""
     split_digest: str | None
     part: str | None
+    view: str = ""
+    """Filters and rate of the view (JSON); empty where samples are read as they are stored."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of a record that has windows."""
+
+    info: SeriesInfo
+    ranges: list[tuple[int, int]]
+    size: int
+    step: int
+    row: Array | None
+    places: dict[str, int]
+    plan: FilterPlan | None
 
 
 class WindowSource:
@@ -92,8 +113,9 @@ class WindowSource:
     neurons : sequence of str, optional
         A view: these neurons in this order, by the record's table of identities. One that a record does not have is
         masked there.
-    channels : sequence of str, optional
-        A view by channel ids instead.
+    channels : sequence of str or ChannelSet, optional
+        A view by channel ids instead, or by whatever else a
+        :class:`~connectome.loaders.channel_sets.ChannelSet` says; without names, all channels of all records that fit.
     policy : {"exact+normalised", "exact", "all-candidates"}
         Which labels are believed, for ``neurons``.
     pad : bool
@@ -103,8 +125,16 @@ class WindowSource:
         Value of every sample that does not count.
     dtype : str
         ``"float32"`` or ``"float64"``.
+    filters : Filter or sequence of Filter, optional
+        A view of filtered recordings: every stretch without a gap, cut to the split's part, is filtered as a whole
+        (:mod:`connectome.loaders.filtering`).
+    resample_hz : int, float or fractions.Fraction, optional
+        A view of resampled recordings, by polyphase filtering after the filters. Windows count samples of this rate,
+        which begin anew with every segment.
     cache_bytes : int
         Decoded chunks kept per process.
+    filter_bytes : int
+        Filtered blocks kept per process.
     root : path or URL, optional
         The store, for a text; default ``CONNECTOME_ROOT``.
 
@@ -139,15 +169,22 @@ class WindowSource:
         records: Sequence[str] | None = None,
         split: str | tuple[Split, str] | None = None,
         neurons: Sequence[str] | None = None,
-        channels: Sequence[str] | None = None,
+        channels: Sequence[str] | ChannelSet | None = None,
         policy: Policy = "exact+normalised",
         pad: bool = False,
         fill: float = 0.0,
         dtype: str = "float32",
+        filters: Filter | Sequence[Filter] | None = None,
+        resample_hz: float | Fraction | None = None,
         cache_bytes: int = CACHE_BYTES,
+        filter_bytes: int = FILTER_BYTES,
         root: str | Path | None = None,
     ) -> None:
-        lengths = Lengths(window, window_s, stride, stride_s)
+        self._lengths = Lengths(window, window_s, stride, stride_s)
+        self.filters = as_filters(filters)
+        self.resample_hz = None if resample_hz is None else exact_seconds(resample_hz, subject="resample_hz")
+        if self.resample_hz is not None and self.resample_hz <= 0:
+            raise UsageError("not a rate", subject="resample_hz", expected="above 0", found=str(resample_hz))
         if neurons is not None and channels is not None:
             raise UsageError("neurons and channels are two ways to say which", subject="channels", hint="give one")
         if dtype not in {"float32", "float64"}:
@@ -162,53 +199,85 @@ class WindowSource:
             split=chosen_split.name if chosen_split else None,
             split_digest=chosen_split.digest if chosen_split else None,
             part=part,
+            view=self._view_text(),
         )
         self.skipped: dict[str, str] = {}
         self.identities: dict[str, Identities] = {}
         names = self._choose_records(version, records, chosen_split, part)
         shelf = Shelf([record_file(version, name) for name in names], cache_bytes=cache_bytes)
-        view = _check_names(neurons if neurons is not None else channels)
+        self.channel_set = channels if isinstance(channels, ChannelSet) else None
+        view = None
+        if self.channel_set is None:
+            view = _check_names(neurons if neurons is not None else cast("Sequence[str] | None", channels))
         stretches = stretches_of(chosen_split, part)
         columns: list[tuple[int, int, int, int, int]] = []
-        infos: list[SeriesInfo] = []
+        found: list[_Seen] = []
         kept: list[int] = []
-        rows: list[Array] = []
         # Every file is asked once for all there is to know: opening it costs more than that.
         for at, name in enumerate(names):
-            info = self._describe(version, shelf, at, name)
-            series = SeriesReader(shelf.reader(at), info)
-            if view is not None:
-                row = self._rows_in(
-                    shelf.reader(at), series, view, by_neuron=neurons is not None, policy=policy,
-                    demand=records is not None,
-                )  # fmt: skip
-                if row is None or (row < 0).all():
-                    self.skipped[name] = NO_IDENTITIES if row is None else NONE_PRESENT
-                    continue
-            size, step = lengths.of(info)
-            ranges = sample_ranges(series, None if stretches is None else stretches.get(name, []))
-            fitting = [(begin, end) for begin, end in ranges if end - begin >= size]
-            if not fitting:
-                longest = max((end - begin for begin, end in ranges), default=0)
-                self.skipped[name] = f"no stretch of {size} samples; the longest has {longest}"
+            own = None if stretches is None else stretches.get(name, [])
+            seen = self._look(
+                version, shelf, at, name, own, view, by_neuron=neurons is not None, policy=policy,
+                demand=records is not None,
+            )  # fmt: skip
+            if isinstance(seen, str):
+                self.skipped[name] = seen
                 continue
-            columns.extend((len(kept), begin, end, size, step) for begin, end in fitting)
-            infos.append(info)
+            columns.extend((len(kept), begin, end, seen.size, seen.step) for begin, end in seen.ranges)
+            found.append(seen)
             kept.append(at)
-            if view is not None:
-                rows.append(cast("Array", row))
         if not kept:
             reasons = "; ".join(f"{name}: {why}" for name, why in list(self.skipped.items())[:5])
             raise UsageError("no window fits", subject=version.spec, place=self.group, found=reasons or "no record")
-        self.infos: tuple[SeriesInfo, ...] = tuple(infos)
+        if self.channel_set is not None:
+            view, rows = self.channel_set.axis([seen.places for seen in found])
+            if not view:
+                raise UsageError("no channel is in all records", subject=version.spec, place=self.group)
+        else:
+            rows = [seen.row for seen in found if seen.row is not None]
+        self.infos: tuple[SeriesInfo, ...] = tuple(seen.info for seen in found)
         self.index = WindowIndex(*np.array(columns, dtype=np.int64).T)
         self._shelf = Shelf([shelf.files[at] for at in kept], cache_bytes=cache_bytes)
         self._rows = None if view is None else tuple(rows)
         self._names = view
+        self._plans = tuple(seen.plan for seen in found if seen.plan is not None)
+        self._blocks = BlockStore(filter_bytes)
         self._check_batchable(pad=pad)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "identities": {}}
+
+    @property
+    def _changed(self) -> bool:
+        return bool(self.filters) or self.resample_hz is not None
+
+    def _view_text(self) -> str:
+        return canonical_json(self._view_description()) if self._changed else ""
+
+    def _view_description(self) -> dict[str, Any]:
+        return {
+            "filters": [item.description() for item in self.filters],
+            "resample_hz": None if self.resample_hz is None else str(self.resample_hz),
+        }
+
+    def description(self) -> dict[str, Any]:
+        """Return what is read, as JSON values: the version, the view, and the digest of all windows."""
+        return {
+            "dataset": self.provenance.dataset,
+            "version": self.provenance.version,
+            "digest": self.provenance.digest,
+            "split": self.provenance.split,
+            "part": self.provenance.part,
+            "group": self.group,
+            "channels": None if self._names is None else list(self._names),
+            "channel_set": None if self.channel_set is None else self.channel_set.description(),
+            **self._view_description(),
+            "windows": self.index.digest,
+        }
+
+    def _window_of(self, info: SeriesInfo) -> tuple[int, int]:
+        """Return window and stride in samples of one record."""
+        return self._lengths.of(info)
 
     def _choose_records(
         self, version: Version, records: Sequence[str] | None, split: Split | None, part: str | None
@@ -237,6 +306,43 @@ class WindowSource:
             if name not in self.skipped and f"/{self.group}" not in receipts[name].facts
         }
         return [name for name in chosen if name not in self.skipped]
+
+    def _look(
+        self,
+        version: Version,
+        shelf: Shelf,
+        at: int,
+        name: str,
+        stretches: list[tuple[float, float]] | None,
+        view: tuple[str, ...] | None,
+        *,
+        by_neuron: bool,
+        policy: Policy,
+        demand: bool,
+    ) -> _Seen | str:
+        """Return what there is to know of a record, or why it has no windows."""
+        info = self._describe(version, shelf, at, name)
+        series = SeriesReader(shelf.reader(at), info)
+        row: Array | None = None
+        places: dict[str, int] = {}
+        if view is not None:
+            row = self._rows_in(shelf.reader(at), series, view, by_neuron=by_neuron, policy=policy, demand=demand)
+            if row is None or (row < 0).all():
+                return NO_IDENTITIES if row is None else NONE_PRESENT
+        if self.channel_set is not None:
+            places = self.channel_set.places(read_channels(shelf.reader(at), self.group), record=name)
+            if not places:
+                return NONE_PRESENT
+        ranges, plan = sample_ranges(series, stretches), None
+        if self._changed:
+            plan = plan_filters(info, ranges, filters=self.filters, resample_hz=self.resample_hz)
+            info, ranges = plan.info, list(plan.new_ranges)
+        size, step = self._window_of(info)
+        fitting = [(begin, end) for begin, end in ranges if end - begin >= size]
+        if not fitting:
+            longest = max((end - begin for begin, end in ranges), default=0)
+            return f"no stretch of {size} samples; the longest has {longest}"
+        return _Seen(info, fitting, size, step, row, places, plan)
 
     def _describe(self, version: Version, shelf: Shelf, at: int, name: str) -> SeriesInfo:
         complete = version.manifest.records[name].facts[f"/{self.group}"].get("n_missing") == 0
@@ -307,6 +413,17 @@ class WindowSource:
         """Return the names along the channel axis of one record."""
         return self._names if self._names is not None else tuple(self._series(record).channels())
 
+    def channel_info(self) -> Channels:
+        """Return kind, unit and position of the channels of every record along the channel axis.
+
+        Returns
+        -------
+        Channels
+        """
+        tables = [read_channels(self._shelf.reader(at), self.group) for at in range(len(self.infos))]
+        rows = self._rows if self._rows is not None else [np.arange(info.n_channels) for info in self.infos]
+        return along_axis(tables, rows, self.n_channels, names=self.channels, records=self.records)
+
     def coverage(self) -> pd.DataFrame:
         """Return which records have which channels: one row per record, one bool column per name of the view.
 
@@ -331,8 +448,12 @@ class WindowSource:
         columns = ["record", "status", "n_rois", "n_used"]
         return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
-    def _series(self, record: int) -> SeriesReader:
-        return SeriesReader(self._shelf.reader(record), self.infos[record], fill=self.fill)
+    def _series(self, record: int) -> SeriesReader | FilteredSeries:
+        if not self._plans:
+            return SeriesReader(self._shelf.reader(record), self.infos[record], fill=self.fill)
+        plan = self._plans[record]
+        stored = SeriesReader(self._shelf.reader(record), plan.base, fill=self.fill)
+        return FilteredSeries(stored, plan, self._blocks, fill=self.fill, dtype=self.dtype)
 
     def __len__(self) -> int:
         return len(self.index)
