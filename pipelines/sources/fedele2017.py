@@ -77,7 +77,7 @@ class Fedele2017(RecordingSource):
     """The clip, one record."""
 
     id = "fedele2017"
-    version = "1"
+    version = "2"
     dataset = "zurich-hfo"
     parts = (".eeg", ".vmrk")
     about: ClassVar[Mapping[str, Any]] = {
