@@ -24,6 +24,7 @@ from connectome.seizures import seizure_table
 from ..seizures.rules import RULES, EventRules
 from .channels import channel_marks, channel_table, electrode_doubts, electrode_table
 from .events import Events, read_events
+from .runs import PARTS
 from .sidecars import inherited, read_json
 from .tsv import MISSING, Rows, read_rows, repairs, typed_columns
 
@@ -158,7 +159,7 @@ class Run:
         if files.main is None:
             raise UsageError("there is no signal to read", subject=files.record, hint="--option signals=auto")
         main = self.root / (files.folder or files.main.path)
-        data = [] if files.folder else [file for file in files.data if file is not files.main and _belongs(file, files)]
+        data = [] if files.folder else [file for file in files.data if file is not files.main and _is_part(file)]
         beside = [file for file in (files.channels, *files.electrodes, *files.coordsystems) if file is not None]
         beside += files.sidecars[-1:]
         paths = [main, *(self.root / file.path for file in (*data, *beside))]
@@ -286,15 +287,15 @@ class Run:
 
 
 def _positive(value: object) -> float | None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) and value > 0 else None  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) and value > 0 else None
 
 
 def _space(file: BidsFile) -> str:
     return (file.name.get("space") if file.name is not None else None) or ""
 
 
-def _belongs(file: BidsFile, files: RunFiles) -> bool:
+def _is_part(file: BidsFile) -> bool:
     """Tell whether a file is one that the main file names, not a further part or a second main one."""
-    assert files.main is not None
-    return file.name is not None and file.name.extension.lower() in {".eeg", ".vmrk", ".dat", ".fdt"}
+    return file.name is not None and file.name.extension.lower() in PARTS
