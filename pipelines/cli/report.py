@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Write a page about a version and its records."""
+    from connectome.display.cohort import cohort_figures
     from connectome.display.html import version_html
     from connectome.display.plots import preview
     from connectome.display.record import record_html
@@ -41,6 +42,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
         raise NotFoundError("no such record", subject=absent[0], place=args.spec, expected=", ".join(known[:20]))
     records = args.record or known[:MOST_RECORDS]
     sections = [Section(version.spec, [Block(version_html(version))])]
+    if args.pictures and (figures := cohort_figures(version)):
+        sections.append(Section("Cohort", [picture(figure, alt=alt) for alt, figure in figures.items()]))
     for name in records:
         output.note(f"{name} ...")
         tree = version.open(name)

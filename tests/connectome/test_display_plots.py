@@ -381,7 +381,7 @@ def test_slices_look_the_same_however_the_image_is_stored(axes: list[int], flips
     np.testing.assert_allclose(axial.get_extent(), (-11, 13, -21.5, 26.5))
     np.testing.assert_allclose(sagittal.get_extent(), (-21.5, 26.5, -32, 48))
     assert [panel.get_aspect() for panel in figure.axes[:3]] == [1.0, 1.0, 1.0]
-    assert [text.get_text() for text in figure.axes[2].texts] == ["L", "R"]
+    assert [text.get_text() for text in figure.axes[2].texts] == ["L", "R", "A", "P"]
     assert figure.axes[2].lines[0].get_xdata()[0] == pytest.approx(0.0)
     assert figure.axes[2].lines[1].get_ydata()[0] == pytest.approx(1.0)
 

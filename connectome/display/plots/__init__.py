@@ -12,10 +12,12 @@ from connectome.graphs import has_positions
 from connectome.schema import decode, groups, kind_of
 
 from .aligned import moments, segment_means, time_histogram
+from .cohort import outcome_bars, presence_matrix, sites, survival_curves
 from .distribution import degree_histogram, distributions, regions
 from .events import raster
 from .figure import data_uri, png_bytes, svg_bytes
 from .graph import adjacency, degree_distribution
+from .intensity import intensities
 from .series import MAX_LINES, heat_map, lines
 from .space import in_space
 from .units import unit_quality
@@ -34,19 +36,26 @@ __all__ = [
     "distributions",
     "heat_map",
     "in_space",
+    "intensities",
     "lines",
     "moments",
+    "outcome_bars",
     "png_bytes",
+    "presence_matrix",
     "preview",
     "raster",
     "regions",
     "segment_means",
+    "sites",
     "slices",
+    "survival_curves",
     "svg_bytes",
     "time_histogram",
     "unit_quality",
 ]
 
+PATIENT_IMAGES = frozenset({"t1w", "t2w", "flair", "pdw"})
+"""Volumes whose intensities are drawn though no label map lies on them."""
 SURE = frozenset({"exact", "normalised"})
 """Statuses of a neuron's label under which its name is written into a picture."""
 
@@ -68,7 +77,8 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
         too where there are some; for a graph with weights, or without positions, the adjacency matrix of every edge
         type that no other is derived from, and the degrees; for a series a heat map, or lines where channels are few,
         or the mean over segments where there are many of one length; for events a raster, the rates around the starts
-        of trials and stimuli (:func:`moments`), and the quality of units; for a volume three slices; for tables
+        of trials and stimuli (:func:`moments`), and the quality of units; for a volume three slices with the labels
+        that are aligned to it, one figure per label map, and its intensities where it is part of a patient; for tables
         nothing. Each figure's label (``get_label()``) is the path of its group.
     """
     figures: list[Figure] = []
@@ -89,11 +99,30 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
             found = (time_histogram(dataset, around, title=head), unit_quality(dataset, title=head))
             drawn = [raster(dataset, title=head), *(figure for figure in found if figure is not None)]
         elif kind == "volume":
-            drawn = [slices(dataset, title=head)]
+            drawn = _volume(tree, path, dataset, head)
         for figure in drawn:
             figure.set_label(path)
         figures.extend(drawn)
     return figures
+
+
+def _volume(tree: xr.DataTree, path: str, dataset: xr.Dataset, head: str) -> list[Figure]:
+    """Draw an image with each label map on its grid; a label map of its own where it lies on none."""
+    volumes = {name.strip("/"): data for name, data in groups(tree) if kind_of(data) == "volume"}
+    aligned = {name: str(data.attrs.get("aligned_to", "")).strip("/") for name, data in volumes.items()}
+    name = path.strip("/")
+    if aligned[name] in volumes:
+        return []
+    own = [other for other, base in aligned.items() if base == name and other != name]
+    if not own:
+        drawn = [slices(dataset, title=head)]
+    else:
+        drawn = [
+            slices(dataset, title=head, overlay=volumes[other], overlay_name=other.removeprefix("labels/"))
+            for other in own
+        ]
+    histogram = intensities(dataset, title=head) if own or name in PATIENT_IMAGES else None
+    return [*drawn, histogram] if histogram is not None else drawn
 
 
 def _graph(dataset: xr.Dataset, head: str) -> list[Figure]:

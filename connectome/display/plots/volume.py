@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import UsageError
+from connectome.volumes import UNKNOWN
 
 from .figure import literal, new_figure
+from .overlay import overlay_of
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["Orientation", "orientation", "slices"]
@@ -67,7 +70,13 @@ def orientation(affine: Array) -> Orientation:
 
 
 def slices(
-    dataset: xr.Dataset, *, at_mm: Sequence[float] | None = None, labels: bool | None = None, title: str = ""
+    dataset: xr.Dataset,
+    *,
+    at_mm: Sequence[float] | None = None,
+    labels: bool | None = None,
+    title: str = "",
+    overlay: xr.Dataset | None = None,
+    overlay_name: str = "label",
 ) -> Figure:
     """Draw a sagittal, a coronal and an axial slice through one point.
 
@@ -76,29 +85,36 @@ def slices(
     dataset : xarray.Dataset
         A volume group. Of images with more than three axes the first image is drawn.
     at_mm : sequence of float, optional
-        The point (right, anterior, superior) in millimetres; default the centre of the image.
+        The point (right, anterior, superior) in millimetres; default the centre of the image, or the labelled voxel
+        nearest to the middle of the overlay.
     labels : bool, optional
         Whether voxels are label numbers, drawn in one colour each; default by the group's attribute ``role``.
     title : str
         Before the point.
+    overlay : xarray.Dataset, optional
+        Labels on the same grid, drawn in colour over the image, with their volumes in millilitres.
+    overlay_name : str
+        What labels without a name are called.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Left is left, as the mark says; the cross shows the other two slices. Only the three slices are read. Images
-        that lie oblique are drawn along their own axes, and the title says by how much.
+        Left is left, as the mark says; the cross shows the other two slices. Only the three slices are read, and the
+        labels of an overlay. Images that lie oblique are drawn along their own axes, and the title says by how much;
+        where the orientation is unknown it says that, and there are no marks.
 
     Raises
     ------
     UsageError
-        When the point lies outside of the image.
+        When the point lies outside of the image, or the overlay has another shape.
     """
     image = dataset["image"]
     image = image.isel({str(dim): 0 for dim in image.dims[3:]}) if image.ndim > 3 else image
     affine = dataset["affine"].values.astype(np.float64)
     turned = orientation(affine)
     shape = np.array(image.shape, dtype=np.int64)
-    voxel = _voxel(affine, shape, at_mm)
+    over = overlay_of(overlay, dataset, name=overlay_name) if overlay is not None else None
+    voxel = over.centre() if over is not None and at_mm is None else _voxel(affine, shape, at_mm)
     point = (affine @ np.append(voxel, 1.0))[:3]
     planes = [_plane(image, turned, voxel, view) for view in VIEWS]
     categorical = dataset.attrs.get("role") == "labels" if labels is None else labels
@@ -117,16 +133,13 @@ def slices(
         )
         axes.axvline(point[across], color="#ffb000", linewidth=0.6)
         axes.axhline(point[up], color="#ffb000", linewidth=0.6)
+        if over is not None:
+            extent = (*spans[across], *spans[up])
+            over.draw(axes, _plane(over.values, turned, voxel, (name, across, up, through)), extent)
         axes.set_facecolor("black")
         axes.set_title(f"{name}, {'xyz'[through]} = {point[through]:.1f} mm", fontsize=9)
-        axes.set_xlabel(f"{WORLD[across][0]} – {WORLD[across][1]} (mm)", fontsize=8)
-        axes.set_ylabel(f"{WORLD[up][0]} – {WORLD[up][1]} (mm)", fontsize=8)
         axes.tick_params(labelsize=7)
-        for side, place, align in ((0, 0.02, "left"), (1, 0.98, "right")):
-            axes.text(
-                place, 0.97, WORLD[across][side][0].upper(), transform=axes.transAxes, ha=align, va="top",
-                color="#ffb000", fontsize=9, fontweight="bold",
-            )  # fmt: skip
+        _mark(axes, across, up, known=dataset.attrs.get("orientation") != UNKNOWN)
     if drawn is not None and not categorical:
         said = image.attrs
         unit = f" ({said['units']})" if said.get("units") not in {None, "1"} else ""
@@ -137,8 +150,28 @@ def slices(
             pad=0.01,
             label=literal(f"{said.get('long_name', 'image')}{unit}"),
         )
+    if over is not None:
+        handles, texts = over.legend()
+        figure.legend(handles, texts, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     figure.suptitle(literal(_headline(dataset, title, voxel, point, turned)), fontsize=10)
     return figure
+
+
+def _mark(axes: Axes, across: int, up: int, *, known: bool) -> None:
+    """Write what the axes of a slice are, and letters at its edges; no word of left and right where none is known."""
+    if not known:
+        axes.set_xlabel("mm, orientation unknown", fontsize=8)
+        axes.set_ylabel("mm", fontsize=8)
+        return
+    axes.set_xlabel(f"{WORLD[across][0]} – {WORLD[across][1]} (mm)", fontsize=8)
+    axes.set_ylabel(f"{WORLD[up][0]} – {WORLD[up][1]} (mm)", fontsize=8)
+    places = ((0.02, 0.5, across, 0, "left", "center"), (0.98, 0.5, across, 1, "right", "center"),
+              (0.5, 0.98, up, 1, "center", "top"), (0.5, 0.02, up, 0, "center", "bottom"))  # fmt: skip
+    for place, height, world, side, align, rise in places:
+        axes.text(
+            place, height, WORLD[world][side][0].upper(), transform=axes.transAxes, ha=align, va=rise,
+            color="#ffb000", fontsize=9, fontweight="bold",
+        )  # fmt: skip
 
 
 def _headline(dataset: xr.Dataset, title: str, voxel: Array, point: Array, turned: Orientation) -> str:
@@ -149,6 +182,8 @@ def _headline(dataset: xr.Dataset, title: str, voxel: Array, point: Array, turne
     place = "({})".format(", ".join(f"{value:.1f}" for value in point))
     head = f"{title}: " if title else ""
     text = f"{head}{stored} voxels of {' × '.join(f'{value:.4g}' for value in spacing)} mm{first}\n"
+    if dataset.attrs.get("orientation") == UNKNOWN:
+        text += "ORIENTATION UNKNOWN, "
     text += f"cross at {place} mm, voxel ({', '.join(str(int(value)) for value in voxel)})"
     return text + (f", axes oblique by {turned.oblique_deg:.1f}°" if turned.oblique_deg > 0.1 else "")
 
