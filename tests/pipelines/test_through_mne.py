@@ -1,0 +1,126 @@
+"""Recordings that MNE-Python reads: what was not recorded is a gap, further files count as inputs, all generated."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import mne
+import numpy as np
+import pytest
+
+from connectome import schema
+from connectome.errors import FormatError, TruncatedError
+from connectome.pipelines.formats import FORMATS, read, recognise
+from connectome.schema.series import time_s
+from support.eeg_files import codes
+
+
+def recording(n_samples=1000, *, n_channels=3, dated=False, first_samp=0) -> mne.io.RawArray:
+    """Make a generated recording of 100 Hz."""
+    values = np.random.default_rng(3).normal(0, 1e-5, (n_channels, n_samples))
+    info = mne.create_info([f"E{number}" for number in range(n_channels)], 100.0, "eeg")
+    raw = mne.io.RawArray(values, info, first_samp=first_samp, verbose="error")
+    if dated:
+        raw.set_meas_date(datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC))
+    return raw
+
+
+@pytest.mark.parametrize("dated", [True, False])
+@pytest.mark.parametrize("first_samp", [0, 750])
+def test_what_a_fif_file_skips_is_a_gap_between_segments(dated, first_samp, tmp_path):
+    raw = recording(dated=dated, first_samp=first_samp)
+    values = raw.get_data()
+    shift = raw.first_time if dated else 0.0
+    # Whole buffers of the writer, because only those are left out.
+    marks = mne.Annotations([2.0 + shift, 7.5 + shift], [3.0, 0.1], ["BAD_ACQ_SKIP", "cue"], raw.info["meas_date"])
+    raw.set_annotations(marks)
+    path = tmp_path / "generated_raw.fif"
+    raw.save(path, buffer_size_sec=1.0, verbose="error")
+    tree = read(path, "mne")
+    schema.validate(tree, subject="generated")
+    signal = tree["signal"].dataset
+    stored = values.astype(np.float32)
+    np.testing.assert_allclose(signal["signal"].values, np.delete(stored, np.s_[200:500], axis=1), rtol=1e-6)
+    assert signal["segment_start"].values.tolist() == [0, 200]
+    assert time_s(signal)[[0, 199, 200, -1]].tolist() == [0.0, 1.99, 5.0, 9.99]
+    assert "gaps" in codes(tree)
+    at = tree["annotation"]["description"].values.tolist().index("cue")
+    assert tree["annotation"]["onset_s"].values[at] == pytest.approx(7.5, abs=1e-6)
+    assert signal.attrs.get("first_sample_number", 0) == first_samp
+
+
+def test_all_parts_of_a_split_recording_are_read_and_count_as_inputs(tmp_path):
+    raw = recording(40_000, n_channels=16)
+    path = tmp_path / "generated_raw.fif"
+    raw.save(path, split_size="2MB", buffer_size_sec=10, verbose="error")
+    assert len(list(tmp_path.iterdir())) > 1
+    tree = read(path, "mne")
+    assert tree["signal"].sizes["time"] == 40_000
+    assert {file.name for file in FORMATS["mne"].inputs([path], {})} == {item.name for item in tmp_path.iterdir()}
+    next(item for item in sorted(tmp_path.iterdir()) if item != path).unlink()
+    with pytest.raises(FormatError):
+        read(path, "mne")
+
+
+def test_bad_channels_and_the_origin_of_units_are_columns(tmp_path):
+    raw = recording()
+    raw.info["bads"] = ["E1"]
+    path = tmp_path / "generated_raw.fif"
+    raw.save(path, verbose="error")
+    tree = read(path, "mne")
+    assert schema.decode(tree["signal"]["status"]).tolist() == ["", "bad", ""]
+    assert set(tree["signal"]["unit_origin"].values) == {"file"}
+    assert "float64 in SI units" in tree["signal"].attrs["conversion"]
+
+
+def persyst(folder, samples):
+    """Write a generated Persyst recording."""
+    (folder / "rec.dat").write_bytes(samples.T.astype("<i2").tobytes())
+    lines = ["[FileInfo]", "File=rec.dat", "FileType=Interleaved", "SamplingRate=200", "HeaderLength=0"]
+    lines += ["Calibration=0.5", f"WaveformCount={len(samples)}", "DataType=0", "[ChannelMap]"]
+    lines += [f"E{number}-Ref={number + 1}" for number in range(len(samples))]
+    lines += [
+        "[Patient]",
+        "BirthDate=01/02/80",
+        "Sex=F",
+        "Hand=R",
+        "TestDate=01/02/2020",
+        "TestTime=10:11:12",
+        "[Comments]",
+    ]
+    lines += ["1.500000,0.250000,0,100,seizure?"]
+    path = folder / "rec.lay"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_persyst_recording_comes_with_its_samples_and_comments(tmp_path):
+    samples = np.random.default_rng(1).integers(-500, 500, (4, 800))
+    path = persyst(tmp_path, samples)
+    assert recognise([path]).name == "mne"
+    tree = read(path, "mne")
+    schema.validate(tree, subject="generated")
+    np.testing.assert_allclose(tree["signal"]["signal"].values, samples * 0.5e-6, rtol=1e-12)
+    assert tree["annotation"]["description"].values.tolist() == ["seizure?"]
+    assert tree["annotation"]["onset_s"].values.tolist() == [1.5]
+    assert set(tree["signal"]["unit_origin"].values) == {"assumed"}
+    assert {file.name for file in FORMATS["mne"].inputs([path], {})} == {"rec.lay", "rec.dat"}
+    (tmp_path / "rec.dat").unlink()
+    with pytest.raises(FormatError, match="MNE-Python cannot read"):
+        read(path, "mne")
+
+
+def test_folders_and_files_that_only_have_the_name_are_refused_before_anything_guesses(tmp_path):
+    folder = tmp_path / "sub.ds"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("nothing")
+    with pytest.raises(FormatError, match="not a folder of a recording"):
+        read(folder, "mne")
+    for suffix in (".cnt", ".eeg", ".fif", ".lay"):
+        path = tmp_path / f"fake{suffix}"
+        path.write_bytes(np.random.default_rng(0).bytes(5000))
+        with pytest.raises(FormatError, match="as its suffix demands"):
+            read(path, "mne")
+        path.write_bytes(b"")
+        with pytest.raises(TruncatedError):
+            read(path, "mne")
