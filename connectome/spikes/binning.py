@@ -12,7 +12,7 @@ from connectome.errors import UsageError
 if TYPE_CHECKING:
     from .trains import SpikeTrains
 
-__all__ = ["bin_counts", "counts_between"]
+__all__ = ["add_counts", "bin_counts", "counts_between", "largest_exact_count"]
 
 Array = np.ndarray[Any, Any]
 EVENTS_AT_A_TIME = 1 << 15
@@ -97,6 +97,43 @@ def counts_between(
             cell = cell[cell >= 0]
         np.add.at(counts, cell, one)
     return made
+
+
+def largest_exact_count(dtype: Any) -> int:
+    """Return the largest number up to which a dtype can count by ones without loss."""
+    kind = np.dtype(dtype)
+    return int(np.iinfo(kind).max) if kind.kind in "iu" else int(2 ** (np.finfo(kind).nmant + 1))
+
+
+def add_counts(counts: Array, unit: Array, bounds: Array, *, row_of: Array | None = None) -> None:
+    """Count the events of one window into an array that is there already.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray
+        Shape (row, bin), C-contiguous; added to. No bin has more events than :func:`largest_exact_count` of its dtype.
+    unit : numpy.ndarray
+        Shape (event,): the units of the window's events, in order of time.
+    bounds : numpy.ndarray
+        Shape (bin + 1,), whole numbers that do not fall: bin ``k`` has the events ``bounds[k]`` to ``bounds[k + 1]``.
+    row_of : numpy.ndarray, optional
+        Shape (unit,), int64: row of each unit, -1 for one that is not counted; default unit ``k`` in row ``k``.
+    """
+    n_bins = len(bounds) - 1
+    flat, one = counts.reshape(-1), counts.dtype.type(1)
+    for low in range(int(bounds[0]), int(bounds[-1]), EVENTS_AT_A_TIME):
+        high = min(low + EVENTS_AT_A_TIME, int(bounds[-1]))
+        bins = np.repeat(np.arange(n_bins), np.diff(np.clip(bounds, low, high)))
+        owner = unit[low:high]
+        if row_of is not None:
+            row = row_of[owner]
+            kept = row >= 0
+            row, bins = (row, bins) if kept.all() else (row[kept], bins[kept])
+        else:
+            row = owner
+        cell = np.multiply(row, n_bins, dtype=np.intp)
+        cell += bins
+        np.add.at(flat, cell, one)
 
 
 def _first_cells(n_units: int, units: Array, n_ranges: int) -> Array:

@@ -69,7 +69,7 @@ class ObservedTime:
         Parameters
         ----------
         start_s, stop_s : numpy.ndarray
-            As for :func:`observed_fraction`.
+            As for :func:`observed_fraction`; intervals that touch count as one.
 
         Returns
         -------
@@ -77,13 +77,18 @@ class ObservedTime:
             The shape of ``start_s``; with a first axis for the units where these have different sets.
         """
         start, stop = np.asarray(start_s, dtype=np.float64), np.asarray(stop_s, dtype=np.float64)
-        low, high = (start.min(), stop.max()) if start.size else (0.0, 0.0)
-        each = []
-        for one in self.sets:
-            near = one[(one[:, 0] < high) & (one[:, 1] > low)]
-            each.append(np.asarray(observed_fraction(near, start, stop) == 1.0))
+        each = [_inside(merged(one), start, stop) for one in self.sets]
         if len(each) == 1:
             return each[0]
         masks = np.stack(each) if each else np.zeros((1, *start.shape), dtype=bool)
         found: np.ndarray[Any, np.dtype[np.bool_]] = masks[self.which]
         return found
+
+
+def _inside(intervals: Intervals, start: Array, stop: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Tell what lies in one of some intervals that are ordered and apart."""
+    if not len(intervals):
+        return np.zeros(start.shape, dtype=bool)
+    at = np.searchsorted(intervals[:, 0], start, side="right") - 1
+    inside: Array = (at >= 0) & (stop <= intervals[at, 1])
+    return inside

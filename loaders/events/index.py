@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from connectome.spikes import exact_seconds
+from connectome.spikes import EdgeGrid, exact_seconds
 
 __all__ = ["EventIndex", "overlaps"]
 
@@ -41,10 +41,15 @@ class EventIndex:
     first: Array = field(init=False, repr=False)
     """int64, one entry more: number of the range's first window; the last entry is the number of windows."""
 
+    starts: tuple[Fraction, ...] = field(init=False, repr=False)
+    """Start of each range's first window."""
+    _grids: dict[Fraction, EdgeGrid] = field(init=False, repr=False, compare=False, default_factory=dict)
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "starts", tuple(map(self._start, self.begin_s.tolist())))
         counts = [
-            max(0, int((exact(end) - self._start(begin) - self.window) // self.stride) + 1)
-            for begin, end in zip(self.begin_s.tolist(), self.end_s.tolist(), strict=True)
+            max(0, int((exact(end) - start - self.window) // self.stride) + 1)
+            for start, end in zip(self.starts, self.end_s.tolist(), strict=True)
         ]
         object.__setattr__(self, "first", np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]))
 
@@ -73,13 +78,52 @@ class EventIndex:
         IndexError
             When there is no such window.
         """
+        indices = self._checked(indices)
+        which = np.searchsorted(self.first, indices, side="right") - 1
+        steps = (indices - self.first[which]).tolist()
+        return which, [self.starts[at] + step * self.stride for at, step in zip(which.tolist(), steps, strict=True)]
+
+    def edges(self, indices: Array, width: Fraction) -> tuple[Array, Array]:
+        """Return the range, int64, and the edges of the bins of each window.
+
+        Parameters
+        ----------
+        indices : numpy.ndarray
+            Shape (window,): which windows.
+        width : fractions.Fraction
+            Seconds per bin; the window is a multiple of it.
+
+        Returns
+        -------
+        which : numpy.ndarray
+            Shape (window,), int64.
+        edges_s : numpy.ndarray
+            Shape (window, bin + 1), float64: each the double nearest to the exact edge.
+
+        Raises
+        ------
+        IndexError
+            When there is no such window.
+        """
+        indices = self._checked(indices)
+        which = np.searchsorted(self.first, indices, side="right") - 1
+        grid = self._grids.get(width)
+        if grid is None:
+            grid = EdgeGrid(
+                self.starts,
+                width,
+                int(self.window / width),
+                stride=self.stride,
+                most_steps=int(np.diff(self.first).max(initial=0)),
+            )
+            self._grids[width] = grid
+        return which, grid.edges(which, indices - self.first[which])
+
+    def _checked(self, indices: Array) -> Array:
         indices = np.asarray(indices, dtype=np.int64)
         if indices.size and (indices.min() < 0 or indices.max() >= len(self)):
             raise IndexError(f"window {indices.min()} to {indices.max()} of {len(self)}")
-        which = np.searchsorted(self.first, indices, side="right") - 1
-        steps = (indices - self.first[which]).tolist()
-        begins = self.begin_s[which].tolist()
-        return which, [self._start(begin) + step * self.stride for begin, step in zip(begins, steps, strict=True)]
+        return indices
 
 
 def exact(time_s: float) -> Fraction:

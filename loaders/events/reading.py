@@ -23,7 +23,7 @@ from connectome.spikes import ObservedTime, SpikeTrains
 if TYPE_CHECKING:
     from ..reading import RecordReader
 
-__all__ = ["EventInfo", "describe_events", "read_column", "read_columns", "read_trains"]
+__all__ = ["EventInfo", "describe_events", "event_bounds", "read_column", "read_columns", "read_trains"]
 
 Array = np.ndarray[Any, Any]
 
@@ -47,6 +47,12 @@ class EventInfo:
     share."""
     observed: ObservedTime
     """The same for every unit."""
+
+    @property
+    def clock(self) -> SpikeTrains:
+        """Trains without events, which tell moments from ticks."""
+        none = np.zeros(0, dtype=np.int64 if self.rate is not None else np.float64)
+        return SpikeTrains(none, np.zeros(0, dtype=np.int32), len(self.unit_id), self.rate, self.start_s)
 
 
 def describe_events(reader: RecordReader, *, record: str, group: str) -> EventInfo:
@@ -116,30 +122,57 @@ def read_trains(reader: RecordReader, info: EventInfo, start_s: float, stop_s: f
     SpikeTrains
         All events of ``[start_s, stop_s)``, and at most those of the seconds in which it begins and ends besides.
     """
-    none = np.zeros(0, dtype=np.int64 if info.rate is not None else np.float64)
-    clock = SpikeTrains(none, np.zeros(0, dtype=np.int32), len(info.unit_id), info.rate, info.start_s)
-    pointers = reader.constant(f"{info.group}/slab_ptr")
-    low, high = clock.first_tick(np.array([start_s, stop_s])).tolist()
-    first, _ = _bounds(low, info, pointers)
-    _, last = _bounds(high, info, pointers)
-    last = max(first, last)
+    ticks = info.clock.first_tick(np.array([start_s, stop_s]))
+    (first,), (last,) = event_bounds(reader, info, ticks[:1], ticks[1:])
     return SpikeTrains(
         tick=reader.array(f"{info.group}/tick").read([first], [last]),
         unit=reader.array(f"{info.group}/unit").read([first], [last]),
-        n_units=clock.n_units,
+        n_units=len(info.unit_id),
         rate=info.rate,
         start_s=info.start_s,
         observed_s=np.array(info.observed_s, dtype=np.float64).reshape(-1, 2),
     )
 
 
-def _bounds(tick: float, info: EventInfo, pointers: Array) -> tuple[int, int]:
-    """Return two positions between which the first event at or after a tick lies."""
-    slab = math.floor(Fraction(tick) / info.slab)
-    if slab < 0:
-        return 0, int(pointers[0])
-    low = int(pointers[slab]) if slab < len(pointers) else info.n_events
-    return low, int(pointers[slab + 1]) if slab + 1 < len(pointers) else info.n_events
+def event_bounds(reader: RecordReader, info: EventInfo, low: Array, high: Array) -> tuple[list[int], list[int]]:
+    """Return between which positions the events of stretches of time lie, by the pointers of the seconds.
+
+    Parameters
+    ----------
+    reader : RecordReader
+        The record's file.
+    info : EventInfo
+        From :func:`describe_events`.
+    low, high : numpy.ndarray
+        Shape (stretch,): first ticks of the stretches and of what follows them.
+
+    Returns
+    -------
+    first, last : list of int
+        No event of a stretch lies before ``first``, and none at ``last`` or after it; ``first <= last``.
+    """
+    pointers = reader.constant(f"{info.group}/slab_ptr")
+    most = len(pointers)
+
+    def at(place: int) -> int:
+        # Before the first second lies nothing, after the last one nothing more.
+        return 0 if place == 0 else info.n_events if place > most else int(pointers[place - 1])
+
+    first = [at(slab + 1) for slab in _slabs(low, info.slab, most)]
+    last = [at(min(slab + 2, most + 1)) for slab in _slabs(high, info.slab, most)]
+    return first, [max(pair) for pair in zip(first, last, strict=True)]
+
+
+def _slabs(ticks: Array, slab: Fraction, n_slabs: int) -> list[int]:
+    """Return the slab of each tick, -1 for all before the first one, ``n_slabs`` for all after the last one."""
+    if ticks.dtype.kind == "i":
+        above, below = slab.denominator, slab.numerator
+        found = [tick * above // below for tick in ticks.tolist()]
+    elif slab == 1:
+        found = [math.floor(tick) for tick in ticks.tolist()]
+    else:
+        found = [math.floor(Fraction(tick) / slab) for tick in ticks.tolist()]
+    return [min(max(number, -1), n_slabs) for number in found]
 
 
 def read_column(reader: RecordReader, group: str, name: str) -> xr.Variable:

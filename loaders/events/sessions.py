@@ -23,6 +23,7 @@ from ..specs import as_version, record_file
 from ..windows import Provenance
 from .behaviour import Behaviour, behaviour_methods, read_behaviour
 from .conditions import as_conditions, satisfied
+from .counting import count_windows
 from .reading import EventInfo, describe_events, read_columns, read_trains
 
 if TYPE_CHECKING:
@@ -262,12 +263,6 @@ class EventSessions:
             "max_gap_s": self.max_gap_s,
         }
 
-    def ids_into(self, unit: Array, unit_mask: Array, record: int) -> None:
-        """Write the global ids of a record's units, and which places of the unit axis have one."""
-        n_units = len(self.chosen[record])
-        unit[:n_units] = np.arange(self._first_id[record], self._first_id[record + 1])
-        unit[n_units:], unit_mask[:n_units], unit_mask[n_units:] = 0, True, False
-
     def trains(self, record: int, start_s: float, stop_s: float) -> SpikeTrains:
         """Read the events of all units around a stretch of one record."""
         return read_trains(self._shelf.reader(record), self.infos[record], start_s, stop_s)
@@ -297,18 +292,52 @@ class EventSessions:
         counts = bin_counts(trains, edges_s, units=units, dtype=counted)
         return counts, self._observed[record].whole(edges_s[:-1], edges_s[1:])
 
+    def count_batch(self, record: Array, edges_s: Array) -> tuple[Array, Array, Array, Array]:
+        """Count windows of many records, as :meth:`count` does one by one.
+
+        Parameters
+        ----------
+        record : numpy.ndarray
+            Shape (window,), int64: positions in :attr:`records`.
+        edges_s : numpy.ndarray
+            Shape (window, bin + 1), float64 seconds.
+
+        Returns
+        -------
+        counts, mask : numpy.ndarray
+            Shape (window, unit, bin): counts, 0 where the mask is False; bool, where the unit is there and the bin was
+            observed from end to end.
+        unit, unit_mask : numpy.ndarray
+            Shape (window, unit): int64 global ids, 0 where there is no unit; bool, where there is one.
+        """
+        shape = (len(record), self.n_units, edges_s.shape[1] - 1)
+        counts, mask = np.zeros(shape, dtype=self.dtype), np.zeros(shape, dtype=bool)
+        unit, unit_mask = np.zeros(shape[:2], dtype=np.int64), np.zeros(shape[:2], dtype=bool)
+        for where in np.unique(record).tolist():
+            rows, info, chosen = np.flatnonzero(record == where), self.infos[where], self.chosen[where]
+            n_units, edges = len(chosen), edges_s[rows]
+            units = None if n_units == len(info.unit_id) else chosen
+            count_windows(self._shelf.reader(where), info, edges, counts, rows, units=units)
+            seen = self._observed[where].whole(edges[:, :-1], edges[:, 1:])
+            all_seen = bool(seen.all())
+            for at, row in enumerate(rows.tolist()):
+                mask[row, :n_units] = True if all_seen else seen[..., at, :]
+                if not all_seen:
+                    counts[row, :n_units][~mask[row, :n_units]] = 0
+            unit[rows, :n_units] = np.arange(self._first_id[where], self._first_id[where + 1])
+            unit_mask[rows, :n_units] = True
+        return counts, mask, unit, unit_mask
+
     def observed_s(self, record: int) -> tuple[Intervals, Intervals]:
         """Return when all chosen units of a record were watched, and when any was: each of shape (interval, 2)."""
         return self._observed[record].shared, self._observed[record].any
 
-    def behaviour(
-        self, record: Array, edges_s: Sequence[Array], limits_s: Sequence[tuple[float, float]]
-    ) -> dict[str, Behaviour]:
+    def behaviour(self, record: Array, edges_s: Array, limits_s: Sequence[tuple[float, float]]) -> dict[str, Behaviour]:
         """Put all behaviour on the bins of a batch."""
         made = {}
         for group, infos in self._series.items():
             n_channels = next(info.n_channels for info in infos if info is not None)
-            shape = (len(record), n_channels, len(edges_s[0]) - 1 if len(edges_s) else 0)
+            shape = (len(record), n_channels, edges_s.shape[1] - 1)
             signal, mask = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool)
             for at, (where, edges, limits) in enumerate(zip(record.tolist(), edges_s, limits_s, strict=True)):
                 info = infos[where]

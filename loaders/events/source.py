@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from connectome.errors import UsageError
-from connectome.spikes import bin_edges, exact_seconds, tokens
+from connectome.spikes import exact_seconds, tokens
 
 from .index import EventIndex, overlaps
 from .sessions import EventSessions
@@ -189,40 +189,33 @@ class EventSource(EventSessions):
         """
         if self.bin is None:
             raise UsageError("how wide are the bins", subject="bin_s", expected="seconds", found="none")
-        which, starts = self.index.locate(np.asarray(indices, dtype=np.int64))
+        which, edges = self.index.edges(np.asarray(indices, dtype=np.int64), self.bin)
         record = self.index.record[which]
-        edges = [bin_edges(start, self.bin, self.n_bins) for start in starts]
-        shape = (len(which), self.n_units, self.n_bins)
-        counts, mask = np.zeros(shape, dtype=self.dtype), np.zeros(shape, dtype=bool)
-        unit, unit_mask = np.empty(shape[:2], dtype=np.int64), np.empty(shape[:2], dtype=bool)
-        for at in self._in_file_order(record, starts):
-            where = int(record[at])
-            counted, observed = self.count(where, edges[at])
-            counts[at, : len(counted)] = np.where(observed, counted, 0)
-            mask[at, : len(counted)] = observed
-            self.ids_into(unit[at], unit_mask[at], where)
-        behaviour = self._behaviour(which, record, edges)
-        return EventBins(counts, mask, unit, unit_mask, record, _floats(starts), behaviour)
+        counted = self.count_batch(record, edges)
+        return EventBins(*counted, record, edges[:, 0].copy(), self._behaviour(which, record, edges))
 
     def tokens(self, indices: Sequence[int] | Array) -> EventTokens:
         """Read windows spike by spike; parameters and errors as for :meth:`bins`."""
-        which, starts = self.index.locate(np.asarray(indices, dtype=np.int64))
+        chosen = np.asarray(indices, dtype=np.int64)
+        which, bounds = self.index.edges(chosen, self.index.window)
         record = self.index.record[which]
-        stops = [float(start + self.index.window) for start in starts]
         found: dict[int, tuple[Array, Array]] = {}
-        for at in self._in_file_order(record, starts):
+        # In the order of the file, so that windows which share a chunk follow each other.
+        for at in np.lexsort((bounds[:, 0], record)).tolist():
             where = int(record[at])
-            trains = self.trains(where, float(starts[at]), stops[at])
-            spikes = tokens(trains, float(starts[at]), stops[at], units=self.chosen[where])
+            start, stop = bounds[at].tolist()
+            trains = self.trains(where, start, stop)
+            spikes = tokens(trains, start, stop, units=self.chosen[where])
             found[at] = (spikes.unit + self._first_id[where], spikes.time_s)
         shape = (len(which), max((len(owner) for owner, _ in found.values()), default=0))
         unit, time_s = np.zeros(shape, dtype=np.int64), np.zeros(shape)
         mask = np.zeros(shape, dtype=bool)
         for at, (owner, time) in found.items():
             unit[at, : len(owner)], time_s[at, : len(owner)], mask[at, : len(owner)] = owner, time, True
-        edges = [] if self.bin is None else [bin_edges(start, self.bin, self.n_bins) for start in starts]
-        behaviour = self._behaviour(which, record, edges) if self.methods else {}
-        return EventTokens(unit, time_s, mask, record, _floats(starts), behaviour)
+        behaviour = {}
+        if self.methods and self.bin is not None:
+            behaviour = self._behaviour(which, record, self.index.edges(chosen, self.bin)[1])
+        return EventTokens(unit, time_s, mask, record, bounds[:, 0].copy(), behaviour)
 
     def frame(self, indices: Sequence[int] | Array | None = None) -> pd.DataFrame:
         """Return where windows lie: ``record``, ``start_s``, ``stop_s``.
@@ -234,17 +227,12 @@ class EventSource(EventSessions):
         indices : sequence of int, optional
             Default all windows.
         """
-        which, starts = self.index.locate(np.arange(len(self)) if indices is None else np.asarray(indices))
+        chosen = np.arange(len(self)) if indices is None else np.asarray(indices)
+        which, bounds = self.index.edges(chosen, self.index.window)
         names = np.array(self.records, dtype=object)[self.index.record[which]]
-        stops = _floats([start + self.index.window for start in starts])
-        return pd.DataFrame({"record": names, "start_s": _floats(starts), "stop_s": stops})
+        return pd.DataFrame({"record": names, "start_s": bounds[:, 0], "stop_s": bounds[:, 1]})
 
-    def _in_file_order(self, record: Array, starts: Sequence[Fraction]) -> list[int]:
-        # So that windows which share a chunk follow each other.
-        order: list[int] = np.lexsort((_floats(starts), record)).tolist()
-        return order
-
-    def _behaviour(self, which: Array, record: Array, edges: Sequence[Array]) -> dict[str, Behaviour]:
+    def _behaviour(self, which: Array, record: Array, edges: Array) -> dict[str, Behaviour]:
         limits = list(zip(self.index.begin_s[which].tolist(), self.index.end_s[which].tolist(), strict=True))
         return self.behaviour(record, edges, limits)
 
@@ -269,7 +257,3 @@ def _check_observed(observed: str) -> Observed:
     if observed == "any":
         return "any"
     raise UsageError("no such choice", subject="observed", expected="whole or any", found=repr(observed))
-
-
-def _floats(values: Sequence[Fraction]) -> Array:
-    return np.array([float(value) for value in values], dtype=np.float64)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from connectome.errors import NotFoundError, UsageError
 from connectome.schema import decode, is_category
-from connectome.spikes import bin_edges, exact_seconds, observed_fraction
+from connectome.spikes import EdgeGrid, bin_edges, exact_seconds, observed_fraction
 
 from .conditions import as_conditions, satisfied
 from .reading import read_column, read_columns
@@ -160,6 +160,7 @@ class TrialSource(EventSessions):
         self.record = np.concatenate([np.full(len(row), at, dtype=np.int64) for at, row, _ in parts])
         self.row = np.concatenate([row for _, row, _ in parts]).astype(np.int64)
         self.onset_s = np.concatenate([onset for _, _, onset in parts])
+        self._grid = EdgeGrid(self._starts(self.onset_s), self.bin, self.n_bins)
         self.labels: dict[str, Array] = {}
         self.label_names: dict[str, tuple[str, ...]] = {}
         for name, variables in read.items():
@@ -196,9 +197,12 @@ class TrialSource(EventSessions):
 
     def _spans(self, onset_s: Array) -> tuple[Array, Array]:
         """Return the first and the last edge of trials."""
-        starts = [exact_seconds(at, subject="onset") - self.before for at in onset_s.tolist()]
-        span = self.bin * self.n_bins
+        starts, span = self._starts(onset_s), self.bin * self.n_bins
         return np.array([float(at) for at in starts]), np.array([float(at + span) for at in starts])
+
+    def _starts(self, onset_s: Array) -> list[Fraction]:
+        """Return the exact first edge of trials."""
+        return [exact_seconds(at, subject="onset") - self.before for at in onset_s.tolist()]
 
     def __len__(self) -> int:
         return len(self.record)
@@ -248,18 +252,8 @@ class TrialSource(EventSessions):
         if chosen.size and (chosen.min() < 0 or chosen.max() >= len(self)):
             raise IndexError(f"trial {chosen.min()} to {chosen.max()} of {len(self)}")
         record, onset = self.record[chosen], self.onset_s[chosen]
-        edges = [
-            bin_edges(exact_seconds(at, subject="onset") - self.before, self.bin, self.n_bins) for at in onset.tolist()
-        ]
-        shape = (len(chosen), self.n_units, self.n_bins)
-        counts, mask = np.zeros(shape, dtype=self.dtype), np.zeros(shape, dtype=bool)
-        unit, unit_mask = np.empty(shape[:2], dtype=np.int64), np.empty(shape[:2], dtype=bool)
-        for at in np.lexsort((onset, record)).tolist():
-            where = int(record[at])
-            counted, observed = self.count(where, edges[at])
-            counts[at, : len(counted)] = np.where(observed, counted, 0)
-            mask[at, : len(counted)] = observed
-            self.ids_into(unit[at], unit_mask[at], where)
+        edges = self._grid.edges(chosen)
+        counts, mask, unit, unit_mask = self.count_batch(record, edges)
         return EventTrials(
             counts=counts,
             mask=mask,

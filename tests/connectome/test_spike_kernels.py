@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,15 @@ from hypothesis import strategies as st
 from connectome import schema
 from connectome.errors import UsageError
 from connectome.spikes import (
+    EdgeGrid,
+    ObservedTime,
     SpikeTrains,
+    add_counts,
     aligned_counts,
     bin_counts,
     bin_edges,
     exact_seconds,
+    largest_exact_count,
     observed_fraction,
     psth,
     tokens,
@@ -44,6 +49,69 @@ def slow_counts(made: SpikeTrains, edges: list[float]) -> np.ndarray:
         for at in range(len(edges) - 1):
             counts[unit, at] += edges[at] <= time < edges[at + 1]
     return counts
+
+
+fractions = st.fractions(min_value=-(10**7), max_value=10**7, max_denominator=10**19)
+
+
+@given(
+    st.lists(fractions, min_size=1, max_size=4),
+    st.fractions(min_value=Fraction(1, 10**18), max_value=100, max_denominator=10**18),
+    st.fractions(min_value=0, max_value=10, max_denominator=10**6),
+    st.integers(0, 20),
+    st.data(),
+)
+def test_edges_of_many_moments_are_the_doubles_nearest_to_the_exact_ones(starts, width, stride, n_bins, data) -> None:
+    steps = data.draw(st.lists(st.integers(0, 10**6), min_size=len(starts), max_size=len(starts)))
+    grid = EdgeGrid(starts, width, n_bins, stride=stride, most_steps=10**6)
+    order = data.draw(st.permutations(range(len(starts))))
+    found = grid.edges(np.array(order), np.array([steps[at] for at in order]))
+    expected = [[float(starts[at] + steps[at] * stride + k * width) for k in range(n_bins + 1)] for at in order]
+    assert found.tolist() == expected
+
+
+@given(trains(), st.integers(1, 30), st.sampled_from(["float32", "uint16", "int64"]), st.booleans())
+def test_counts_added_to_an_array_equal_those_of_bins(made: SpikeTrains, n_bins: int, dtype: str, some: bool) -> None:
+    edges = bin_edges(0, 0.05, n_bins)
+    bounds = made.locate(edges)
+    row_of = np.array([1, -1, 0, -1, 2]) if some else None
+    counts = np.ones((3 if some else 5, n_bins), dtype=dtype)
+    add_counts(counts, made.unit, bounds, row_of=row_of)
+    units = np.array([2, 0, 4]) if some else None
+    assert np.array_equal(counts - 1, bin_counts(made, edges, units=units))
+
+
+def test_a_window_of_more_events_than_are_counted_at_a_time_loses_none() -> None:
+    rng = np.random.default_rng(0)
+    unit = rng.integers(0, 3, size=100_000)
+    bounds = np.array([7, 20, 40_000, 40_000, 99_990])
+    counts = np.zeros((3, 4), dtype="float32")
+    add_counts(counts, unit, bounds)
+    slow = [np.bincount(unit[a:b], minlength=3) for a, b in pairwise(bounds.tolist())]
+    assert np.array_equal(counts, np.stack(slow, axis=1))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "uint8", "int64"])
+def test_the_largest_exact_count_is_reached_by_ones_and_no_more(dtype: str) -> None:
+    kind, limit = np.dtype(dtype).type, largest_exact_count(dtype)
+    assert int(kind(limit - 1) + kind(1)) == limit
+    if np.dtype(dtype).kind == "f":
+        assert kind(limit) + kind(1) == kind(limit)
+    else:
+        assert limit == np.iinfo(dtype).max
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(1, 5)), max_size=5),
+    st.lists(st.tuples(st.integers(-2, 30), st.integers(0, 8)), min_size=1, max_size=8),
+)
+def test_what_is_wholly_observed_is_what_has_no_unobserved_moment(pairs, asked) -> None:
+    sets = np.array([(a, a + b) for a, b in pairs], dtype=np.float64).reshape(-1, 2)
+    start = np.array([a for a, _ in asked], dtype=np.float64)
+    stop = start + np.array([b + 1 for _, b in asked])
+    watched = {half for a, b in pairs for half in range(2 * a, 2 * (a + b))}
+    whole = [set(range(int(2 * a), int(2 * b))) <= watched for a, b in zip(start, stop, strict=True)]
+    assert ObservedTime((sets,), np.zeros(2, dtype=np.int64)).whole(start, stop).tolist() == whole
 
 
 @given(trains(), st.integers(-50, 50), st.sampled_from([0.001, 0.02, 0.1, 1 / 3, Fraction(1, 30)]), st.integers(1, 40))

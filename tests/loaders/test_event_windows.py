@@ -88,6 +88,40 @@ def test_windows_and_their_counts_equal_a_loop_over_spikes_and_edges(version, n_
         assert not batch.mask[row, n_units:].any()
 
 
+@settings(deadline=None, max_examples=25)
+@given(
+    bins=st.integers(1, 40),
+    width=st.sampled_from([Fraction(1, 50), Fraction(1, 30), Fraction(1, 7), Fraction(3, 10**17)]),
+    origin=st.sampled_from([None, 0, 0.1, 1 / 3]),
+    observed=st.sampled_from(["whole", "any"]),
+    units=st.sampled_from([None, [("snr", ">", 0.9)]]),
+    dtype=st.sampled_from(["float32", "float64", "uint8", "int32"]),
+    data=st.data(),
+)
+def test_a_batch_equals_its_windows_one_by_one_in_exact_numbers(
+    version, bins, width, origin, observed, units, dtype, data
+):
+    source = EventSource(
+        version, window_s=bins * width, stride_s=0.25, bin_s=width, origin_s=origin, observed=observed, units=units,
+        dtype=dtype,
+    )  # fmt: skip
+    chosen = data.draw(st.lists(st.integers(0, len(source) - 1), min_size=0, max_size=6))
+    batch = source.bins(chosen)
+    which, starts = source.index.locate(np.array(chosen, dtype=np.int64))
+    for row, (at, start) in enumerate(zip(which.tolist(), starts, strict=True)):
+        record = int(source.index.record[at])
+        edges = np.array([float(start + k * width) for k in range(bins + 1)])
+        counts, seen = source.count(record, edges)
+        n_units = len(source.chosen[record])
+        assert batch.counts.dtype == np.dtype(dtype)
+        assert (batch.record[row], batch.start_s[row]) == (record, edges[0])
+        assert np.array_equal(batch.counts[row, :n_units], np.where(seen, counts, 0))
+        assert np.array_equal(batch.mask[row, :n_units], np.broadcast_to(seen, counts.shape))
+        assert not batch.mask[row, n_units:].any()
+        assert not batch.counts[row, n_units:].any()
+        assert batch.unit_mask[row].tolist() == [k < n_units for k in range(source.n_units)]
+
+
 def test_windows_that_touch_conserve_every_spike_of_an_observed_interval(version):
     source = EventSource(version, window_s=0.5, bin_s=0.02, records=["s1"])
     assert len(source) == 24
@@ -286,14 +320,14 @@ def test_a_window_reads_only_the_chunks_that_its_seconds_touch(make_store):
     )
     version = make_store({"long": schema.record({"spikes": group})})
     source = EventSource(version, window_s=1.0, bin_s=0.02, dtype="int64")
-    batch = source.bins([50])
+    batch = source.bins([53])
     ticks = source._shelf.reader(0).array("spikes/tick")
     assert ticks.n_decoded == 1
     time, unit = times_s(group), group["unit"].values
-    inside = (time >= 50.0) & (time < 51.0)
+    inside = (time >= 53.0) & (time < 54.0)
     assert np.array_equal(batch.counts[0].sum(axis=1), np.bincount(unit[inside], minlength=50))
     # Over the border of two chunks both are read, and no spike is lost.
-    border = int(times_s(group)[schema.KINDS["events"].CHUNK_EVENTS])
+    border = int(times_s(group)[7 * schema.KINDS["events"].SLICED_EVENTS])
     batch = source.bins([border])
     inside = (time >= border) & (time < border + 1)
     assert batch.counts.sum() == inside.sum()
