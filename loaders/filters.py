@@ -192,14 +192,15 @@ class _Fir:
         self.after = 0 if causal else len(taps) // 2
 
     def __call__(self, run: Array) -> Array:
-        from scipy.signal import oaconvolve
+        from scipy.signal import lfilter, oaconvolve
 
         if self.causal:
-            # What came before is not known; the first value stands for it.
+            # What came before is not known; the first value stands for it. Not by Fourier transforms, whose rounding
+            # would carry something of later samples back.
             wide = np.concatenate([np.repeat(run[:, :1], self.before, axis=1), run], axis=1)
-        else:
-            wide = _reflected(run, self.before, self.after)
-        made: Array = oaconvolve(wide, self.taps[None], mode="valid", axes=-1)
+            late: Array = lfilter(self.taps, [1.0], wide, axis=-1)[:, self.before :]
+            return late
+        made: Array = oaconvolve(_reflected(run, self.before, self.after), self.taps[None], mode="valid", axes=-1)
         return made
 
 
@@ -252,7 +253,11 @@ class _Recursive:
 
 @dataclass(frozen=True)
 class Polyphase:
-    """A change of rate by ``up / down``, in lowest terms."""
+    """A change of rate by ``up / down``, in lowest terms.
+
+    The low-pass is that of :func:`scipy.signal.resample_poly` (windowed sinc, -6 dB at half the slower rate) with the
+    gain of each phase set to one for a constant.
+    """
 
     up: int
     down: int
@@ -316,7 +321,10 @@ def _low_pass(up: int, down: int) -> Array:
     from scipy.signal import firwin
 
     most = max(up, down)
-    taps: Array = firwin(2 * HALF_WIDTH * most + 1, 1.0 / most, window=("kaiser", KAISER_BETA)) * up
+    taps: Array = firwin(2 * HALF_WIDTH * most + 1, 1.0 / most, window=("kaiser", KAISER_BETA))
+    # Every phase has a gain of one for a constant: otherwise an offset of the signal becomes a ripple.
+    for phase in range(up):
+        taps[phase::up] /= taps[phase::up].sum()
     return taps
 
 

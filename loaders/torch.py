@@ -70,6 +70,14 @@ def _tensors(windows: Windows) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(getattr(windows, name))) for name in names}
 
 
+def _source_of(data: Any, options: dict[str, Any]) -> WindowSource:
+    if not isinstance(data, WindowSource):
+        return WindowSource(data, **options)
+    if options:
+        raise UsageError("the windows are there already", subject=", ".join(sorted(options)), hint="leave these out")
+    return data
+
+
 class _Windowed:
     """What both datasets share: a source of windows and the transforms bound to it."""
 
@@ -82,7 +90,8 @@ class _Windowed:
         windows = self.source.windows(indices, index=index)
         for transform in self._transforms:
             windows = transform(windows)
-        return _tensors(windows)
+        beside = self.source.labels_of(indices)
+        return {**_tensors(windows), **{name: torch.from_numpy(values) for name, values in beside.items()}}
 
     @property
     def records(self) -> tuple[str, ...]:
@@ -100,8 +109,8 @@ class WindowDataset(_Windowed, Dataset[dict[str, "Tensor"]]):  # type: ignore[mi
 
     Parameters
     ----------
-    data : str or Version
-        ``"name@1.2.0"`` or an opened version.
+    data : str, Version or WindowSource
+        ``"name@1.2.0"``, an opened version, or windows that are there already.
     transform : transform or sequence of transforms, optional
         Applied to whole batches of NumPy arrays (:class:`~connectome.loaders.windows.Windows`), in order.
     **options
@@ -131,7 +140,7 @@ class WindowDataset(_Windowed, Dataset[dict[str, "Tensor"]]):  # type: ignore[mi
         transform: Transform | BindableTransform | Sequence[Transform | BindableTransform] | None = None,
         **options: Any,
     ) -> None:
-        self.source = WindowSource(data, **options)
+        self.source = _source_of(data, options)
         self._bind(transform)
 
     def __len__(self) -> int:
@@ -164,7 +173,7 @@ class WindowStream(_Windowed, IterableDataset[dict[str, "Tensor"]]):  # type: ig
 
     Parameters
     ----------
-    data : str or Version
+    data : str, Version or WindowSource
         As for :class:`WindowDataset`.
     batch_size : int
         Windows per batch.
@@ -205,8 +214,9 @@ class WindowStream(_Windowed, IterableDataset[dict[str, "Tensor"]]):  # type: ig
         **options: Any,
     ) -> None:
         # A pool of blocks must fit into the cache of decoded chunks, or they are decoded again and again.
-        options.setdefault("cache_bytes", (pool + 4) * BLOCK_BYTES)
-        self.source = WindowSource(data, **options)
+        if not isinstance(data, WindowSource):
+            options.setdefault("cache_bytes", (pool + 4) * BLOCK_BYTES)
+        self.source = _source_of(data, options)
         self._bind(transform)
         if batch_size < 1:
             raise UsageError("a batch has windows", subject="batch_size", expected="1 or more", found=str(batch_size))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +21,7 @@ from connectome.spikes.edges import exact_seconds
 from connectome.store.canonical import canonical_json
 
 from .alignment import Identities, Policy, identify, read_labels, rows_of
+from .buffers import BatchBuffers
 from .channel_sets import Channels, ChannelSet, along_axis, read_channels
 from .filtering import FILTER_BYTES, BlockStore, FilteredSeries, FilterPlan, plan_filters
 from .filters import Filter, as_filters
@@ -240,6 +242,7 @@ class WindowSource:
         self._shelf = Shelf([shelf.files[at] for at in kept], cache_bytes=cache_bytes)
         self._rows = None if view is None else tuple(rows)
         self._names = view
+        self._buffers = BatchBuffers()
         self._plans = tuple(seen.plan for seen in found if seen.plan is not None)
         self._blocks = BlockStore(filter_bytes)
         self._check_batchable(pad=pad)
@@ -488,20 +491,39 @@ class WindowSource:
         which, start = index.locate(np.asarray(indices, dtype=np.int64))
         record, size = index.record[which], index.window[which]
         shape = (len(which), self.n_channels, self.window)
-        signal, mask = np.empty(shape, dtype=self.dtype), np.empty(shape, dtype=bool)
-        time_s = np.empty((len(which), self.window), dtype=np.float64)
+        signal, mask = self._buffers.empty(shape, self.dtype), self._buffers.empty(shape, np.dtype(bool))
+        time_s = self._buffers.empty((len(which), self.window), np.dtype(np.float64))
         # In the order of the files, so that windows which share a chunk follow each other.
-        for at in np.lexsort((start, record)).tolist():
-            series = self._series(int(record[at]))
-            rows = None if self._rows is None else self._rows[record[at]]
+        order, owner = np.lexsort((start, record)).tolist(), record.tolist()
+        for at_record, places in groupby(order, key=owner.__getitem__):
+            series = self._series(at_record)
+            rows = None if self._rows is None else self._rows[at_record]
             n_rows = series.info.n_channels if rows is None else self.n_channels
-            n_samples = int(size[at])
-            if n_rows < self.n_channels or n_samples < self.window:
-                signal[at], mask[at], time_s[at] = self.fill, False, np.nan
-            place = (at, slice(0, n_rows), slice(0, n_samples))
-            series.read_into(signal[place], mask[place], int(start[at]), rows=rows)
-            series.times_into(time_s[at, :n_samples], int(start[at]))
+            chosen = list(places)
+            for at in chosen:
+                n_samples = int(size[at])
+                if n_rows < self.n_channels or n_samples < self.window:
+                    signal[at], mask[at] = self.fill, False
+                place = (at, slice(0, n_rows), slice(0, n_samples))
+                series.read_into(signal[place], mask[place], int(start[at]), rows=rows)
+            self._stamp(time_s, series, chosen, start[chosen], size[chosen])
         return Windows(signal, mask, time_s, record, start, which)
+
+    def _stamp(
+        self, time_s: Array, series: SeriesReader | FilteredSeries, chosen: list[int], start: Array, size: Array
+    ) -> None:
+        """Write the time stamps of the windows of one record."""
+        if isinstance(series, SeriesReader) and (size == self.window).all():
+            time_s[chosen] = series.times(start, self.window)
+            return
+        for at, first, n_samples in zip(chosen, start.tolist(), size.tolist(), strict=True):
+            time_s[at, n_samples:] = np.nan
+            series.times_into(time_s[at, :n_samples], first)
+
+    def labels_of(self, indices: Sequence[int] | Array) -> dict[str, Array]:
+        """Return what goes into a batch beside the windows; plain windows have nothing more."""
+        del indices
+        return {}
 
     def stretch(self, range_: int, start: int, stop: int, *, dtype: str = "float64") -> tuple[Array, Array]:
         """Read samples of one range of the index, however many.
