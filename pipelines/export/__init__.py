@@ -52,6 +52,7 @@ EXPORTS: dict[str, Export] = {
         Export("csv", "tables", "Comma-separated text, numbers in full precision", ("table", "graph", "events")),
         Export("edf", "edf", "EDF or BDF with the bytes that were read, or EDF+ around stored integers", ("series",),
                origin="edf/header"),
+        Export("fif", "fif", "FIF through MNE-Python, in double precision and SI units", ("series",), "eeg"),
         Export("mgh", "mgh", "MGH with the bytes that were read", ("volume",)),
         Export("nifti", "nifti", "NIfTI with the bytes that were read, or made from the affine", ("volume",), "mri"),
         Export("ogb", "ogb", "Open Graph Benchmark archive (NPZ) with its splits", ("graph",)),
