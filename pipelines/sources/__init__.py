@@ -66,6 +66,8 @@ SOURCES: dict[str, str] = {
     "eegmmidb": "eegmmidb:Eegmmidb",
     "sleep_edf": "sleep_edf:SleepEdf",
     "fedele2017": "fedele2017:Fedele2017",
+    "hup_ieeg": "hup_ieeg:HupIeeg",
+    "fragility_ieeg": "fragility_ieeg:FragilityIeeg",
 }
 """Source id to ``module:Class`` below this package; imported only when asked for."""
 

@@ -470,6 +470,20 @@ class TestFedele2017(SourceContract):
     mirror = "eeg"
 
 
+@pytest.mark.data
+class TestHupIeeg(CohortContract):
+    source = "hup_ieeg"
+    mirror = "eeg"
+    select = "sub-HUP116*,sub-HUP065*,sub-HUP185*"
+
+
+@pytest.mark.data
+class TestFragilityIeeg(CohortContract):
+    source = "fragility_ieeg"
+    mirror = "eeg"
+    select = "sub-pt01*,sub-jh104*,sub-jh103*"
+
+
 def leaves(contract: type[SourceContract]) -> list[type[SourceContract]]:
     """Return the classes below a contract that no other class inherits from."""
     below = contract.__subclasses__()
