@@ -86,14 +86,16 @@ def raw_array(
         values = values * data["gain"].values[:, None] + data["offset"].values[:, None]
     values *= factors[:, None]
     values, marks = _on_one_clock(data, values, rate)
-    info = mne.create_info(data["channel"].values.astype(str).tolist(), float(rate), kinds)
+    names = [str(name) for name in data["channel"].values]
+    info = mne.create_info(names, float(rate), kinds)
     raw = mne.io.RawArray(values, info, first_samp=int(data.attrs.get("first_sample_number", 0)), verbose="error")
     start = _start(data)
     if start is not None:
         raw.set_meas_date(start)
     if "status" in data:
-        bad = schema.decode(data["status"]) == "bad"
-        raw.info["bads"] = data["channel"].values[bad].astype(str).tolist()
+        raw.info["bads"] = [
+            name for name, word in zip(names, schema.decode(data["status"]), strict=True) if word == "bad"
+        ]
     _place(mne, raw, data, kinds)
     marks += _marks(tree, tables)
     if marks:

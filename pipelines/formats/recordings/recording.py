@@ -140,8 +140,8 @@ def to_tree(recording: Recording, sidecars: Sidecars, *, group: str) -> xr.DataT
         warnings.append(warning("repeated-labels", "channels", f"labels made unique: {', '.join(repeated)}"))
     joined, remarks = sidecars.join(labels)
     warnings += remarks
-    blocks, remarks = _with_units(recording, joined.units)
-    warnings += remarks
+    blocks, doubts = _with_units(recording, joined.units)
+    warnings += doubts
     warnings += sidecars.doubts([(block.rate_hz, block.signal.shape[1]) for block in recording.blocks])
     groups: dict[str, xr.Dataset] = {}
     at = 0
