@@ -3,7 +3,7 @@
 Rows, columns and types are those of :mod:`connectome.rows`, the same as in a published version: identifiers first,
 values in the source's type. :func:`to_dataset` gives random access, :func:`to_iterable` a stream that is sharded by
 record and resumes from its ``state_dict``. :func:`to_spike_dataset` has one row per window of spikes, with the ticks of
-every unit.
+every unit, and :func:`to_nifti_dataset` one row per patient with a ``Nifti`` column per volume.
 
 The library's own formats ``"numpy"`` and ``"torch"`` turn lists of floats into float32 and lists of integers into
 int64 (datasets 5.2, ``formatting/np_formatter.py``); ask for ``with_format("numpy", dtype=numpy.float64)`` or
@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectome.atomic import publish, temporary
-from connectome.errors import MissingExtraError
 from connectome.rows import (
     DEFAULT_SPLIT,
     SAMPLES_PER_ROW,
@@ -33,13 +32,25 @@ from connectome.store import Version, open_version
 from connectome.store.canonical import json_digest
 
 from .huggingface_events import to_spike_dataset, to_spike_iterable
+from .huggingface_library import datasets_library
+from .huggingface_volumes import to_nifti_dataset, volume_groups
 from .specs import as_version
 
 if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
 
-__all__ = ["features", "table_names", "to_dataset", "to_iterable", "to_spike_dataset", "to_spike_iterable"]
+__all__ = [
+    "datasets_library",
+    "features",
+    "table_names",
+    "to_dataset",
+    "to_iterable",
+    "to_nifti_dataset",
+    "to_spike_dataset",
+    "to_spike_iterable",
+    "volume_groups",
+]
 
 FINGERPRINT_CHARACTERS = 16
 """As many as the library's own fingerprints have."""
@@ -221,16 +232,3 @@ def _info(version: Version, table: Table) -> datasets.DatasetInfo:
 
 def _named(split: str | None) -> Any:
     return None if split is None else datasets_library().NamedSplit(split)
-
-
-def datasets_library() -> Any:
-    """Return the module of Hugging Face datasets, or say which extra brings it."""
-    try:
-        import datasets
-        import datasets.iterable_dataset
-        import datasets.table
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "Hugging Face datasets is not installed", subject="datasets", hint='pip install "connectome[hf]"'
-        ) from error
-    return datasets

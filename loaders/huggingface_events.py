@@ -27,6 +27,8 @@ import numpy as np
 
 from connectome.errors import UsageError
 
+from .huggingface_library import datasets_library
+
 if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
@@ -62,7 +64,7 @@ def to_spike_dataset(source: EventSource, indices: Sequence[int] | None = None) 
     """
     import pyarrow as pa
 
-    library = _library()
+    library = datasets_library()
     chosen = np.arange(len(source)) if indices is None else np.asarray(indices, dtype=np.int64)
     schema = _schema(source)
     parts = [
@@ -74,7 +76,7 @@ def to_spike_dataset(source: EventSource, indices: Sequence[int] | None = None) 
 
 def to_spike_iterable(source: EventSource) -> datasets.IterableDataset:
     """Return all windows as a stream; blocks of neighbouring windows are its shards. Raises as the other does."""
-    library = _library()
+    library = datasets_library()
     starts = list(range(0, len(source), WINDOWS_PER_BLOCK))
     examples = library.iterable_dataset.ArrowExamplesIterable(_stream, {"starts": starts, "source": source})
     return library.IterableDataset(examples, info=_info(source, _schema(source)))
@@ -156,17 +158,10 @@ def _rows(source: EventSource, indices: Array, schema: pa.Schema) -> pa.Table:
 
 
 def _info(source: EventSource, schema: pa.Schema) -> datasets.DatasetInfo:
-    library = _library()
+    library = datasets_library()
     return library.DatasetInfo(
         features=library.Features.from_arrow_schema(schema),
         dataset_name=source.provenance.dataset,
         config_name=source.group.replace("/", "."),
         version=source.provenance.version,
     )
-
-
-def _library() -> Any:
-    # Here, not above: the module of tables offers these functions as its own.
-    from .huggingface import datasets_library
-
-    return datasets_library()

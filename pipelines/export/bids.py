@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from connectome import __version__, schema
 from connectome.errors import UsageError
+from connectome.volumes.nifti_bytes import converted, file_bytes
 
 from ..formats.bids.entities import BidsName, parse_name
-from . import nifti, nifti_made
 from .bids_tables import index_table, participants_tables
 from .stored_bytes import source_format
 
@@ -219,11 +219,8 @@ def _write_volume(root: Path, item: Placed, groups: Mapping[str, xr.Dataset], pl
     data = groups[item.group]
     path = root / item.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    paired = bool(data.attrs.get("paired"))
-    if source_format(data) == "nifti" and not paired:
-        content = nifti.file_bytes(data)
-    else:
-        content = nifti_made.converted(data, path=item.group)
+    as_read = source_format(data) == "nifti" and not data.attrs.get("paired")
+    content = file_bytes(data) if as_read else converted(data, path=item.group)
     # No name and no time in the gzip header: the same record gives the same file.
     path.write_bytes(gzip.compress(content, compresslevel=COMPRESSION, mtime=0))
     about = _sidecar(item, data, groups, placed)

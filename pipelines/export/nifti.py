@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectome.errors import UsageError
+from connectome.volumes.nifti_bytes import converted, file_bytes
 
-from .stored_bytes import image_bytes, one_volume, source_format
+from .stored_bytes import one_volume, source_format
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,8 +25,6 @@ def write(tree: xr.DataTree, destination: Path, *, group: str | None, to: str) -
     """Write one volume as ``.nii``, ``.nii.gz`` or, where it came as a pair, ``.hdr`` and ``.img``."""
     path, volume = one_volume(tree, group)
     if source_format(volume) != "nifti":
-        from .nifti_made import converted
-
         _check_name(destination, SINGLE, to)
         _write(destination, converted(volume, path=path))
         return [destination]
@@ -38,12 +37,6 @@ def write(tree: xr.DataTree, destination: Path, *, group: str | None, to: str) -
         return [destination, image]
     _write(destination, content)
     return [destination]
-
-
-def file_bytes(volume: xr.Dataset) -> bytes:
-    """Return the bytes of the file that a NIfTI volume was read from, without gzip; of a pair, one after the other."""
-    content = volume["header"].values.tobytes() + image_bytes(volume)
-    return content + (volume["trailer"].values.tobytes() if "trailer" in volume else b"")
 
 
 def remarks(tree: xr.DataTree, *, group: str | None) -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from connectome import schema
 from connectome.errors import UsageError
+from connectome.volumes.nifti_bytes import image_bytes, source_format, source_numbers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,29 +28,3 @@ def one_volume(tree: xr.DataTree, group: str | None) -> tuple[str, xr.Dataset]:
     if len(volumes) > 1:
         raise UsageError("several volumes in the record", subject="group", expected=f"one of {', '.join(volumes)}")
     return next(iter(volumes.items()))
-
-
-def source_format(volume: xr.Dataset) -> str:
-    """Return the format whose header the volume has: ``nifti``, ``mgh``, ``analyze``; ``""`` when it has none."""
-    if "header" not in volume:
-        return ""
-    # Records of version 1 came from NIfTI only.
-    return str(volume.attrs.get("source_format", "nifti" if "nifti_version" in volume.attrs else ""))
-
-
-def source_numbers(volume: xr.Dataset) -> np.ndarray[Any, Any]:
-    """Return the image in the dtype of its source, in native byte order."""
-    stored: np.ndarray[Any, Any] = np.asarray(volume["image"].values)
-    # Records of version 1 keep the image in the source's own dtype, but for the order of bytes.
-    wide = np.dtype(volume.attrs.get("source_dtype", stored.dtype)).newbyteorder("=")
-    return stored if wide == stored.dtype else stored.astype(wide)
-
-
-def image_bytes(volume: xr.Dataset) -> bytes:
-    """Return the image's bytes as the source had them, first axis fastest."""
-    stored = source_numbers(volume)
-    if "component" in volume["image"].dims:
-        stored = np.moveaxis(stored, -1, 0)
-    if (volume.attrs["endianness"] == "big") == (stored.dtype.str[0] != ">"):
-        stored = stored.byteswap()
-    return stored.tobytes(order="F")
