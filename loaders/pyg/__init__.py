@@ -8,6 +8,7 @@ PyG's own ``NeighborLoader`` needs compiled extras; :class:`NeighborSampler` doe
 from __future__ import annotations
 
 from .blocks import BlockDataset
+from .contacts import ContactEdges, ContactGraphs
 from .data import subgraph_to_data, to_data, to_hetero
 from .events import event_graphs
 from .link_split import LinkSplit
@@ -18,6 +19,8 @@ from .temporal import TemporalGraphDataset
 
 __all__ = [
     "BlockDataset",
+    "ContactEdges",
+    "ContactGraphs",
     "EdgeAttributes",
     "FeatureStore",
     "GraphStore",
