@@ -278,16 +278,20 @@ class ArrayReader:
 
     def chunk(self, index: tuple[int, ...]) -> Array:
         """Return one chunk, cut to the array's bounds; to be used before the next chunk is asked for."""
+        bounds = tuple(
+            slice(0, min(step, size - at * step)) for at, step, size in zip(index, self.chunks, self.shape, strict=True)
+        )
+        trimmed: Array = self._decoded(index)[bounds]
+        return trimmed
+
+    def _decoded(self, index: tuple[int, ...]) -> Array:
+        """Return one chunk as it lies in the file: beyond the array's bounds with whatever was written there."""
         key = (self._record.source.name, self.path, index)
         found = self._record.cache.get(key)
         if found is None:
             self.n_decoded += 1
             found = self._decode(key, index)
-        bounds = tuple(
-            slice(0, min(step, size - at * step)) for at, step, size in zip(index, self.chunks, self.shape, strict=True)
-        )
-        trimmed: Array = found[bounds]
-        return trimmed
+        return found
 
     def _decode(self, key: tuple[Any, ...], index: tuple[int, ...]) -> Array:
         if self.route == "zarr":
@@ -437,15 +441,17 @@ class ArrayReader:
             Where it lies in the stretch.
         """
         step = self.chunks[-1]
-        n_leading = [-(-size // part) for size, part in zip(self.shape[:-1], self.chunks[:-1], strict=True)]
+        whole = tuple(slice(0, size) for size in self.shape[:-1])
+        leading = (0,) * len(whole)
+        in_one = all(size <= part for size, part in zip(self.shape[:-1], self.chunks[:-1], strict=True))
         for at in range(start // step, -(-stop // step) if stop > start else start // step):
             low = at * step
             first, last = max(start, low), min(stop, low + step)
             place = slice(first - start, last - start)
-            if all(count == 1 for count in n_leading):
-                yield self.chunk((*(0 for _ in n_leading), at))[..., first - low : last - low], place
+            if in_one:
+                yield self._decoded((*leading, at))[(*whole, slice(first - low, last - low))], place
             else:
-                yield self.read([*(0 for _ in n_leading), first], [*self.shape[:-1], last]), place
+                yield self.read([*leading, first], [*self.shape[:-1], last]), place
 
 
 def _route(document: Mapping[str, Any]) -> Route:

@@ -16,7 +16,7 @@ import numpy as np
 from connectome.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from .reading import RecordReader
+    from .reading import ArrayReader, RecordReader
 
 __all__ = ["SeriesInfo", "SeriesReader", "describe_series"]
 
@@ -168,6 +168,8 @@ class SeriesReader:
 
     def __init__(self, reader: RecordReader, info: SeriesInfo, *, fill: float = 0.0) -> None:
         self._reader, self.info, self.fill = reader, info, fill
+        self._signal: ArrayReader | None = None
+        self._single: tuple[Array | None, Array | None] | None = None
 
     def channels(self) -> list[str]:
         """Return the channel ids in stored order."""
@@ -193,16 +195,18 @@ class SeriesReader:
         if rows is not None and present is not None and len(present) < len(rows):
             absent = rows < 0
             signal[absent], mask[absent] = self.fill, False
-        for values, place in self._reader.array(f"{self.info.group}/signal").pieces(start, stop):
+        if self._signal is None:
+            self._signal = self._reader.array(f"{self.info.group}/signal")
+        for values, place in self._signal.pieces(start, stop):
             if rows is None:
-                self._physical(values, signal[:, place], slice(None))
+                self._physical(values, signal[:, place], None)
             else:
                 part = np.empty((len(present), values.shape[1]), dtype=signal.dtype)  # type: ignore[arg-type]
                 self._physical(values[rows[present]], part, rows[present])
                 signal[present, place] = part
         self._mark(signal, mask, start, stop, rows, present)
 
-    def _physical(self, values: Array, out: Array, rows: Array | slice) -> None:
+    def _physical(self, values: Array, out: Array, rows: Array | None) -> None:
         """Write physical values of stored samples.
 
         16-bit samples for float32 are scaled in float32, in a third of the time: two roundings, which is at most a
@@ -210,15 +214,24 @@ class SeriesReader:
         """
         if not self.info.scaled:
             out[...] = values
-            return
-        gain, offset = (self._reader.constant(f"{self.info.group}/{name}")[rows, None] for name in ("gain", "offset"))
-        if out.dtype == np.float32 and values.dtype.itemsize <= 2:
+        elif out.dtype == np.float32 and values.dtype.itemsize <= 2:
             out[...] = values
-            np.multiply(out, gain.astype(np.float32), out=out)
-            if offset.any():
-                np.add(out, offset.astype(np.float32), out=out)
+            gain, offset = self._in_single()
+            if gain is not None:
+                np.multiply(out, gain if rows is None else gain[rows], out=out)
+            if offset is not None:
+                np.add(out, offset if rows is None else offset[rows], out=out)
         else:
-            out[...] = values * gain + offset
+            gain, offset = (self._reader.constant(f"{self.info.group}/{name}")[:, None] for name in ("gain", "offset"))
+            out[...] = values * gain + offset if rows is None else values * gain[rows] + offset[rows]
+
+    def _in_single(self) -> tuple[Array | None, Array | None]:
+        """Return gain and offset as float32, shape (channel, 1); None where they are 1 and 0 and change nothing."""
+        if self._single is None:
+            gain, offset = (self._reader.constant(f"{self.info.group}/{name}")[:, None] for name in ("gain", "offset"))
+            gain, offset = gain.astype(np.float32), offset.astype(np.float32)
+            self._single = (gain if (gain != 1).any() else None, offset if offset.any() else None)
+        return self._single
 
     def _mark(
         self, signal: Array, mask: Array, start: int, stop: int, rows: Array | None, present: Array | None
@@ -239,15 +252,40 @@ class SeriesReader:
 
     def times_into(self, time_s: Array, start: int) -> None:
         """Read time stamps in seconds, float64; NaN where the record only counts frames."""
+        if self.info.clock == "stamps":
+            self._reader.array(f"{self.info.group}/time").read_into(time_s, [start])
+        else:
+            time_s[:] = self.times(np.array([start]), len(time_s))[0]
+
+    def times(self, start: Array, n_samples: int) -> Array:
+        """Return the time stamps of stretches of one length, float64 seconds; NaN where the record counts frames.
+
+        Parameters
+        ----------
+        start : numpy.ndarray
+            Shape (stretch,): first sample of each.
+        n_samples : int
+            Their length.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (stretch, time).
+        """
         info = self.info
+        time_s = np.empty((len(start), n_samples), dtype=np.float64)
         if info.clock == "stamps":
-            self._reader.array(f"{info.group}/time").read_into(time_s, [start])
+            for at, first in enumerate(start.tolist()):
+                self.times_into(time_s[at], first)
         elif info.rate_hz is None:
             time_s[:] = np.nan
         else:
             # As connectome.schema.series computes them: multiplying first keeps equal indices equal.
-            index = np.arange(start, start + len(time_s), dtype=np.float64)
-            time_s[:] = info.start_s + index * info.rate_hz.denominator / info.rate_hz.numerator
+            np.add(start[:, None], np.arange(n_samples), out=time_s, dtype=np.float64)
+            time_s *= info.rate_hz.denominator
+            time_s /= info.rate_hz.numerator
+            time_s += info.start_s
+        return time_s
 
     def sample_range(self, start_s: float, stop_s: float) -> tuple[int, int]:
         """Return the half-open range of samples whose stamps lie in [start_s, stop_s).
