@@ -66,6 +66,7 @@ SOURCES: dict[str, str] = {
     "eegmmidb": "eegmmidb:Eegmmidb",
     "sleep_edf": "sleep_edf:SleepEdf",
     "fedele2017": "fedele2017:Fedele2017",
+    "chb_mit": "chb_mit:ChbMit",
     "hup_ieeg": "hup_ieeg:HupIeeg",
     "fragility_ieeg": "fragility_ieeg:FragilityIeeg",
 }

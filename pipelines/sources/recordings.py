@@ -103,7 +103,7 @@ class RecordingSource:
         jobs = []
         for record in sorted(made):
             inputs = {file.path: file for file in [*shared, *(raw[path] for path in made[record])]}
-            jobs.append(Job(self.id, record, tuple(inputs[path] for path in sorted(inputs))))
+            jobs.append(Job(self.id, record, tuple(inputs[path] for path in sorted(inputs)), self.params(record)))
         rejected = tuple(
             Rejected(path, self.why_unused(path), "unavailable" if path in spoken_for else "not-data")
             for path in raw
@@ -116,6 +116,10 @@ class RecordingSource:
         return any(self.is_main(path) for path in paths) and all(
             any(path.endswith(part) for path in paths) for part in self.parts
         )
+
+    def params(self, record: str) -> Mapping[str, Any]:  # noqa: ARG002 - for those who need some
+        """Return what else a record depends on."""
+        return {}
 
     def shares(self, path: str) -> bool:  # noqa: ARG002 - for those who have files about all recordings
         """Tell whether a file of no recording in particular is read for all of them."""

@@ -484,6 +484,13 @@ class TestFragilityIeeg(CohortContract):
     select = "sub-pt01*,sub-jh104*,sub-jh103*"
 
 
+@pytest.mark.data
+class TestChbMit(CohortContract):
+    source = "chb_mit"
+    mirror = "eeg"
+    select = "chb01_0*,chb01_15,chb24_0*,chb17a*"
+
+
 def leaves(contract: type[SourceContract]) -> list[type[SourceContract]]:
     """Return the classes below a contract that no other class inherits from."""
     below = contract.__subclasses__()

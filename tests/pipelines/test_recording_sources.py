@@ -66,6 +66,18 @@ def test_runs_of_ds003029_are_those_that_are_published_and_shared_patients_are_l
     assert linked["sub-pt01"] == "ds003029:sub-pt01 ds003876:sub-pt1"
 
 
+def test_seizures_of_chb_mit_are_those_that_are_published(data_dir, cache):
+    rows = facts_of("chb_mit", jobs_of("chb_mit", data_dir, cache))
+    older = [row for row in rows if row["subject"] != "chb24"]
+    for chosen, files, seizures, with_seizure in ((rows, 676, 198, 141), (older, 664, 182, 129)):
+        assert len(chosen) == files
+        assert sum(row["n_seizures"] for row in chosen) == seizures
+        assert sum(row["n_seizures"] > 0 for row in chosen) == with_seizure
+    assert sum(row["seizure_s"] for row in rows) == 11_611
+    assert {row["subject"] for row in rows if row["linked"]} == {"chb01", "chb21"}
+    assert len({row["linked"] for row in rows if row["linked"]}) == 1
+
+
 def test_what_a_code_of_eegmmidb_means_depends_on_the_run(data_dir, cache):
     jobs = jobs_of("eegmmidb", data_dir, cache)
     assert set(jobs) == {"S001R04", "S001R06", "S001R10", "S001R14"}
