@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UsageError
+from connectome.pipelines.formats import read
 from connectome.pipelines.formats.bids.tsv import read_rows
+from connectome.pipelines.formats.seizures.annotations import annotated_seizures
 from connectome.pipelines.formats.seizures.chbmit_summary import Summary, read_summary
 from connectome.pipelines.formats.seizures.nihon_kohden import RULE, correct_onsets
 from connectome.pipelines.formats.seizures.rules import EVENT_LABELS, RULES, choose_rules, label_texts, pair_seizures
 from connectome.pipelines.formats.seizures.szcore import is_szcore, read_szcore
 from connectome.pipelines.formats.seizures.wfdb_seizures import read_marks, read_seizure_file
-from connectome.seizures import Seizure
+from connectome.seizures import Seizure, seizures_of
 
 CHBMIT, DS003029, DS004100 = (
     f"eeg/{name}" for name in ("physionet_chbmit_meta", "openneuro_ds003029_meta", "openneuro_ds004100_meta")
@@ -314,3 +318,34 @@ def test_onsets_and_ends_are_paired_in_time_and_what_does_not_fit_is_told():
     assert seizures[1].onset_s == 30.0
     assert math.isnan(seizures[1].offset_s)
     assert [note["code"] for note in notes] == ["offset-without-onset", "onset-within-seizure", "offset-without-onset"]
+
+
+@pytest.mark.data
+def test_a_seizure_marked_in_the_recording_itself_becomes_a_seizure_with_an_unknown_end(data_dir):
+    tree = read(data_dir / "eeg/mne_misc_ecog_seizure/sub-pat01_ses-test_acq-ecog_ieeg.edf", "mne")
+    found = seizures_of(tree["seizure"].to_dataset())
+    # The annotation says +11, and the first record starts at +0.77126.
+    assert len(found) == 1
+    assert found[0].onset_s == pytest.approx(10.22874, abs=1e-9)
+    assert math.isnan(found[0].offset_s)
+    assert found[0].source == "annotation"
+    assert tree["annotation"].sizes["row"] == 1
+
+
+@pytest.mark.data
+def test_a_recording_whose_annotations_mark_no_seizure_says_nothing_of_seizures(data_dir):
+    tree = read(data_dir / "eeg/physionet_eegmmidb/S001R04.edf", "mne")
+    assert tree["annotation"].sizes["row"] == 30
+    assert "seizure" not in tree.children
+
+
+def test_annotated_seizures_have_the_times_of_their_time_marks():
+    texts = ["+75.000000", "sz onset", "sz offset", "blink"]
+    columns = {
+        "onset_s": schema.column("row", np.array([74.71, 74.71, 90.0, 95.0]), "Onset", "s"),
+        "description": schema.column("row", texts, "Text"),
+    }
+    table, notes = annotated_seizures(schema.table(columns))
+    assert table is not None
+    assert [(item.onset_s, item.offset_s) for item in seizures_of(table)] == [(75.0, 90.0)]
+    assert [note["code"] for note in notes] == ["onsets-corrected"]

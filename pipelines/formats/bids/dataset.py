@@ -152,10 +152,14 @@ def divide(
     if subject:
         labels = [label for label in labels if label == subject.removeprefix("sub-")]
     types = frozenset(item.strip() for item in datatypes.split(","))
+    found = find_runs(tree)
+    recorded = sorted({files.label for files in found})
+    plain = {label: participants.plain(label) for label in recorded} if participants else {}
+    rules = choose_rules(events, doi=_doi(about))
     runs = [
-        Run(tree.root, files, choose_rules(events, doi=_doi(about)), check_signals(signals), participants, listed,
-            _about_run(files, participants, about, tree))
-        for files in find_runs(tree)
+        Run(tree.root, files, rules, check_signals(signals), participants, listed,
+            _about_run(files, plain.get(files.label, {}), about, tree))
+        for files in found
     ]  # fmt: skip
     portions: list[Portion] = []
     unused: dict[str, Unused] = {}
@@ -191,9 +195,7 @@ def _doi(about: Mapping[str, Any]) -> str:
     return str(about.get("DatasetDOI") or "").removeprefix("doi:")
 
 
-def _about_run(
-    files: RunFiles, participants: Participants | None, about: Mapping[str, Any], tree: BidsTree
-) -> dict[str, Any]:
+def _about_run(files: RunFiles, plain: Mapping[str, Any], about: Mapping[str, Any], tree: BidsTree) -> dict[str, Any]:
     """Return the attributes of a run's record."""
     name = f"sub-{files.label}"
     attrs: dict[str, Any] = {
@@ -205,9 +207,7 @@ def _about_run(
         if value is not None:
             attrs[long] = f"ses-{value}" if key == "ses" else value
     attrs |= _licence(about)
-    if participants is not None:
-        attrs |= {key: value for key, value in participants.plain(files.label).items() if key not in attrs}
-    return attrs
+    return attrs | {key: value for key, value in plain.items() if key not in attrs}
 
 
 def _licence(about: Mapping[str, Any]) -> dict[str, str]:

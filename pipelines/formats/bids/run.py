@@ -21,6 +21,8 @@ from connectome.errors import UsageError
 from connectome.seizures import GROUP as SEIZURE_GROUP
 from connectome.seizures import seizure_table
 
+from ..seizures.annotations import SOURCE as ANNOTATION
+from ..seizures.annotations import annotated_seizures
 from ..seizures.rules import RULES, EventRules
 from .channels import channel_marks, channel_table, electrode_doubts, electrode_table
 from .events import Events, read_events
@@ -105,6 +107,9 @@ class Run:
         if events is not None:
             groups["events"] = events.table
         seizures = events.seizure_table() if events is not None else None
+        if seizures is None and ANNOTATION in groups:
+            seizures, notes = annotated_seizures(groups[ANNOTATION], self.rules)
+            warnings += notes
         task = self.files.name.get("task")
         if seizures is None and task in self.rules.seizure_free_tasks:
             seizures = seizure_table((), rule=f"{self.rules.name}: task-{task} holds no seizure")
@@ -166,6 +171,9 @@ class Run:
         tree = mne_raw.read(paths, sidecars="given")
         warnings += [note for note in tree.attrs.get("warnings", []) if note not in warnings]
         for path, dataset in schema.groups(tree):
+            if path == f"/{SEIZURE_GROUP}":
+                # The rules of this dataset decide, not those of the reader.
+                continue
             if schema.kind_of(dataset) == "series":
                 if sidecar:
                     dataset = dataset.assign_attrs(sidecar=dict(sidecar))

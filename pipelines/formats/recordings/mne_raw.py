@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from connectome.errors import TruncatedError, UsageError
 
 from ..files.pointers import refuse_pointer
+from ..seizures.annotations import with_annotated_seizures
 from . import brainvision, edf, eeglab, gdf, through_mne
 from .bids_sidecars import find, is_sidecar, read_sidecars
 from .recording import to_tree
@@ -76,7 +77,7 @@ def read(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") ->
         recording = eeglab.read_recording(main, files)
     else:
         recording = through_mne.read_recording(main)
-    return to_tree(recording, read_sidecars(extra), group=group)
+    return with_annotated_seizures(to_tree(recording, read_sidecars(extra), group=group))
 
 
 def companions(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") -> list[Path]:  # noqa: ARG001 - as read

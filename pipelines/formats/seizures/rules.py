@@ -128,7 +128,9 @@ def _label(text: str, rules: EventRules) -> str:
     return next((rule.label for rule in rules.texts if rule.matches(text)), "")
 
 
-def pair_seizures(onsets_s: Sequence[float], labels: Sequence[str]) -> tuple[list[Seizure], list[Note]]:
+def pair_seizures(
+    onsets_s: Sequence[float], labels: Sequence[str], *, source: str = SOURCE
+) -> tuple[list[Seizure], list[Note]]:
     """Make seizures of events that are labelled as onsets and ends.
 
     Parameters
@@ -137,6 +139,8 @@ def pair_seizures(onsets_s: Sequence[float], labels: Sequence[str]) -> tuple[lis
         Times of the events in any order; those that are NaN are left out.
     labels : sequence of str
         One for each, of ``EVENT_LABELS``.
+    source : str
+        Where they come from, for the seizures and for warnings.
 
     Returns
     -------
@@ -159,13 +163,13 @@ def pair_seizures(onsets_s: Sequence[float], labels: Sequence[str]) -> tuple[lis
             begun = time
         elif label == ONSET:
             message = f"{time:g} s lies in the seizure that begins at {begun:g} s and is taken for a part of it"
-            warnings.append({"code": "onset-within-seizure", "place": SOURCE, "message": message})
+            warnings.append({"code": "onset-within-seizure", "place": source, "message": message})
         elif begun is None or time <= begun:
             message = f"an end at {time:g} s belongs to no seizure whose onset is known"
-            warnings.append({"code": "offset-without-onset", "place": SOURCE, "message": message})
+            warnings.append({"code": "offset-without-onset", "place": source, "message": message})
         else:
-            seizures.append(Seizure(begun, time, source=SOURCE))
+            seizures.append(Seizure(begun, time, source=source))
             begun = None
     if begun is not None:
-        seizures.append(Seizure(begun, source=SOURCE))
+        seizures.append(Seizure(begun, source=source))
     return seizures, warnings
