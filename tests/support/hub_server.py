@@ -157,11 +157,17 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
                 self._answer({"error": "Repository not found"}, status=404, more={"x-error-code": "RepoNotFound"})
                 return
             rest = match[2] or ""
-            if path.startswith("/api/") and rest.startswith("/tree/main"):
+            tree = re.fullmatch(r"/tree/[^/]+(?:/(?P<below>.+))?", rest)
+            if path.startswith("/api/") and tree:
+                below = f"{tree['below'].rstrip('/')}/" if tree["below"] else ""
                 files = [
                     {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha256(data).hexdigest()[:40]}
                     for name, data in sorted(dataset.files.items())
+                    if name.startswith(below)
                 ]
+                if below and not files:
+                    self._answer({"error": "Entry not found"}, status=404, more={"x-error-code": "EntryNotFound"})
+                    return
                 self._answer(files)
             elif path.startswith("/api/"):
                 self._answer({"id": match[1], "sha": dataset.sha, "private": dataset.private, "siblings": []})
