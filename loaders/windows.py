@@ -432,10 +432,7 @@ class WindowSource:
 
         Without a view every channel of a record is there, and columns are numbered.
         """
-        here = [
-            np.arange(self.n_channels) < info.n_channels if self._rows is None else self._rows[at] >= 0
-            for at, info in enumerate(self.infos)
-        ]
+        here = [self.present(at) for at in range(len(self.infos))]
         names = self._names if self._names is not None else range(self.n_channels)
         return pd.DataFrame(np.array(here), index=pd.Index(self.records, name="record"), columns=list(names))
 
@@ -519,6 +516,44 @@ class WindowSource:
         for at, first, n_samples in zip(chosen, start.tolist(), size.tolist(), strict=True):
             time_s[at, n_samples:] = np.nan
             series.times_into(time_s[at, :n_samples], first)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of the records' files below the store's root."""
+        return tuple(file.path for file in self._shelf.files)
+
+    def present(self, record: int) -> Array:
+        """Return which channels of the axis a record has, shape (channel,), bool."""
+        if self._rows is None:
+            return np.arange(self.n_channels) < self.infos[record].n_channels
+        return np.asarray(self._rows[record] >= 0)
+
+    def bounds_s(self, record: Array, start: Array, n_samples: Array) -> tuple[Array, Array]:
+        """Return start and end of stretches in seconds after the first sample of their record.
+
+        Parameters
+        ----------
+        record, start, n_samples : numpy.ndarray
+            Shape (stretch,), int64; each stretch lies in one segment.
+
+        Returns
+        -------
+        start_s, stop_s : numpy.ndarray
+            float64; NaN where the record has no exact rate.
+        """
+        start_s, stop_s = np.full(len(start), np.nan), np.full(len(start), np.nan)
+        for at in np.unique(record).tolist():
+            info = self.infos[at]
+            if info.segment_rate_hz is None:
+                continue
+            here, rate = record == at, info.segment_rate_hz
+            begins = np.array([begin for begin, _ in info.segments], dtype=np.int64)
+            segment = np.searchsorted(begins, start[here], side="right") - 1
+            begin_s = np.array([float(value) for value in info.segment_start_s])[segment]
+            inside = start[here] - begins[segment]
+            start_s[here] = begin_s + inside * rate.denominator / rate.numerator
+            stop_s[here] = begin_s + (inside + n_samples[here]) * rate.denominator / rate.numerator
+        return start_s, stop_s
 
     def labels_of(self, indices: Sequence[int] | Array) -> dict[str, Array]:
         """Return what goes into a batch beside the windows; plain windows have nothing more."""

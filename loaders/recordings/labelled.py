@@ -74,10 +74,7 @@ class LabelledSource(WindowSource):
         """
         which, start = self.index.locate(np.arange(len(self)))
         record, size = self.index.record[which], self.index.window[which]
-        start_s, stop_s = np.full(len(self), np.nan), np.full(len(self), np.nan)
-        for at in np.unique(record).tolist():
-            here = record == at
-            start_s[here], stop_s[here] = self._bounds_s(at, start[here], size[here])
+        start_s, stop_s = self.bounds_s(record, start, size)
         return pd.DataFrame(
             {
                 "record": np.array(self.records, dtype=object)[record],
@@ -89,21 +86,6 @@ class LabelledSource(WindowSource):
                 "label": np.array(self.label_names, dtype=object)[self.label],
                 "row": self.row,
             }
-        )
-
-    def _bounds_s(self, record: int, start: Array, size: Array) -> tuple[Array, Array]:
-        """Return start and end of windows in seconds after the record's first sample."""
-        info = self.infos[record]
-        begins = np.array([begin for begin, _ in info.segments], dtype=np.int64)
-        segment = np.searchsorted(begins, start, side="right") - 1
-        if info.segment_rate_hz is None:
-            return np.full(len(start), np.nan), np.full(len(start), np.nan)
-        rate = info.segment_rate_hz
-        begin_s = np.array([float(value) for value in info.segment_start_s])[segment]
-        inside = start - begins[segment]
-        return (
-            begin_s + inside * rate.denominator / rate.numerator,
-            begin_s + (inside + size) * rate.denominator / rate.numerator,
         )
 
     def counts(self, by: str = "subject") -> pd.DataFrame:

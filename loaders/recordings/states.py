@@ -117,7 +117,7 @@ class StateSource(LabelledSource):
             if self.infos[at].segment_rate_hz is None:
                 raise UsageError("windows are labelled where a recording has an exact rate",
                                  subject=self.records[at], place=self.group)  # fmt: skip
-            bounds = self._bounds_s(at, start[here], size[here])
+            bounds = self.bounds_s(record[here], start[here], size[here])
             codes[here] = label_windows(*bounds, known, rule=self.rule, horizons=self.horizons)
         return codes
 

@@ -324,3 +324,49 @@ def test_graphs_of_contacts_by_correlation(make_store: Callable[..., Any], gener
         ContactGraphs(source, edges=ContactEdges(nearest=2))
     with pytest.raises(UsageError, match="one way"):
         ContactEdges(nearest=2, within_m=0.1)
+
+
+def test_rows_say_where_their_samples_are_and_hold_them(gapped: Any, mixed: Any) -> None:
+    from datasets import ClassLabel
+
+    from connectome.loaders.huggingface_recordings import to_recording_dataset, to_recording_iterable
+
+    source = EpochSource(gapped, group="signal", tmin_s=-1, tmax_s=1, labels=["cue", "other"])
+    rows = to_recording_dataset(source)
+    assert isinstance(rows.features["label"], ClassLabel)
+    assert rows["label"][:] == [0, 1, 0, 0]
+    assert rows.features["label"].names == ["cue", "other"]
+    first = rows[0]
+    assert (first["record"], first["start"], first["start_s"], first["rate_hz"]) == ("a", 201, 2.01, [100, 1])
+    assert first["file"].startswith("generated/records/a/")
+    assert np.array_equal(np.array(first["signal"], dtype=np.float32), source.windows([0]).signal[0])
+    assert list(to_recording_iterable(source)) == list(rows)
+    union = WindowSource(mixed, group="signal", window=100, channels=ChannelSet(spelling="plain"))
+    plain = to_recording_dataset(union, signal=False)
+    assert "signal" not in plain.features
+    assert "label" not in plain.features
+    assert plain[0]["channel"] == ["FC5", "CZ", "PZ", "EKG"]
+    assert plain[4]["channel"] == ["FC5", "CZ", "G1"]
+    assert len(to_recording_dataset(union)[4]["signal"]) == 3
+
+
+def test_windows_as_braindecode_takes_them(gapped: Any, patients: Any) -> None:
+    from connectome.loaders.braindecode import BraindecodeWindows
+
+    epochs = EpochDataset(gapped, group="signal", tmin_s=-1, tmax_s=1, labels=["cue", "other"])
+    windows = BraindecodeWindows(epochs)
+    signal, target, crop = windows[1]
+    assert signal.dtype == np.float32
+    assert signal.shape == (2, 200)
+    assert (target, crop) == (1, [0, 0, 200])
+    batch, targets, crops = next(iter(DataLoader(windows, batch_size=4)))
+    assert torch.equal(batch, epochs.batch(range(4))["signal"])
+    assert targets.tolist() == [0, 1, 0, 0]
+    assert [part.tolist() for part in crops] == [[0] * 4, [0] * 4, [200] * 4]
+    states = BraindecodeWindows(StateDataset(patients, group="signal", window_s=10))
+    assert states.get_metadata()["target"].tolist() == states.y
+    assert states[40][2] == states.crop_inds[40].tolist()
+    assert states.crop_inds[31].tolist() == [1, 1000, 2000]
+    assert states.description["sfreq"] == 100.0
+    with pytest.raises(UsageError, match="labels"):
+        BraindecodeWindows(WindowDataset(gapped, group="signal", window=100))
