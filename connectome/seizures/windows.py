@@ -240,7 +240,7 @@ def _unobserved(starts: Array, stops: Array, known: Intervals) -> np.ndarray[Any
     at = np.searchsorted(known[:, 0], starts + TINY_S, side="right") - 1
     if not len(known):
         return np.ones(len(starts), dtype=bool)
-    return (at < 0) | (stops > known[np.maximum(at, 0), 1] + TINY_S)
+    return np.asarray((at < 0) | (stops > known[np.maximum(at, 0), 1] + TINY_S))
 
 
 def _after(starts: Array, stops: Array, onsets: Array, known: Intervals) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -108,8 +108,8 @@ def read_seizure_file(path: Path) -> tuple[Seizure, ...]:
     rate = float(stated[1])
     bounds = [mark for mark in marks if mark.code in (BEGIN, END)]
     if [mark.code for mark in bounds] != [BEGIN, END] * (len(bounds) // 2):
-        found = "".join("[" if mark.code == BEGIN else "]" for mark in bounds)
-        raise FormatError("a seizure lacks its begin or end", subject=str(path), expected="[][]...", found=found)
+        turns = "".join("[" if mark.code == BEGIN else "]" for mark in bounds)
+        raise FormatError("a seizure lacks its begin or end", subject=str(path), expected="[][]...", found=turns)
     pairs = zip(bounds[::2], bounds[1::2], strict=True)
     seizures = tuple(Seizure(begin.tick / rate, end.tick / rate, source=SOURCE) for begin, end in pairs)
     if any(item.onset_s < 0 or item.offset_s <= item.onset_s for item in seizures):
