@@ -42,8 +42,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
         raise NotFoundError("no such record", subject=absent[0], place=args.spec, expected=", ".join(known[:20]))
     records = args.record or known[:MOST_RECORDS]
     sections = [Section(version.spec, [Block(version_html(version))])]
-    if args.pictures and (figures := cohort_figures(version)):
-        sections.append(Section("Cohort", [picture(figure, alt=alt) for alt, figure in figures.items()]))
+    if args.pictures and (drawn := cohort_figures(version)):
+        sections.append(Section("Cohort", [picture(figure, alt=alt) for alt, figure in drawn.items()]))
     for name in records:
         output.note(f"{name} ...")
         tree = version.open(name)

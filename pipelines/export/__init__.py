@@ -22,7 +22,7 @@ from connectome.errors import MissingExtraError, NotFoundError, UsageError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["EXPORTS", "Export", "export", "exports_for", "publish_made", "remarks", "workplace"]
+__all__ = ["EXPORTS", "Export", "export", "exports_for", "publish_made", "remarks", "unfinished"]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def export(
         )
     chosen, destination = EXPORTS[to], Path(destination)
     _check_group(tree, chosen, group)
-    with workplace(destination) as work:
+    with unfinished(destination) as work:
         try:
             made = chosen.load().write(tree, work / destination.name, group=group, to=to)
         except ModuleNotFoundError as error:
@@ -129,7 +129,7 @@ def export(
 
 
 @contextmanager
-def workplace(destination: Path) -> Iterator[Path]:
+def unfinished(destination: Path) -> Iterator[Path]:
     """Give a folder beside a destination, which is gone afterwards."""
     if destination.name in {"", ".", ".."}:
         raise UsageError("the destination has no name", subject=str(destination))

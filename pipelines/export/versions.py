@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from connectome.errors import UsageError
 
 from ..privacy import strip as stripped
-from . import publish_made, workplace
+from . import publish_made, unfinished
 from .bids import write_dataset
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def export_version(
     destination = Path(destination)
     names = list(version.manifest.records) if records is None else list(records)
     opened = _Opened(version, names, strip=strip, keep=tuple(keep))
-    with workplace(destination) as work:
+    with unfinished(destination) as work:
         made = work / destination.name
         left = write_dataset(opened, made, about=version.manifest.about, spec=version.spec)
         return publish_made([made], work, destination.parent, overwrite=overwrite), left

@@ -14,6 +14,7 @@ from connectome import schema
 from connectome.store.canonical import plain
 
 from ..export.stored_bytes import source_format
+from .edf_headers import header_findings
 from .findings import FACES, Finding
 from .headers import fields_of, trailer_fields
 from .patterns import is_blank, kind_of_text
@@ -165,6 +166,7 @@ def audit_record(tree: xr.DataTree, *, record: str = "") -> tuple[Finding, ...]:
             attrs = {key: value for key, value in variable.attrs.items() if key not in SETTLED}
             place = f"{group}/{name}@"
             found += _attributes(record, group, attrs, ("variable", str(name)), place, pseudonyms)
+        found += header_findings(record, group, data)
         if schema.kind_of(data) == "table":
             found += _columns(record, group, data, pseudonyms)
     return tuple(sorted(found, key=lambda item: (item.place, item.kind)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from connectome.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from connectome.store import Version
 
@@ -18,7 +18,7 @@ __all__ = ["check_identifying", "face_findings"]
 MOST_NAMED = 8
 
 
-def face_findings(faces: dict[str, str]) -> tuple[Finding, ...]:
+def face_findings(faces: Mapping[str, str]) -> tuple[Finding, ...]:
     """Return a finding for every record whose images show a face, sure, or may show one, not sure."""
     from .findings import Finding
 

@@ -32,7 +32,7 @@ _NAMES: Mapping[str, str] = {
         ContentDate ContentTime InstanceCreationDate InstanceCreationTime PerformedProcedureStepStartDate
         PerformedProcedureStepStartTime PerformedProcedureStepEndDate PerformedProcedureStepEndTime
         DateOfLastCalibration TimeOfLastCalibration AdmittingDate AdmittingTime AcqTime AcqDate ScanDate
-        ScanTime RecordedAt RecordingDate RecordingField StartDate StartDateTime StartDatetime MeasDate Date
+        ScanTime RecordedAt RecordingDate RecordingField StartField StartDate StartDateTime StartDatetime MeasDate Date
         DateTime Timestamp SessionDate SessionStartTime SessionStart SurgeryDate DateOfSurgery DateOfScan
         DateOfVisit VisitDate ExamDate ExamTime ExpDate ExpTime""",
     "serial": "DeviceSerialNumber SerialNumber StationName GantryID DetectorID PlateID CassetteID GeneratorID HostName",

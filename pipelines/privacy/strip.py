@@ -7,7 +7,7 @@ changes: the tree that is returned is another one.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from connectome.store.canonical import plain
 
 from ..export.stored_bytes import source_format
 from .audit import HEADER_TEXTS, audit_record
+from .edf_headers import KEPT_OF_EDF, without
 from .headers import blanked, blanked_trailer, fields_of
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ def strip(tree: xr.DataTree, *, record: str = "", keep: Iterable[str] = ()) -> S
     groups = {path.strip("/"): data for path, data in schema.groups(tree)}
     for name in dict.fromkeys(item.group for item in removed if item.group):
         groups[name] = _without(groups[name], [item for item in removed if item.group == name])
+    if any(item.group == "annotation" and item.where[0] == "column" for item in removed):
+        # The annotation signals hold the same texts; without them the header describes a file that is no more.
+        groups = {name: data for name, data in groups.items() if name not in KEPT_OF_EDF}
     attrs = copy.deepcopy(plain({name: tree.attrs[name] for name in tree.attrs if name != "digests"}))
     for item in removed:
         if item.where[0] == "provenance":
@@ -112,6 +116,9 @@ def _without(data: xr.Dataset, removed: list[Finding]) -> xr.Dataset:
         for text in HEADER_TEXTS:
             if any(field.name == text for field in fields):
                 changed.attrs.pop(text, None)
+    fields_of_edf = {str(item.where[1]) for item in removed if item.where[0] == "edf"}
+    if fields_of_edf:
+        changed = without(changed, fields_of_edf)
     if any(item.where[0] == "trailer" for item in removed):
         changed = _bytes(changed, "trailer", blanked_trailer(changed["trailer"].values.tobytes(), source_format(data)))
     return changed
@@ -134,5 +141,5 @@ def _remove(values: MutableMapping[str, Any], keys: tuple[str | int, ...]) -> No
     last = keys[-1]
     if isinstance(inner, list) or keys[0] == "warnings":
         inner[last] = REMOVED
-    elif isinstance(inner, Mapping):
+    elif isinstance(inner, MutableMapping):
         del inner[last]

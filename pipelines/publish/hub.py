@@ -142,21 +142,25 @@ def publish(
     if not dry_run:
         check_permission(version, found)
     audit = audit_version(version, people_only=True)
-    given = {"dry_run": dry_run, "licences": licences, "folder": folder, "voxels": voxels, "private": private}
     if not strip:
         said = (*audit.findings, *face_findings(audit.faces))
         if not (dry_run or keep_identifying):
             check_identifying(version, said)
-        done = _publish(version, place, repository, **given)
+        done = _publish(
+            version, place, repository, dry_run=dry_run, licences=licences, folder=folder, voxels=voxels,
+            private=private,
+        )  # fmt: skip
         return replace(done, obstacles=found, identifying=said)
     with tempfile.TemporaryDirectory(prefix="connectome-", dir=_work(version)) as work:
         copy = stripped_version(version, Path(work), keep=keep, only=audit.people)
         said = (*copy.left, *face_findings(audit.faces))
         if not (dry_run or keep_identifying):
             check_identifying(version, said)
-        if folder is None:
-            given["folder"] = _default_folder(version, copy.version.dataset)
-        done = _publish(copy.version, place, repository, **given)
+        built = folder if folder is not None else _default_folder(version, copy.version.dataset)
+        done = _publish(
+            copy.version, place, repository, dry_run=dry_run, licences=licences, folder=built, voxels=voxels,
+            private=private,
+        )  # fmt: skip
         return replace(done, obstacles=found, identifying=said, removed=copy.removed)
 
 

@@ -39,14 +39,14 @@ SIDECAR = {
     "PatientName": "DOE^JANE", "PatientID": "sub-7", "EchoTime": 0.003, "RepetitionTime": 2.3, "Manufacturer": "GE",
     "SeriesDescription": "T1 of the left lesion", "Comments": "",
 }  # fmt: skip
-SECRETS = (b"DOE^JANE", b"000000404035", b"Made Up Street", b"jane.doe", b"1961-02-03", b"/home/jane", b"JD 4711")
+SECRETS = (b"DOE^JANE", b"000000404035", b"Made Up Street", b"jane.doe", b"1961-02-03", b"/data/jane", b"JD 4711")
 OPENED = {"title": "Generated patients", "licence": "CC0-1.0", "species": ["Homo sapiens"], "description": "Made up."}
 
 
 def nifti_with_secrets(path: Path) -> Path:
     """Write a NIfTI file whose header fields and extensions tell of a person; DICOM, a comment, b-values."""
     image = nibabel.Nifti1Image(np.arange(60, dtype=np.int16).reshape(3, 4, 5), np.diag([1.0, 2.0, 3.0, 1.0]))
-    image.header["descrip"] = b"converted in /home/jane/scans"
+    image.header["descrip"] = b"converted in /data/jane/scans"
     image.header["db_name"] = b"JD 4711"
     image.header["aux_file"] = b"phantom"
     for code, content in (
@@ -298,7 +298,7 @@ def test_any_bytes_can_be_blanked_and_are_then_clean(content: bytes, source: str
     [
         ("created by jane on Tue Feb  3 10:11:12 2009", ("name", True)),
         ("mri_convert /autofs/space/jane_001/orig.mgz", ("path", True)),
-        (r"C:\Users\Jane\scan.nii", ("path", True)),
+        (r"D:\Scans\Jane\scan.nii", ("path", True)),
         ("jane@scanner3", ("contact", True)),
         ("measured 2019-03-04", ("date", False)),
         ("https://example.org/a/b/c and doi.org/10.1/x", None),
