@@ -12,17 +12,17 @@ from __future__ import annotations
 import os
 import re
 import struct
-import zipfile
 import zlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, Protocol
 
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
 from connectome.errors import DamagedError
 
+from .directory import read_directory
 from .references import Place, Resolver, SourceFile, referenced_arrays
 
 __all__ = ["ByteSource", "LocalBytes", "RecordStore", "complete"]
@@ -35,6 +35,8 @@ ALIGN_BYTES = 64
 """Chunks start at multiples of this, so that uncompressed arrays can be memory-mapped with aligned items."""
 PADDING_ID = 0xD935
 """Extra-field id for padding (as zipalign writes it)."""
+SMALL_BYTES = 64 << 10
+"""From here on, a second request costs less than a copy."""
 _CHUNK = re.compile(r"(^|/)c(/[0-9]+)*$")
 """Keys of chunks in Zarr v3's default encoding; those of metadata end in ``zarr.json``."""
 
@@ -108,32 +110,6 @@ class LocalBytes:
         return complete(data, length, name=self.name, start=start, hint="connectome verify names every damaged record")
 
 
-class _Tail:
-    """The file interface that :mod:`zipfile` needs to read a directory, over a byte source."""
-
-    def __init__(self, source: ByteSource) -> None:
-        self._source, self._size, self._at = source, source.size(), 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise OSError("negative seek position")
-        self._at = base + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def seekable(self) -> bool:
-        return True
-
-    def read(self, n: int = -1) -> bytes:
-        n = self._size - self._at if n < 0 else min(n, self._size - self._at)
-        data = self._source.read(self._at, n) if n > 0 else b""
-        self._at += len(data)
-        return data
-
-
 class RecordStore(Store):
     """Read-only Zarr store over one record file.
 
@@ -183,24 +159,7 @@ class RecordStore(Store):
     def entries(self) -> dict[str, tuple[int, int, int]]:
         """Entry name to (offset of its local header, size in bytes, CRC-32)."""
         if self._entries is None:
-            try:
-                with zipfile.ZipFile(cast("BinaryIO", _Tail(self.source))) as archive:
-                    infos = archive.infolist()
-            except (zipfile.BadZipFile, NotImplementedError, OSError, struct.error, UnicodeDecodeError) as error:
-                if isinstance(error, DamagedError):
-                    raise
-                raise DamagedError(
-                    "the record's file is not a whole ZIP",
-                    subject=self.source.name,
-                    found=str(error),
-                    hint="connectome verify names every damaged record",
-                ) from error
-            for info in infos:
-                if info.compress_type != zipfile.ZIP_STORED:
-                    raise DamagedError("an entry is compressed", subject=self.source.name, place=info.filename)
-                if info.header_offset < 0:
-                    raise DamagedError("an entry lies outside the file", subject=self.source.name, place=info.filename)
-            self._entries = {info.filename: (info.header_offset, info.file_size, info.CRC) for info in infos}
+            self._entries = read_directory(self.source)
         return self._entries
 
     def span(self, key: str) -> tuple[int, int]:
@@ -209,17 +168,12 @@ class RecordStore(Store):
             raise DamagedError("the file has no such entry", subject=self.source.name, place=key)
         header_offset, size, _ = self.entries[key]
         if key not in self._starts:
-            header = self.source.read(header_offset, LOCAL_HEADER_BYTES)
-            if header[:4] != b"PK\x03\x04":
-                raise DamagedError("an entry's header is damaged", subject=self.source.name, place=key)
-            name_length, extra_length = struct.unpack_from("<HH", header, 26)
-            self._starts[key] = header_offset + LOCAL_HEADER_BYTES + name_length + extra_length
+            self._start(key, self.source.read(header_offset, LOCAL_HEADER_BYTES))
         return self._starts[key], size
 
     def read_entry(self, key: str) -> bytes:
         """Return the bytes of one entry, checked against its CRC-32."""
-        start, size = self.span(key)
-        data = self.source.read(start, size)
+        data = self._whole(key)
         if zlib.crc32(data) != self.entries[key][2]:
             raise DamagedError(
                 "the bytes of an entry have changed since they were written",
@@ -230,6 +184,27 @@ class RecordStore(Store):
                 hint="connectome verify names every damaged record; pull the version again",
             )
         return data
+
+    def _whole(self, key: str) -> bytes:
+        """Return the bytes of an entry; a small one together with its header, by one request."""
+        header_offset, size, _ = self.entries.get(key, (0, SMALL_BYTES, 0))
+        if key not in self._starts and size < SMALL_BYTES:
+            # Behind the last entry the directory has more bytes than the padding, so this stays inside the file.
+            most = LOCAL_HEADER_BYTES + len(key.encode()) + 4 + ALIGN_BYTES - 1
+            data = self.source.read(header_offset, most + size)
+            start = self._start(key, data)
+            if start <= most:
+                return data[start : start + size]
+        return self.source.read(*self.span(key))
+
+    def _start(self, key: str, header: bytes) -> int:
+        """Note where the bytes of an entry start, from its header; return how far behind the header's start."""
+        if header[:4] != b"PK\x03\x04":
+            raise DamagedError("an entry's header is damaged", subject=self.source.name, place=key)
+        name_length, extra_length = struct.unpack_from("<HH", header, 26)
+        n_bytes: int = LOCAL_HEADER_BYTES + name_length + extra_length
+        self._starts[key] = self.entries[key][0] + n_bytes
+        return n_bytes
 
     @property
     def referenced(self) -> dict[str, SourceFile]:

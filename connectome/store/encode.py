@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -72,6 +72,11 @@ def encode(
         The metadata of every group and array by its path (``""`` is the root).
     digests : dict of str to str
         The digest of every array (``/activity/signal``), taken from the values as they were encoded.
+
+    Raises
+    ------
+    SchemaError
+        When a name is none for Zarr, or values are of a type that no codec takes.
     """
     documents = {"": _group({**tree.attrs, **reserved})}
     with single_threaded_blosc():
@@ -85,6 +90,7 @@ def encode(
             documents["/".join(parts)] = _group({**dataset.attrs, **added})
         done = for_each_array(tree, partial(_encode_array, put, by_reference or {}))
     documents |= {path.strip("/"): document for path, (document, _) in done.items()}
+    _check_names(documents)
     return documents, {path: digest for path, (_, digest) in done.items()}
 
 
@@ -100,6 +106,15 @@ def write_folder(tree: xr.DataTree, folder: Path, *, reserved: Mapping[str, Any]
     for place, document in documents.items():
         (folder / place).mkdir(parents=True, exist_ok=True)
         (folder / place / "zarr.json").write_text(json.dumps(document, indent=2))
+
+
+def _check_names(places: Iterable[str]) -> None:
+    for place in filter(None, places):
+        if "\\" in place or not {"", ".", "..", "zarr.json"}.isdisjoint(place.split("/")):
+            raise SchemaError(
+                "a name that Zarr tools take for another one", subject=place,
+                expected="no backslash, and none of '', '.', '..', 'zarr.json'", found=repr(place),
+            )  # fmt: skip
 
 
 def _group(attributes: Mapping[Any, Any]) -> Document:

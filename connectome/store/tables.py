@@ -8,6 +8,7 @@ group of each record. Columns of tables are whole in one chunk, little-endian or
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,14 @@ import xarray as xr
 from connectome.errors import DamagedError
 
 from .archive import RecordStore
+from .coding import coding_of
 
 if TYPE_CHECKING:
     from .archive import ByteSource
 
 __all__ = ["read_table"]
 
-NUMBERS = {
-    "bool": "?", "int8": "i1", "int16": "<i2", "int32": "<i4", "int64": "<i8", "uint8": "u1", "uint16": "<u2",
-    "uint32": "<u4", "uint64": "<u8", "float32": "<f4", "float64": "<f8",
-}  # fmt: skip
+METADATA = "zarr.json"
 
 
 def read_table(source: ByteSource, group: str) -> xr.Dataset | None:
@@ -50,10 +49,10 @@ def read_table(source: ByteSource, group: str) -> xr.Dataset | None:
         When the file is no record, or an array is not of its stated length.
     """
     store = RecordStore(source)
-    if "zarr.json" not in store.entries:
+    if METADATA not in store.entries:
         raise DamagedError("the file is not a record", subject=source.name, expected="a Zarr v3 group")
-    stated = json.loads(store.read_entry("zarr.json"))["consolidated_metadata"]["metadata"]
     path = group.strip("/")
+    stated = _stated(store, path)
     if path not in stated or "encoding-type" not in stated[path].get("attributes", {}):
         return None
     variables: dict[str, xr.Variable] = {}
@@ -63,39 +62,47 @@ def read_table(source: ByteSource, group: str) -> xr.Dataset | None:
             values = _values(store, name, about)
             if values is None:
                 return _by_zarr(store, path)
-            variables[last] = xr.Variable(about["dimension_names"], values, attrs=about.get("attributes", {}))
+            # As they come: xarray would look through each text for times.
+            variables[last] = xr.Variable(
+                about["dimension_names"], values, attrs=about.get("attributes", {}), fastpath=True
+            )
     return xr.Dataset(variables, attrs=stated[path]["attributes"])
+
+
+def _stated(store: RecordStore, path: str) -> dict[str, dict[str, Any]]:
+    """Return what a record states of a group and of what is in it, at least.
+
+    The metadata of all groups are one long text. Of its keys those are looked for that name the group or something in
+    it, and only their values are parsed. A key of that name may stand in an attribute as well: unless every one that
+    was found is there once and has an entry, the whole text is parsed.
+    """
+    text = store.read_entry(METADATA).decode()
+    key = re.compile(rf'("{re.escape(json.dumps(path, ensure_ascii=False)[1:-1])}(?:/(?:[^"\\/]|\\.)+)?"):')
+    # Behind the record's own attributes, among which "subject" is usual.
+    matches = list(key.finditer(text, max(0, text.find('"consolidated_metadata":'))))
+    names = [json.loads(match[1]) for match in matches]
+    if len(set(names)) == len(names) and all(f"{name}/{METADATA}" in store.entries for name in names):
+        parse = json.JSONDecoder().raw_decode
+        return {name: parse(text, match.end())[0] for name, match in zip(names, matches, strict=True)}
+    whole: dict[str, dict[str, Any]] = json.loads(text)["consolidated_metadata"]["metadata"]
+    return whole
 
 
 def _values(store: RecordStore, name: str, about: Mapping[str, Any]) -> np.ndarray[Any, Any] | None:
     """Return an array; None where it is not one chunk of a known coding."""
-    shape = tuple(about["shape"])
-    codecs = [codec["name"] for codec in about["codecs"]]
-    kind = about["data_type"]
-    if len(shape) != 1 or shape != tuple(about["chunk_grid"]["configuration"]["chunk_shape"]):
+    shape, coding = tuple(about["shape"]), coding_of(about)
+    chunk = tuple(about["chunk_grid"]["configuration"]["chunk_shape"])
+    if coding is None or len(shape) != 1 or chunk != (max(1, shape[0]),):
         return None
-    if codecs[1:] not in ([], ["zstd"]) or f"{name}/c/0" not in store.entries:
-        return None
-    data: Any = store.read_entry(f"{name}/c/0")
-    if len(codecs) == 2:
-        from numcodecs import Zstd
-
-        data = Zstd().decode(data)
-    if kind == "string" and codecs[0] == "vlen-utf8":
-        from numcodecs import VLenUTF8
-
-        values = VLenUTF8().decode(bytes(data))
-    elif kind in NUMBERS and codecs[0] == "bytes":
-        dtype = np.dtype(NUMBERS[kind])
-        values = np.frombuffer(bytes(data)[: len(data) // dtype.itemsize * dtype.itemsize], dtype=dtype)
-    else:
-        return None
-    if values.shape != shape:
+    if shape == (0,):
+        return np.empty(0, dtype=object if coding.dtype is None else coding.dtype)
+    try:
+        return coding.decode(store.read_entry(f"{name}/c/0"), shape)
+    except ValueError as error:
         raise DamagedError(
-            "an array does not have its length", subject=store.source.name, place=name, expected=str(shape),
-            found=str(values.shape),
-        )  # fmt: skip
-    return np.asarray(values)
+            "an array is not of its stated length and coding", subject=store.source.name, place=name,
+            expected=str(shape), found=str(error),
+        ) from error  # fmt: skip
 
 
 def _by_zarr(store: RecordStore, group: str) -> xr.Dataset:

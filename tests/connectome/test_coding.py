@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays_of
 from zarr.storage import MemoryStore, ZipStore
 
 from connectome import schema
-from connectome.errors import DamagedError
+from connectome.errors import DamagedError, SchemaError
 from connectome.schema import Layout
 from connectome.store import encode as encoding
 from connectome.store.archive import RecordStore
@@ -237,3 +237,10 @@ def test_chunks_that_are_not_those_of_the_grid_are_refused(indices: list[tuple[i
     documents = {"": {"attributes": {}, "zarr_format": 3, "node_type": "group"}, "a": array.metadata.to_dict()}
     with pytest.raises(DamagedError, match="not those of its grid"):
         pack(json.loads(json.dumps(documents)), chunks, io.BytesIO())
+
+
+@pytest.mark.parametrize("name", ["back\\slash", ".", "..", "zarr.json"])
+def test_a_name_that_zarr_takes_for_another_one_is_refused(name: str) -> None:
+    column = schema.column("row", np.arange(3.0), "Generated", "1")
+    with pytest.raises(SchemaError, match="take for another"):
+        encoding.encode(schema.record({"a": schema.table({name: column})}), Chunks().put, reserved={})
