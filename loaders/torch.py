@@ -147,7 +147,7 @@ class WindowDataset(_Windowed, Dataset[dict[str, "Tensor"]]):  # type: ignore[mi
         return len(self.source)
 
     def __repr__(self) -> str:
-        return repr(self.source).replace("WindowSource", type(self).__name__, 1)
+        return repr(self.source).replace(type(self.source).__name__, type(self).__name__, 1)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         n_windows = len(self)

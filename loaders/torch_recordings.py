@@ -108,7 +108,7 @@ class StateDataset(_LabelledDataset):
         super().__init__(source, transform=transform, **(options if source is data else {}))
 
 
-class RatioSampler(Sampler[int]):
+class RatioSampler(Sampler[int]):  # type: ignore[misc]
     """Numbers of windows for a DataLoader, each epoch a new choice in stated ratios.
 
     Parameters

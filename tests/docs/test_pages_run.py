@@ -23,10 +23,11 @@ FROM_FILES = {
     "mouse-head-direction": ("neuropixels", None),
     "mouse-alm-delayed-response": ("neuropixels", "anm00239123-20170627T093549"),
     "vesselgraph": ("vessel", "example"),
+    "eegmmidb": ("eeg/physionet_eegmmidb", "S001R06,S001R10,S001R14"),
     "ideas-epilepsy": ("mri", "sub-1,sub-5,sub-111,sub-4012"),
 }
 """Dataset to the folder of its real files and the records that the pages speak of."""
-IN_PART = {"vesselgraph", "mouse-alm-delayed-response", "ideas-epilepsy"}
+IN_PART = {"eegmmidb", "vesselgraph", "mouse-alm-delayed-response", "ideas-epilepsy"}
 """Datasets of which only these records' files lie there."""
 STARTS_EMPTY = {"docs/tutorial/first-steps.md"}
 """Pages whose reader has no store yet; only the downloads are at hand."""
