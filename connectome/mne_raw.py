@@ -250,7 +250,7 @@ def _marks(tree: xr.DataTree, tables: Sequence[str]) -> list[tuple[float, float,
     found: list[tuple[float, float, str]] = []
     for name in tables:
         table = groups.get(name)
-        if table is None or "onset_s" not in table:
+        if table is None or "onset_s" not in table or not {"description", "text"} & set(table.variables):
             continue
         texts = table["description" if "description" in table else "text"].values
         kinds = table["kind"].values if "kind" in table else [""] * len(texts)

@@ -278,7 +278,7 @@ def _ranged(gain: float, offset: float, found: tuple[int, int], bdf: bool) -> tu
     limits = [(-top, top - 1)]
     step = 10 ** (len(str(top)) - 1)
     while step >= 1:
-        limits += [(-step * count, step * count) for count in range((top - 1) // step, 0, -1)][:40]
+        limits += [(-step * count, step * count) for count in range((top - 1) // step, 0, -1)[:40]]
         step //= 10
     best: dict[str, str] = {}
     error = math.inf
@@ -340,6 +340,7 @@ def _lists(
     lists = [f"{_stamp(shift + start)}\x14\x14\0".encode() for start in starts]
     paths = {path.strip("/"): data for path, data in schema.groups(tree)}
     table = paths.get("annotation")
+    table = table if table is not None and "description" in table else None
     edges = np.array([float(start) for start in starts])
     dropped = 0
     for row in range(int(table.sizes["row"]) if table is not None else 0):

@@ -18,6 +18,7 @@ from connectome.mne_raw import raw_array
 from connectome.pipelines.cli import main
 from connectome.pipelines.export import export, exports_for, remarks
 from connectome.pipelines.formats import read
+from connectome.pipelines.privacy import strip
 from connectome.schema.series import rate_hz, time_s
 from support.eeg_files import ONE, TINY, edf
 from support.gdf_files import gdf
@@ -185,3 +186,30 @@ def test_a_gap_survives_fif_and_one_of_several_rates_must_be_chosen(tmp_path):
     export(two, to="fif", destination=tmp_path / "2_raw.fif", group="signal/2hz")
     with pytest.raises(UsageError, match="name does not fit"):
         export(two, to="fif", destination=tmp_path / "2.txt", group="signal/2hz")
+
+
+@pytest.mark.data
+def test_a_copy_without_identifying_fields_has_none_in_its_kept_header_either(data_dir, tmp_path):
+    source = data_dir / "eeg/mne_misc_ecog_seizure/sub-pat01_ses-test_acq-ecog_ieeg.edf"
+    stripped = strip(read(source, "mne"))
+    schema.validate(stripped.tree, subject="stripped")
+    (path,) = export(stripped.tree, to="edf", destination=tmp_path / "stripped.edf")
+    content, whole = path.read_bytes(), source.read_bytes()
+    assert b"pat01" in whole[:256]
+    assert content[8:176] == b"X X X X".ljust(80) + b"Startdate X X X X".ljust(80) + b"01.01.85"
+    assert content[176:] == whole[176:]
+    again = read(path, "mne")
+    assert b"pat01" not in str([data.attrs for _, data in schema.groups(again)]).encode()
+
+
+def test_texts_that_are_taken_out_do_not_stay_in_the_annotation_signals(tmp_path):
+    text = b"+0\x14mail jane.doe@clinic.example\x14\0"
+    path = edf(
+        tmp_path / "a.edf", signals=[ONE], records=[[np.arange(4)]], variant="EDF+C", times=["+0"], texts={0: text}
+    )
+    stripped = strip(read(path, "mne")).tree
+    (made,) = export(stripped, to="edf", destination=tmp_path / "b.edf")
+    assert b"jane.doe" in path.read_bytes()
+    assert b"jane.doe" not in made.read_bytes()
+    assert not any("edf" in name for name, _ in schema.groups(stripped))
+    assert np.array_equal(read(made, "mne")["signal"]["signal"].values, [np.arange(4)])
