@@ -16,7 +16,19 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("startup", "ingest", "windows", "corpus", "vessels", "sampling", "links", "spikes", "patches", "session")
+NAMES = (
+    "startup",
+    "ingest",
+    "windows",
+    "corpus",
+    "vessels",
+    "sampling",
+    "links",
+    "spikes",
+    "patches",
+    "session",
+    "records",
+)
 SCALED = {"corpus", "links", "sampling", "session", "spikes", "vessels"}
 """Those that take a part of the whole, by default."""
 RESULTS = Path(__file__).with_name("results.json")

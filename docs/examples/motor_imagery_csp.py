@@ -25,10 +25,9 @@ from sklearn.model_selection import ShuffleSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 import connectome
-from connectome.schema import decode
+from connectome.loaders.mne import to_mne
 
 if TYPE_CHECKING:
-    import xarray as xr
     from mne.io import BaseRaw
 
 RECORDS = ("S001R06", "S001R10", "S001R14")
@@ -39,23 +38,10 @@ CLASSES = {"T1": 2, "T2": 3}
 N_COMPONENTS, N_SPLITS, TEST_SHARE, SEED = 4, 10, 0.2, 42
 
 
-def to_mne(tree: xr.DataTree) -> BaseRaw:
-    """Return a run with its events as MNE has recordings: volts in float64."""
-    group = tree["signal"].to_dataset()
-    microvolts = group["signal"].values * group["gain"].values[:, None] + group["offset"].values[:, None]
-    rate_hz = group.attrs["rate_hz_numerator"] / group.attrs["rate_hz_denominator"]
-    raw = mne.io.RawArray(
-        microvolts * 1e-6, mne.create_info(group["channel"].values.tolist(), rate_hz, "eeg"), verbose="error"
-    )
-    marks = tree["annotation"].to_dataset()
-    onset_s, duration_s, text = (decode(marks[name]) for name in ("onset_s", "duration_s", "description"))
-    return raw.set_annotations(mne.Annotations(onset_s, duration_s, text))
-
-
 def joined(records: Sequence[str], *, dataset: str, root: str | None) -> BaseRaw:
     """Return the runs one after another, filtered, as MNE has them in memory."""
     version = connectome.open(dataset, root=root)
-    raw = mne.concatenate_raws([to_mne(version.open(record)) for record in records], verbose="error")
+    raw = mne.concatenate_raws([to_mne(version, record) for record in records], verbose="error")
     # Not over the borders between runs, which concatenating marks.
     return raw.filter(*BAND_HZ, fir_design="firwin", skip_by_annotation="edge", verbose="error")
 
