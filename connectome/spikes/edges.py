@@ -71,7 +71,10 @@ def bin_edges(start_s: Seconds, width_s: Seconds, n_bins: int) -> np.ndarray[Any
         raise UsageError(
             "no such bins", subject="width_s", expected="a positive width", found=f"{width_s}, {n_bins} bins"
         )
-    return EdgeGrid([start], width, n_bins).edges(np.zeros(1, dtype=np.int64))[0]
+    edges: np.ndarray[Any, np.dtype[np.float64]] = EdgeGrid([start], width, n_bins).edges(np.zeros(1, dtype=np.int64))[
+        0
+    ]
+    return edges
 
 
 class EdgeGrid:

@@ -22,6 +22,7 @@ from connectome.display.plots.graph import adjacency_matrix, degrees, node_group
 from connectome.display.plots.series import MAX_COLUMNS, channel_order, zscore
 from connectome.display.plots.volume import orientation
 from connectome.errors import UsageError
+from connectome.schema.events import with_unit_observed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -327,6 +328,21 @@ def test_times_in_which_nobody_watched_are_grey_and_have_no_rate():
     assert np.isnan(rate.values[unseen]).all()
     width = rate.edges[1] - rate.edges[0]
     assert np.nansum(rate.values) * width * 5 == pytest.approx(spikes().sizes["event"], rel=0.02)
+
+
+def test_times_in_which_a_unit_was_not_watched_are_grey_in_its_row():
+    dataset = with_unit_observed(spikes(4), [[(0.0, 30.0)], [(0.0, 30.0)], [(5.0, 12.0)], [(0.0, 30.0)]])
+    top, bottom = plots.raster(dataset).axes
+    rows = [
+        (path.get_extents().x0, path.get_extents().x1, path.get_extents().y0, path.get_extents().y1)
+        for shaded in top.collections
+        if shaded.get_zorder() == 0
+        for path in shaded.get_paths()
+    ]
+    assert rows == [(0.0, 5.0, 1.5, 2.5), (12.0, 30.0, 1.5, 2.5)]
+    # Below, where the rate is that of all units, what they do not share is grey.
+    spans = [patch.get_bbox() for patch in bottom.patches if hasattr(patch, "get_bbox")]
+    assert [(box.x0, box.x1) for box in spans] == [(0.0, 5.0), (12.0, 30.0)]
 
 
 def test_of_very_many_events_the_number_per_pixel_is_drawn():

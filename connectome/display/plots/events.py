@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from connectome.spikes import ObservedTime
 
 __all__ = ["raster"]
 
@@ -39,21 +42,25 @@ def raster(dataset: xr.Dataset, *, title: str = "") -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Units in the order of the group, the first on top, silent ones too. Times in which nobody watched are grey,
-        and the rate is that over the observed part of each bin.
+        Units in the order of the group, the first on top, silent ones too. Times in which a unit was not watched are
+        grey in its row; below, those in which not all were, and the rate is that over the observed part of each bin.
     """
     trains = SpikeTrains.of(dataset)
     n_events, n_units = len(trains), trains.n_units
     observed = np.stack([dataset["observed_start"].values, dataset["observed_stop"].values], axis=1)
     ends = [trains.seconds(part) for part in (slice(0, 1), slice(max(n_events - 1, 0), n_events))]
-    bounds = np.concatenate([*ends, observed.ravel()])
+    apart = [] if trains.observed is None else [one.ravel() for one in trains.observed.sets]
+    bounds = np.concatenate([*ends, observed.ravel(), *apart])
     low, high = (float(bounds.min()), float(bounds.max())) if bounds.size else (0.0, 1.0)
     high = high if high > low else low + 1.0
     height = min(9.0, max(3.2, 2.2 + 0.09 * n_units))
     figure = new_figure(9.0, height)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[height - 2.1, 1.1])
-    for axes in (top, bottom):
-        _shade_unseen(axes, observed, low, high)
+    _shade_unseen(bottom, observed, low, high)
+    if trains.observed is None:
+        _shade_unseen(top, observed, low, high)
+    else:
+        _shade_unseen_rows(top, trains.observed, low, high)
     if n_events <= MAX_TICKS:
         # Half of the mean distance of a unit's events, so that neighbours stay apart where they can.
         points, unit = 0.5 * 7.5 * 72 * n_units / max(n_events, 1), np.asarray(trains.unit, dtype=np.int64)
@@ -77,10 +84,22 @@ def raster(dataset: xr.Dataset, *, title: str = "") -> Figure:
 
 
 def _shade_unseen(axes: Axes, observed: Array, low: float, high: float) -> None:
+    for start, length in _unseen(observed, low, high):
+        axes.axvspan(start, start + length, color=UNSEEN, linewidth=0, zorder=0)
+
+
+def _shade_unseen_rows(axes: Axes, observed: ObservedTime, low: float, high: float) -> None:
+    """Shade the rows of units that were watched at different times; neighbours with the same times at once."""
+    changes = np.flatnonzero(np.diff(observed.which)) + 1
+    for first, last in pairwise([0, *changes.tolist(), len(observed.which)]):
+        spans = _unseen(observed.sets[observed.which[first]], low, high)
+        axes.broken_barh(spans, (first - 0.5, last - first), color=UNSEEN, linewidth=0, zorder=0)
+
+
+def _unseen(observed: Array, low: float, high: float) -> list[tuple[float, float]]:
+    """Return start and length of what lies between intervals."""
     edges = [low, *observed.ravel().tolist(), high]
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        if stop > start:
-            axes.axvspan(start, stop, color=UNSEEN, linewidth=0, zorder=0)
+    return [(start, stop - start) for start, stop in zip(edges[::2], edges[1::2], strict=True) if stop > start]
 
 
 def _edges(low: float, high: float, n_bins: int) -> Array:
