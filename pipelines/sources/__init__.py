@@ -67,6 +67,8 @@ SOURCES: dict[str, str] = {
     "sleep_edf": "sleep_edf:SleepEdf",
     "fedele2017": "fedele2017:Fedele2017",
     "chb_mit": "chb_mit:ChbMit",
+    "bci_iv_2a": "bci_iv_2a:BciIv2a",
+    "tuh_eeg": "tuh_eeg:TuhEeg",
     "hup_ieeg": "hup_ieeg:HupIeeg",
     "fragility_ieeg": "fragility_ieeg:FragilityIeeg",
 }

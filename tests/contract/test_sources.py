@@ -16,7 +16,7 @@ from contract.source_contract import GOLDEN, SourceContract, write_golden
 from connectome.catalog import load_catalog
 from connectome.pipelines.fetch import fetch
 from connectome.pipelines.sources import SOURCES, load_source
-from support import allen_layouts, fly_layouts, spike_layouts, worm_layouts, worm_mat_layouts
+from support import allen_layouts, fly_layouts, recording_layouts, spike_layouts, worm_layouts, worm_mat_layouts
 
 if TYPE_CHECKING:
     from connectome.pipelines.ingest import IngestResult
@@ -489,6 +489,27 @@ class TestChbMit(CohortContract):
     source = "chb_mit"
     mirror = "eeg"
     select = "chb01_0*,chb01_15,chb24_0*,chb17a*"
+
+
+class TestBciIv2aOnItsLayout(GraphLayoutContract):
+    source = "bci_iv_2a"
+    records = ("A01E", "A01T")
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        recording_layouts.graz_session(folder / "A01T.gdf", cues=(769, 770, 771, 772))
+        recording_layouts.graz_session(folder / "A01E.gdf", cues=(783, 783), seed=1)
+
+
+class TestTuhEegOnItsLayout(GraphLayoutContract):
+    source = "tuh_eeg"
+    records = ("aaaaaaac_s001_t000", "aaaaaaav_s004_t000")
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        seized = "edf/train/aaaaaaac/s001_2002/02_tcp_le/aaaaaaac_s001_t000.edf"
+        recording_layouts.tuh_recording(folder / seized, seizure=True)
+        recording_layouts.tuh_recording(folder / "edf/eval/normal/01_tcp_ar/aaaaaaav_s004_t000.edf", seed=1)
 
 
 def leaves(contract: type[SourceContract]) -> list[type[SourceContract]]:
