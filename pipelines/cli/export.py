@@ -15,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", metavar="DATASET[@VERSION]", help="NAME, NAME@1.2.0, NAME@1 or NAME@TAG")
     parser.add_argument("--record", metavar="ID", help="the record to write; bids takes all records without it")
     parser.add_argument(
-        "--to", required=True, metavar="FORMAT", help="zarr, csv, parquet, nifti, mgh, ome-zarr, bids, ogb, edf"
+        "--to", required=True, metavar="FORMAT", help="zarr, csv, parquet, nifti, mgh, ome-zarr, bids, ogb, edf, fif"
     )
     parser.add_argument("--group", metavar="PATH", help="one group of the record")
     parser.add_argument("--overwrite", action="store_true", help="replace what is at DEST")

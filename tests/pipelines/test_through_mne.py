@@ -105,6 +105,10 @@ def test_a_persyst_recording_comes_with_its_samples_and_comments(tmp_path):
     assert tree["annotation"]["onset_s"].values.tolist() == [1.5]
     assert set(tree["signal"]["unit_origin"].values) == {"assumed"}
     assert {file.name for file in FORMATS["mne"].inputs([path], {})} == {"rec.lay", "rec.dat"}
+    assert codes(tree) == []
+    for times, said in (("0=0.0\n400=2.01", []), ("0=0.0\n400=62.0", ["sample-times"])):
+        path.write_text(path.read_text().partition("[SampleTimes]")[0] + f"[SampleTimes]\n{times}\n")
+        assert codes(read(path, "mne")) == said
     (tmp_path / "rec.dat").unlink()
     with pytest.raises(FormatError, match="MNE-Python cannot read"):
         read(path, "mne")
