@@ -200,6 +200,8 @@ def sites(subjects: pd.DataFrame, *, lobe: str = "lobe", side: str = "side", tit
     told = subjects[[lobe, side]].astype("object").dropna()
     if told.empty:
         return None
+    from matplotlib.ticker import MaxNLocator
+
     lobes = told[lobe].value_counts().index.tolist()
     order = [str(name) for name in lobes]
     figure = new_figure(6.4, 1.2 + 0.36 * len(order))
@@ -217,7 +219,7 @@ def sites(subjects: pd.DataFrame, *, lobe: str = "lobe", side: str = "side", tit
     axes.set_yticks(range(len(order)), [literal(name) for name in order], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("patients", fontsize=9)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(axis="x", labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
