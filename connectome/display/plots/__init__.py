@@ -18,6 +18,7 @@ from .events import raster
 from .figure import data_uri, png_bytes, svg_bytes
 from .graph import adjacency, degree_distribution
 from .intensity import intensities
+from .recording import electrode_map, first_seizure_s, is_recording, spectrum, timeline, traces
 from .series import MAX_LINES, heat_map, lines
 from .space import in_space
 from .units import unit_quality
@@ -34,6 +35,7 @@ __all__ = [
     "degree_distribution",
     "degree_histogram",
     "distributions",
+    "electrode_map",
     "heat_map",
     "in_space",
     "intensities",
@@ -48,9 +50,12 @@ __all__ = [
     "segment_means",
     "sites",
     "slices",
+    "spectrum",
     "survival_curves",
     "svg_bytes",
     "time_histogram",
+    "timeline",
+    "traces",
     "unit_quality",
 ]
 
@@ -76,7 +81,8 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
         By path: for a graph in space its lines, and how degrees, lengths and thickness are distributed, by region
         too where there are some; for a graph with weights, or without positions, the adjacency matrix of every edge
         type that no other is derived from, and the degrees; for a series a heat map, or lines where channels are few,
-        or the mean over segments where there are many of one length; for events a raster, the rates around the starts
+        or the mean over segments where there are many of one length, and for one that comes from a recording's file
+        traces, marks, spectrum and electrodes; for events a raster, the rates around the starts
         of trials and stimuli (:func:`moments`), and the quality of units; for a volume three slices with the labels
         that are aligned to it, one figure per label map, and its intensities where it is part of a patient; for tables
         nothing. Each figure's label (``get_label()``) is the path of its group.
@@ -89,12 +95,19 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
         drawn: list[Figure] = []
         if kind == "graph":
             drawn = _graph(dataset, head)
+        elif kind == "series" and dataset["signal"].size and is_recording(dataset):
+            drawn = _recording(tree, dataset, head)
         elif kind == "series" and dataset["signal"].size:
             few = int(dataset.sizes["channel"]) <= MAX_LINES
             own = None if names is None or not set(names) & set(dataset["channel"].values.tolist()) else names
             averaged = segment_means(dataset, title=head)
             whole = lines if few else heat_map
             drawn = [whole(dataset, names=own, title=head) if averaged is None else averaged]
+        elif kind == "table" and path.strip("/").startswith("electrodes") and "name" in dataset:
+            # Where several files place the electrodes, channels have no position of their own.
+            placed = any(is_recording(other) and "x" in other for _, other in groups(tree))
+            seen = None if placed else electrode_map(dataset, title=head)
+            drawn = [] if seen is None else [seen]
         elif kind == "events":
             found = (time_histogram(dataset, around, title=head), unit_quality(dataset, title=head))
             drawn = [raster(dataset, title=head), *(figure for figure in found if figure is not None)]
@@ -139,6 +152,17 @@ def _graph(dataset: xr.Dataset, head: str) -> list[Figure]:
     types = [name for name in dataset.attrs["edge_types"] if name in present - listed]
     drawn += [adjacency(dataset, edge_type=name, title=head) for name in types]
     return [*drawn, degree_distribution(dataset, edge_types=types, title=head)]
+
+
+def _recording(tree: xr.DataTree, dataset: xr.Dataset, head: str) -> list[Figure]:
+    rate_hz = dataset.attrs["rate_hz_numerator"] / dataset.attrs["rate_hz_denominator"]
+    found = (
+        traces(dataset, seizure_s=first_seizure_s(tree), title=head),
+        timeline(tree, duration_s=dataset.sizes["time"] / rate_hz, title=head),
+        spectrum(dataset, title=head),
+        electrode_map(dataset, title=head),
+    )
+    return [figure for figure in found if figure is not None]
 
 
 def channel_names(tree: xr.DataTree) -> dict[str, str] | None:
