@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +98,22 @@ def test_plain_names_find_channels_that_the_file_writes_with_dots(eegmmidb: stor
     assert np.array_equal(batch.signal[:, :3], stored.windows([3]).signal)
     assert batch.mask.all(axis=(0, 2)).tolist() == [True, True, True, False]
     assert stored.channel_info().mask.all()
+
+
+@pytest.mark.parametrize(
+    ("low_hz", "high_hz", "rate_hz"),
+    [(7, 30, 160), (None, 40, 160), (1, None, 160), (0.5, 70, 512), (0.1, None, 100), (4, 79, 160), (13, 100, 1000)],
+)
+def test_coefficients_are_those_of_mne(low_hz: float | None, high_hz: float | None, rate_hz: int) -> None:
+    taps = Filter(low_hz, high_hz).at(Fraction(rate_hz)).taps  # type: ignore[attr-defined]
+    expected = mne.filter.create_filter(None, float(rate_hz), low_hz, high_hz, verbose="error")
+    assert len(taps) == len(expected)
+    assert np.abs(taps - expected).max() < 1e-15
+
+
+def test_epochs_travel_to_another_process_whole(eegmmidb: store.Version) -> None:
+    source = EpochSource(eegmmidb, group="signal", tmin_s=0, tmax_s=1, labels=HANDS_AND_FEET, filters=BAND)
+    there = pickle.loads(pickle.dumps(source))
+    assert there.index.digest == source.index.digest
+    assert np.array_equal(there.windows([44, 3]).signal, source.windows([44, 3]).signal)
+    assert there.description() == source.description()
