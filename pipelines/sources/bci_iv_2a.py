@@ -2,8 +2,8 @@
 
 Brunner et al. 2008, "BCI Competition 2008 - Graz data set A"; Tangermann et al. 2012, doi:10.3389/fnins.2012.00055. 22
 EEG and 3 EOG channels at 250 Hz in GDF; files come in one archive behind a page (https://www.bbci.de/competition/iv/):
-lay them in a folder and give it as ``--mirror``. The codes 769 to 772 cue left hand, right hand, foot and tongue; in the
-sessions for evaluation (``E``) all cues are 783, and the true classes are offered apart. Tried on generated files only.
+lay them in a folder and give it as ``--mirror``. Codes 769 to 772 cue left hand, right hand, foot and tongue; in the
+sessions for evaluation (``E``) all cues are 783, and the true classes are offered apart. Tried on made ones.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """High-frequency oscillations in intracranial EEG of sleep, Zurich: a clip of 5 s with 68 marks.
 
 Fedele et al. 2017, doi:10.1038/s41598-017-13064-1; OpenNeuro ds003498 (CC0). The clip comes with mne-hfo
-(github.com/adam2392/mne-hfo, BSD-3-Clause); the whole release can be had by its accession (``openneuro:ds003498``).
+(github.com/adam2392/mne-hfo, BSD-3-Clause); the whole release is listed by its accession (:mod:`.openneuro_accession`).
 The recording's header says microvolts and its channel table says volts: the header holds, as the reader tells.
 """
 

@@ -3,8 +3,8 @@
 Obeid and Picone 2016, doi:10.3389/fnins.2016.00196; Temple University Hospital gives the corpora to those who signed
 for them (https://isip.piconepress.com/projects/nedc/html/tuh_eeg/), and nothing is fetched here: give the folder of the
 copy as ``--mirror``. Its layout is that of TUAB 3 (``edf/train/normal/01_tcp_ar/aaaaaaav_s004_t000.edf``) and TUSZ 2
-(``edf/train/aaaaaaac/s001_2002/02_tcp_le/aaaaaaac_s001_t000.edf``, with ``.csv_bi`` beside). Tried on generated files of
-that layout only.
+(``edf/train/aaaaaaac/s001_2002/02_tcp_le/aaaaaaac_s001_t000.edf``, with ``.csv_bi`` beside). Tried on generated files
+of that layout only.
 """
 
 from __future__ import annotations

@@ -70,7 +70,11 @@ def test_search_by_kind_wants_all_of_them_and_by_species_any(catalog: Catalog):
     assert list(catalog.search(kinds="graph")) == sorted([*graphs, *flies, *vessels, "microns"])
     mice = [f"mouse-{name}" for name in ("alm-delayed-response", "brainwide-map", "head-direction", "visual-behavior",
                                          "visual-coding", "visual-decisions")]  # fmt: skip
-    assert list(catalog.search(kinds=["series", "table"])) == ["celegans-activity", *mice]
+    recordings = ["bci-iv-2a", "chb-mit", "eegmmidb", "fragility-ieeg", "hup-ieeg", "sleep-edf", "tuh-eeg"]
+    recordings += ["zurich-hfo"]
+    assert list(catalog.search(kinds=["series", "table"])) == sorted(
+        ["celegans-activity", *mice, *recordings, "zurich-hfo"]
+    )
     assert list(catalog.search(kinds=["events", "series"])) == mice
     assert list(catalog.search(kinds=["graph", "volume"])) == []
     worms = ["celegans-activity", *graphs]
