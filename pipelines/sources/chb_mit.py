@@ -131,7 +131,8 @@ def _without_signals(stated: SummaryFile) -> xr.DataTree:
 def _facts(tree: xr.DataTree, stated: SummaryFile, summary: Summary, *, here: bool) -> xr.Dataset:
     """Make the one row by which recordings are found."""
     lengths = np.array([item.offset_s - item.onset_s for item in stated.seizures], dtype=np.float64)
-    rate, duration, n_channels = float(summary.rate_hz), stated.duration_s, len(stated.channels)
+    rate, n_channels = float(summary.rate_hz), len(stated.channels)
+    duration: float | None = stated.duration_s
     series = [item for _, item in schema.groups(tree) if item.attrs["encoding-type"] == "series"]
     if series:
         measured = [schema.KINDS["series"].measure(item) for item in series]

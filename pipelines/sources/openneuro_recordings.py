@@ -19,6 +19,7 @@ from connectome.errors import ConnectomeError
 
 from ..formats.bids import dataset as bids
 from ..formats.bids.listed import INDEX
+from ..formats.bids.tree import DESCRIPTION
 from ..jobs import Discovery, Expected, Job, RawFile, RawFiles, RemoteFile
 from .linked_people import linked_subjects
 from .listed import listed_rows
@@ -120,8 +121,8 @@ def read_run(job: Job, folder: str, signals: Sequence[Mapping[str, str]], *, rul
             target = root / file.path.removeprefix(f"{folder}/")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(file.local.resolve())
-        if not (root / bids.DESCRIPTION).exists():
-            (root / bids.DESCRIPTION).write_text("{}")
+        if not (root / DESCRIPTION).exists():
+            (root / DESCRIPTION).write_text("{}")
         (root / INDEX).write_text(_index(signals))
         known = rules if rules in bids_rules() else "auto"
         try:

@@ -168,7 +168,7 @@ def with_groups(tree: xr.DataTree, groups: Mapping[str, xr.Dataset]) -> xr.DataT
     """Return a record with groups added or replaced; its attributes stay."""
     held = {path.strip("/"): dataset for path, dataset in schema.groups(tree)}
     warnings = tree.attrs.get("warnings", [])
-    attrs = {name: value for name, value in tree.attrs.items() if name not in _OWN}
+    attrs = {str(name): value for name, value in tree.attrs.items() if name not in _OWN}
     return schema.record({**held, **groups}, warnings=warnings, **attrs)
 
 
