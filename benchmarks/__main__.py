@@ -28,6 +28,7 @@ NAMES = (
     "patches",
     "session",
     "records",
+    "eeg",
 )
 SCALED = {"corpus", "links", "sampling", "session", "spikes", "vessels"}
 """Those that take a part of the whole, by default."""

@@ -226,7 +226,7 @@ def run() -> dict[str, Any]:
             "np.memmap int16": size_bytes(folder / "memmap.i16"),
             "datasets (Arrow)": size_bytes(folder / "rows"),
             "temporaldata (HDF5)": sum(size_bytes(path) for path in folder.glob("*.h5")),
-            "MNE preloaded, memory": sum(8 * raw.n_times * len(raw.ch_names) for raw in ways.loaded),
+            "MNE preloaded, memory": sum(8 * int(raw.n_times) * len(raw.ch_names) for raw in ways.loaded),
         }
         return {
             "data": data,
