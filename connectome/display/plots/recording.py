@@ -47,8 +47,8 @@ def _physical(dataset: xr.Dataset, start: int, stop: int, rows: Array | slice = 
     if "gain" in dataset:
         values = values * dataset["gain"].values[rows, None] + dataset["offset"].values[rows, None]
     if "valid" in dataset:
-        taken = dataset["valid"]
-        taken = taken[start:stop].values if taken.ndim == 1 else taken[rows, start:stop].values
+        valid = dataset["valid"]
+        taken: Array = valid[start:stop].values if valid.ndim == 1 else valid[rows, start:stop].values
         values = np.where(taken, values, np.nan)
     return values
 
@@ -215,10 +215,8 @@ def electrode_map(dataset: xr.Dataset, *, title: str = "") -> Figure | None:
             axes.scatter(position[chosen, across], position[chosen, up], s=14, facecolor=face, edgecolor="C0", lw=0.7)
         if known.sum() <= MAX_NAMES:
             for row in np.flatnonzero(known).tolist():
-                axes.annotate(
-                    literal(names[row]), position[row, [across, up]], (2, 2), textcoords="offset points", fontsize=4.5,
-                    color=INK,
-                )  # fmt: skip
+                place = (position[row, across], position[row, up])
+                axes.annotate(literal(names[row]), place, (2, 2), textcoords="offset points", fontsize=4.5, color=INK)
         axes.set_aspect("equal", adjustable="datalim")
         axes.set_xlabel(f"{'xyz'[across]} ({unit})", fontsize=8)
         axes.set_ylabel(f"{'xyz'[up]} ({unit})", fontsize=8)

@@ -27,6 +27,7 @@ READING = {
     "doctor": [],
     "ingest": [WORMS, "--dry-run"],
     "import": ["--list"],
+    "privacy": [DATASET],
 }
 """Verbs that leave the root alone when called so."""
 
