@@ -5,8 +5,10 @@ resected afterwards. Images and masks of three patients are at hand. Leaving eac
 two brains where surgeons would cut in a third, which nobody could: the figures say nothing about any method. What runs
 is real: records are ingested, patches drawn by label, intensities put to one scale by the training patients, the
 held-out patient covered by a grid, the grid put together, and Dice taken of all voxels, beside that of "everywhere".
+That the network does learn shows on what it was trained on: the loss of the first and the last step, and Dice of the
+patches of the last epoch.
 
-    python docs/examples/segment_resection.py --data FOLDER_WITH_ideas
+    python docs/examples/segment_resection.py --data FOLDER_WITH_ideas    (about two minutes on two cores)
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from connectome.store import Repository, Version, open_version
 DATASET = "ideas-epilepsy"
 PATIENTS = ("sub-1", "sub-5", "sub-111")
 IMAGE, MASK = "space-orig_t1w", "labels/space-orig_resection"
-PATCH, BATCH, PER_PATIENT, EPOCHS, RATE = 48, 4, 16, 5, 3e-3
+PATCH, BATCH, PER_PATIENT, EPOCHS, RATE = 48, 4, 16, 25, 3e-3
 WORDS = (
     "A demonstration on three patients. The resection is not to be seen in an image taken before it, and two patients\n"
     "teach nothing about a third: these figures say that everything runs, and nothing about how well anything segments."
@@ -72,7 +74,8 @@ def leave_out(version: Version, patient: str, *, epochs: int = EPOCHS, seed: int
     Returns
     -------
     dict of str to float
-        ``loss`` of the last epoch, ``dice`` of the patient left out, ``dice_everywhere`` of calling every voxel of the
+        ``first_loss`` and ``last_loss`` of the steps, ``dice_trained`` of the patches of the last epoch, all voxels
+        together, ``dice`` of the patient left out, ``dice_everywhere`` of calling every voxel of the
         brain resected, ``volume_ml`` of the mask.
     """
     torch.manual_seed(seed)
@@ -88,14 +91,19 @@ def leave_out(version: Version, patient: str, *, epochs: int = EPOCHS, seed: int
     optimiser, losses = torch.optim.Adam(network.parameters(), lr=RATE), []
     for epoch in range(epochs):
         stream.set_epoch(epoch)
-        losses = [train_step(network, optimiser, batch) for batch in DataLoader(stream, batch_size=None)]
+        losses += [train_step(network, optimiser, batch) for batch in DataLoader(stream, batch_size=None)]
+    network.eval()
+    overlap = total = 0
+    for batch in DataLoader(stream, batch_size=None):
+        with torch.no_grad():
+            called, own = network(batch["image"]) > 0, batch["mask"] > 0
+        overlap, total = overlap + int((called & own).sum()), total + int(called.sum()) + int(own.sum())
     tiles = PatchDataset(
         version, split=(split, "test"), patch=96, sampling=Grid(16), mask_dtype="uint8", normalise=scale, **options
     )
     shape = tiles.source.shape(0)
     said, true, brain = Reassembly(shape), Reassembly(shape), Reassembly(shape)
     background = -scale.fitted.mean[0] / scale.fitted.std[0]
-    network.eval()
     for tile in DataLoader(tiles, batch_size=2):
         corners = tile["corner"].numpy()
         with torch.no_grad():
@@ -104,7 +112,9 @@ def leave_out(version: Version, patient: str, *, epochs: int = EPOCHS, seed: int
         brain.add((tile["image"][:, 0] > background + 1e-3).numpy(), corners)
     resected = true.result() > 0
     return {
-        "loss": float(np.mean(losses)),
+        "first_loss": losses[0],
+        "last_loss": losses[-1],
+        "dice_trained": 2.0 * overlap / total if total else 1.0,
         "dice": dice((said.result() > 0.5) & brain.result(), resected),
         "dice_everywhere": dice(brain.result(), resected),
         "volume_ml": float(resected.sum() * abs(np.linalg.det(tiles.source.affine(0)[:3, :3])) / 1000),
@@ -112,9 +122,13 @@ def leave_out(version: Version, patient: str, *, epochs: int = EPOCHS, seed: int
 
 
 def train_step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: dict[str, Tensor]) -> float:
-    """Take one step on cross-entropy, and return it."""
+    """Take one step on cross-entropy and what a soft Dice lacks of 1 (Milletari et al. 2016); return their sum."""
     optimiser.zero_grad()
-    loss = functional.binary_cross_entropy_with_logits(network(batch["image"]), batch["mask"].float())
+    logits, true = network(batch["image"]), batch["mask"].float()
+    said = torch.sigmoid(logits)
+    # Without it, a network that calls nothing resected is right about most voxels and stays there.
+    missing = 1 - (2 * (said * true).sum() + 1) / (said.sum() + true.sum() + 1)
+    loss = functional.binary_cross_entropy_with_logits(logits, true) + missing
     loss.backward()
     optimiser.step()
     return loss.item()
@@ -141,11 +155,17 @@ def main() -> None:
     if args.json:
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
         return
+    shown = {
+        "first loss": "first_loss",
+        "last loss": "last_loss",
+        "Dice of training patches": "dice_trained",
+        "Dice of left out": "dice",
+        "of everywhere": "dice_everywhere",
+    }
     rows = [
-        [name, f"{own['volume_ml']:.1f}", f"{own['loss']:.3f}", f"{own['dice']:.3f}", f"{own['dice_everywhere']:.3f}"]
-        for name, own in found.items()
+        [name, f"{own['volume_ml']:.1f}", *(f"{own[key]:.3f}" for key in shown.values())] for name, own in found.items()
     ]
-    heads = ["left out", "resected, ml", "training loss", "Dice", "Dice of everywhere"]
+    heads = ["left out", "resected, ml", *shown]
     sys.stdout.write(f"{table_text(heads, rows)}\n\n{WORDS}\n")
 
 

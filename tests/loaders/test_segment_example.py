@@ -44,6 +44,7 @@ def test_a_fold_gives_the_same_figures_again(example, version):
     resected = boxes(SHAPE, {1: (slice(30, 61), slice(30, 60), slice(40, 70))}) > 0
     assert np.isclose(first["dice_everywhere"], example.dice(inside, resected))
     assert 0 <= first["dice"] <= 1
+    assert first["last_loss"] < first["first_loss"]
 
 
 def test_the_patient_that_is_measured_is_not_trained_on(example, version, monkeypatch):
