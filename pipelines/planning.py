@@ -143,10 +143,17 @@ def sources_of(dataset: str) -> list[Source]:
     ------
     NotFoundError
         When the catalogue has no such dataset.
+    UsageError
+        When the name is an accession of OpenNeuro that the catalogue does not have.
     """
     from connectome.catalog import load_catalog
 
-    entry = load_catalog()[dataset]
+    from .sources.openneuro_accession import check_no_accession
+
+    catalog = load_catalog()
+    if dataset not in catalog:
+        check_no_accession(dataset)
+    entry = catalog[dataset]
     return [load_source(entry.derived)] if entry.derived else [load_source(source.id) for source in entry.sources]
 
 
