@@ -297,7 +297,8 @@ def check(dataset: xr.Dataset, path: str) -> list[Problem]:
     if len(set(names)) != len(names):
         problems.append(Problem(f"{path}/unit_id", "unique unit ids", "duplicates"))
     problems.extend(_check_clock(dataset, path))
-    if unit.dtype.kind not in "iu" or tick.dtype.kind not in "if" or (not old and unit.dtype != unit_dtype(n_units)):
+    exact = tick.dtype in (np.dtype(np.int64), np.dtype(np.float64))
+    if unit.dtype.kind not in "iu" or not exact or (not old and unit.dtype != unit_dtype(n_units)):
         return [*problems, Problem(f"{path}/tick", "ticks and whole units", f"{tick.dtype}, {unit.dtype}")]
     found = scan(tick, unit, n_units, None if tick.dtype.kind == "f" else _rate_or_one(dataset))
     if not found.in_order:

@@ -248,6 +248,11 @@ def _check_blocks(dataset: xr.Dataset, path: str, name: str, counts: str, *, asc
     if problems:
         return problems
     block, voxels = dataset[name].values, dataset[counts].values
+    for held, values in ((name, block), (counts, voxels)):
+        if values.dtype.kind not in "iu":
+            problems.append(Problem(f"{path}/{held}", "a list of integers", str(values.dtype)))
+    if problems:
+        return problems
     n_blocks = math.prod(block_grid(dataset["image"].shape))
     if block.size and (block.min() < 0 or block.max() >= n_blocks or (ascending and (np.diff(block) <= 0).any())):
         found = str(block[:20].tolist())

@@ -145,7 +145,9 @@ def audit_record(tree: xr.DataTree, *, record: str = "") -> tuple[Finding, ...]:
         Sorted by place.
     """
     own = {folded(str(tree.attrs[name])) for name in ("subject", "patient") if tree.attrs.get(name)}
-    pseudonyms = own | {item.removeprefix("sub") for item in own} | {folded(record)}
+    # Warnings name groups and arrays of the record, which look like files.
+    places = {folded(f"{path}/{name}") for path, data in schema.groups(tree) for name in ("", *data.variables)}
+    pseudonyms = own | {item.removeprefix("sub") for item in own} | {folded(record)} | places
     found = list(_attributes(record, "", tree.attrs, ("attribute",), "@", pseudonyms))
     inputs = tree.attrs.get("provenance", {}).get("inputs", ())
     for number, item in enumerate(inputs):

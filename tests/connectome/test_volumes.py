@@ -123,8 +123,11 @@ def test_a_view_of_a_stored_record_reads_only_the_chunks_of_its_box(
     receipt = write_record(tree, tmp_path / "set", record="r", recipe=generated_recipe(), staging=tmp_path / "staging")
     opened = open_record(tmp_path / "set" / receipt.file)
     read: list[str] = []
-    span = RecordStore.span
-    monkeypatch.setattr(RecordStore, "span", lambda self, key: (read.append(key), span(self, key))[1])
+    for method in ("span", "read_entry"):
+        original = getattr(RecordStore, method)
+        monkeypatch.setattr(
+            RecordStore, method, lambda self, key, original=original: (read.append(key), original(self, key))[1]
+        )
     view = canonical(opened["t1w"].to_dataset(inherit=False))
     assert not [key for key in read if "image/c/" in key]
     # LIA: the view's first axis runs against the stored first, its last against the stored second.

@@ -127,7 +127,7 @@ def test_the_ecog_channels_carry_what_the_sidecars_say(records):
     assert ecog["x"].values[3] == 0.037318173999999996
     assert np.isnan(ecog["x"].values[9])
     assert ecog.attrs["sidecar"]["TaskName"] == "gripforce"
-    assert [item["code"] for item in tree.attrs["warnings"]] == ["implausible-units"]
+    assert [item["code"] for item in tree.attrs["warnings"]] == ["byte-order-mark", "implausible-units"]
 
 
 @pytest.mark.parametrize(
