@@ -19,7 +19,8 @@ import numpy as np
 from connectome.errors import DamagedError, LeakError, UsageError
 
 from .moments import Moments, causal_moments
-from .windows import Provenance, Windows, WindowSource
+from .provenance import Provenance
+from .windows import Windows, WindowSource
 
 __all__ = ["BindableTransform", "CausalZScore", "Transform", "ZScore", "bind"]
 

@@ -26,6 +26,7 @@ from .channel_sets import Channels, ChannelSet, along_axis, read_channels
 from .filtering import FILTER_BYTES, BlockStore, FilteredSeries, FilterPlan, plan_filters
 from .filters import Filter, as_filters
 from .index import Lengths, WindowIndex, choose_split, sample_ranges, stretches_of
+from .provenance import Provenance
 from .reading import CACHE_BYTES, Shelf
 from .signals import SeriesInfo, SeriesReader, describe_series
 from .specs import as_version, record_file
@@ -63,22 +64,6 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.record)
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What a source of windows was made from; what was learned from them carries it along."""
-
-    dataset: str
-    version: str
-    digest: str
-    """SHA-256 of what the version holds."""
-    split: str | None
-    """Name of the split; None where all of every record is used."""
-    split_digest: str | None
-    part: str | None
-    view: str = ""
-    """Filters and rate of the view (JSON); empty where samples are read as they are stored."""
 
 
 @dataclass(frozen=True)
@@ -194,15 +179,7 @@ class WindowSource:
         version = as_version(data, root=root)
         chosen_split, part = choose_split(version, split)
         self.group, self.fill, self.dtype = group.strip("/"), float(fill), np.dtype(dtype)
-        self.provenance = Provenance(
-            dataset=version.dataset,
-            version=version.version,
-            digest=version.digest,
-            split=chosen_split.name if chosen_split else None,
-            split_digest=chosen_split.digest if chosen_split else None,
-            part=part,
-            view=self._view_text(),
-        )
+        self.provenance = Provenance.of(version, split=chosen_split, part=part, view=self._view_text())
         self.skipped: dict[str, str] = {}
         self.identities: dict[str, Identities] = {}
         names = self._choose_records(version, records, chosen_split, part)

@@ -6,7 +6,7 @@ of one touches only its chunks.
 
 from __future__ import annotations
 
-from .alignment import TOLERANCE_VOXELS, Alignment, align, aligned, compare_grids, corner_error_mm
+from .alignment import TOLERANCE_VOXELS, Alignment, align, aligned, compare_grids, corner_distance_mm, corner_error_mm
 from .narrow import is_lossless, narrow, native
 from .occupancy import BLOCK_VOXELS, LabelBlocks, block_grid, label_blocks, occupied_blocks
 from .orientation import ORDERS, UNKNOWN, Turn, View, axis_codes, canonical, reorient, shear_deg, voxel_size_mm
@@ -29,6 +29,7 @@ __all__ = [
     "block_grid",
     "canonical",
     "compare_grids",
+    "corner_distance_mm",
     "corner_error_mm",
     "is_lossless",
     "label_blocks",

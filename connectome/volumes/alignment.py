@@ -7,6 +7,7 @@ corner voxels of both grids are taken to millimetres, and the largest distance b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,7 @@ def compare_grids(first: xr.Dataset, second: xr.Dataset, *, tolerance_voxels: fl
     finest = min(size for affine in affines for size in voxel_size_mm(affine))
     return Alignment(
         same_shape=same,
-        max_corner_error_mm=_corner_error(affines[0], affines[1], shapes[0]) if same else float("inf"),
+        max_corner_error_mm=corner_distance_mm(affines[0], affines[1], shapes[0]) if same else float("inf"),
         tolerance_mm=tolerance_voxels * finest,
         known=all(dataset.attrs.get("orientation") != UNKNOWN for dataset in (first, second)),
     )
@@ -133,8 +134,17 @@ def align(
     return dataset.assign_attrs(aligned_to=path, max_corner_error_mm=found.max_corner_error_mm)
 
 
-def _corner_error(first: Array, second: Array, shape: tuple[int, ...]) -> float:
-    corners = np.array([[*corner, 1.0] for corner in product(*((0.0, size - 1.0) for size in shape))])
+def corner_distance_mm(first: Array, second: Array, shape: Sequence[int]) -> float:
+    """Return the largest distance between the same corner voxels of two grids of one shape, in millimetres.
+
+    Parameters
+    ----------
+    first, second : numpy.ndarray
+        Shape (4, 4): affines in millimetres.
+    shape : sequence of int
+        Of both grids; the first three axes count.
+    """
+    corners = np.array([[*corner, 1.0] for corner in product(*((0.0, size - 1.0) for size in shape[:3]))])
     # The difference of the matrices first: subtracting positions far from the origin would lose digits.
     apart = corners @ (first - second)[:3].T
     return float(np.sqrt((apart**2).sum(axis=1)).max())

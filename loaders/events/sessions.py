@@ -17,10 +17,10 @@ from connectome.errors import NotFoundError, UsageError
 from connectome.spikes import UnitFilter, bin_counts, unit_filter
 
 from ..index import choose_split, stretches_of
+from ..provenance import Provenance
 from ..reading import CACHE_BYTES, Shelf
 from ..signals import SeriesInfo, describe_series
 from ..specs import as_version, record_file
-from ..windows import Provenance
 from .behaviour import Behaviour, behaviour_methods, read_behaviour
 from .conditions import as_conditions, satisfied
 from .counting import count_windows
@@ -113,14 +113,7 @@ class EventSessions:
         self.filter = unit_filter(units) if isinstance(units, str) else units if isinstance(units, UnitFilter) else None
         self.conditions = () if isinstance(units, (str, UnitFilter)) else as_conditions(units, subject="units")
         self.methods, self.max_gap_s = behaviour_methods(behaviour), float(max_gap_s)
-        self.provenance = Provenance(
-            dataset=version.dataset,
-            version=version.version,
-            digest=version.digest,
-            split=chosen_split.name if chosen_split else None,
-            split_digest=chosen_split.digest if chosen_split else None,
-            part=part,
-        )
+        self.provenance = Provenance.of(version, split=chosen_split, part=part)
         self.skipped: dict[str, str] = {}
         names = self._choose_records(version, records, chosen_split, part)
         shelf = Shelf([record_file(version, name) for name in names], cache_bytes=cache_bytes)

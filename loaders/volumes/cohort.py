@@ -10,7 +10,6 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,12 +18,12 @@ import numpy as np
 from connectome.cohorts.roles import POST_OP, PostOpWarning
 from connectome.errors import SchemaError, UsageError
 from connectome.schema.volume import CHUNK_EDGE
-from connectome.volumes import TOLERANCE_VOXELS, UNKNOWN, Turn, axis_codes, voxel_size_mm
+from connectome.volumes import TOLERANCE_VOXELS, UNKNOWN, Turn, axis_codes, corner_distance_mm, voxel_size_mm
 
 from ..index import choose_split
+from ..provenance import Provenance
 from ..reading import CACHE_BYTES, Shelf
 from ..specs import as_version, record_file
-from ..windows import Provenance
 from .intensity import NORMALISATIONS, FittedZScore, Intensity, Normalisation
 from .region import AS_STORED, read_region
 from .subjects import SubjectColumn, subject_column
@@ -155,14 +154,7 @@ class VolumeCohort:
         self._missing = _missing_rules(on_missing, self.groups)
         version = as_version(data, root=root)
         chosen_split, part = choose_split(version, split)
-        self.provenance = Provenance(
-            dataset=version.dataset,
-            version=version.version,
-            digest=version.digest,
-            split=chosen_split.name if chosen_split else None,
-            split_digest=chosen_split.digest if chosen_split else None,
-            part=part,
-        )
+        self.provenance = Provenance.of(version, split=chosen_split, part=part)
         self.skipped: dict[str, str] = {}
         listed = self._choose_records(version, records, chosen_split, part)
         self._choose(listed, {name: self._volumes(version, name) for name in listed}, version)
@@ -418,13 +410,6 @@ class VolumeCohort:
             "assume": self.assume,
             "on_missing": dict(self._missing),
         }
-
-
-def corner_distance_mm(first: Array, second: Array, shape: Sequence[int]) -> float:
-    """Return the largest distance between the same corner voxels of two grids of one shape, in millimetres."""
-    corners = np.array([[*corner, 1.0] for corner in product(*((0.0, size - 1.0) for size in shape[:3]))])
-    apart = corners @ (first - second)[:3].T
-    return float(np.sqrt((apart**2).sum(axis=1)).max())
 
 
 def _names(names: Sequence[str], what: str) -> tuple[str, ...]:

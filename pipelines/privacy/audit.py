@@ -145,9 +145,7 @@ def audit_record(tree: xr.DataTree, *, record: str = "") -> tuple[Finding, ...]:
         Sorted by place.
     """
     own = {folded(str(tree.attrs[name])) for name in ("subject", "patient") if tree.attrs.get(name)}
-    # Warnings name groups and arrays of the record, which look like files.
-    places = {folded(f"{path}/{name}") for path, data in schema.groups(tree) for name in ("", *data.variables)}
-    pseudonyms = own | {item.removeprefix("sub") for item in own} | {folded(record)} | places
+    pseudonyms = own | {item.removeprefix("sub") for item in own} | {folded(record)}
     found = list(_attributes(record, "", tree.attrs, ("attribute",), "@", pseudonyms))
     inputs = tree.attrs.get("provenance", {}).get("inputs", ())
     for number, item in enumerate(inputs):
@@ -171,7 +169,10 @@ def audit_record(tree: xr.DataTree, *, record: str = "") -> tuple[Finding, ...]:
         found += header_findings(record, group, data)
         if schema.kind_of(data) == "table":
             found += _columns(record, group, data, pseudonyms)
-    return tuple(sorted(found, key=lambda item: (item.place, item.kind)))
+    # Warnings name groups and arrays of the record, which look like files.
+    places = {f"{path}/{name}".rstrip("/") for path, data in schema.groups(tree) for name in ("", *data.variables)}
+    named = (item for item in found if item.kind != "path" or item.value not in places)
+    return tuple(sorted(named, key=lambda item: (item.place, item.kind)))
 
 
 def _attributes(

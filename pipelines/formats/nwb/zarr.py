@@ -31,7 +31,6 @@ from .zarr_files import FolderFiles, StoreFiles, ZipFiles
 __all__ = ["is_zarr", "open_zarr"]
 
 Array = np.ndarray[Any, Any]
-_TEXT_FILTERS = {"vlen-utf8", "vlen-bytes", "json2"}
 _MOST_JSON_BYTES = 64 << 20
 _MOST_CHUNK_BYTES = 2 << 30
 
