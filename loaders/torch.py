@@ -18,27 +18,27 @@ A plain :class:`torch.utils.data.DataLoader` is all that is needed: batches arri
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from connectome.errors import MissingExtraError, UsageError
 
-from .shuffle import BlockShuffle, Stripe
+from .shuffle import BlockShuffle
 from .transforms import BindableTransform, Transform, bind
 from .windows import Windows, WindowSource
 
 try:
     import torch
-    from torch.utils.data import Dataset, IterableDataset, get_worker_info
-    from torch.utils.data._utils.collate import default_collate_fn_map
+    from torch.utils.data import Dataset
 except ModuleNotFoundError as error:
     raise MissingExtraError(
         "these loaders need PyTorch", subject="connectome.loaders.torch", hint='pip install "connectome[torch]"'
     ) from error
 
+from .torch_batches import WholeBatch
 from .torch_events import EventDataset
+from .torch_stream import BatchStream
 from .torch_volumes import PatchDataset, PatchStream, VolumeDataset
 
 if TYPE_CHECKING:
@@ -50,19 +50,6 @@ __all__ = ["EventDataset", "PatchDataset", "PatchStream", "VolumeDataset", "Wind
 
 BLOCK_BYTES = 8 << 20
 """Decoded bytes of a block of neighbouring windows in a stream."""
-
-
-class _WholeBatch(dict[str, "Tensor"]):
-    """A batch that is a batch already; ``default_collate`` is told below to leave it alone."""
-
-
-def _as_it_is(batch: Sequence[_WholeBatch], *, collate_fn_map: Any = None) -> dict[str, Tensor]:
-    del collate_fn_map
-    return dict(batch[0])
-
-
-# The documented way to teach default_collate a type; it acts in workers too, because they import this module.
-default_collate_fn_map[_WholeBatch] = _as_it_is
 
 
 def _tensors(windows: Windows) -> dict[str, Tensor]:
@@ -155,16 +142,16 @@ class WindowDataset(_Windowed, Dataset[dict[str, "Tensor"]]):  # type: ignore[mi
             raise IndexError(f"window {index} of {n_windows}")
         return {name: values[0] for name, values in self._read([index % n_windows]).items()}
 
-    def __getitems__(self, indices: Sequence[int]) -> list[_WholeBatch]:
+    def __getitems__(self, indices: Sequence[int]) -> list[WholeBatch]:
         """Return one whole batch, wrapped so that ``default_collate`` passes it on."""
-        return [_WholeBatch(self._read(np.asarray(indices, dtype=np.int64)))]
+        return [WholeBatch(self._read(np.asarray(indices, dtype=np.int64)))]
 
     def batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """Return the batch of some windows, without a loader."""
         return self._read(np.asarray(indices, dtype=np.int64))
 
 
-class WindowStream(_Windowed, IterableDataset[dict[str, "Tensor"]]):  # type: ignore[misc]
+class WindowStream(_Windowed, BatchStream):
     """Batches of windows in a seeded order that keeps neighbours near each other.
 
     The sequence of all batches depends on the seed, the epoch and the batch size only. It is striped over ranks and
@@ -198,6 +185,8 @@ class WindowStream(_Windowed, IterableDataset[dict[str, "Tensor"]]):  # type: ig
     process is usually enough, because decoding is faster than handing batches between processes.
     """
 
+    ITEMS = "windows"
+
     def __init__(
         self,
         data: Any,
@@ -218,84 +207,26 @@ class WindowStream(_Windowed, IterableDataset[dict[str, "Tensor"]]):  # type: ig
             options.setdefault("cache_bytes", (pool + 4) * BLOCK_BYTES)
         self.source = _source_of(data, options)
         self._bind(transform)
-        if batch_size < 1:
-            raise UsageError("a batch has windows", subject="batch_size", expected="1 or more", found=str(batch_size))
-        self.batch_size, self.jitter, self.drop_last = batch_size, jitter, drop_last
-        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        self.rank = rank if rank is not None else torch.distributed.get_rank() if distributed else 0
-        self.n_ranks = n_ranks if n_ranks is not None else torch.distributed.get_world_size() if distributed else 1
-        Stripe(self.rank, self.n_ranks)
+        self.jitter = jitter
         stride = int(self.source.index.stride.min())
         block = max(1, BLOCK_BYTES // (stride * self.source.n_channels * self.source.dtype.itemsize))
-        self.shuffle = BlockShuffle(block=block, pool=pool, seed=seed, shuffle=shuffle)
-        self.epoch, self._start, self._given = 0, 0, 0
+        order = BlockShuffle(block=block, pool=pool, seed=seed, shuffle=shuffle)
+        super().__init__(batch_size=batch_size, shuffle=order, drop_last=drop_last, rank=rank, n_ranks=n_ranks)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next iteration, which starts at its first batch."""
-        self.epoch, self._start, self._given = epoch, 0, 0
+    @property
+    def _dataset(self) -> str:
+        return self.source.provenance.dataset
 
-    def _index(self) -> WindowIndex:
-        return self.source.index.shifted(self.shuffle.offset(self.epoch)) if self.jitter else self.source.index
+    def _index(self, epoch: int) -> WindowIndex:
+        return self.source.index.shifted(self.shuffle.offset(epoch)) if self.jitter else self.source.index
 
-    def __len__(self) -> int:
-        """Return the number of batches that this rank sees in the epoch, those of an earlier run included."""
-        return len(
-            Stripe(self.rank, self.n_ranks).batches(len(self._index()), self.batch_size, drop_last=self.drop_last)
-        )
+    def _n_items(self, epoch: int) -> int:
+        return len(self._index(epoch))
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        worker = get_worker_info()
-        stripe = Stripe(self.rank, self.n_ranks, worker.id if worker else 0, worker.num_workers if worker else 1)
-        index = self._index()
-        start, self._start = self._start, 0
-        self._given = start
-        numbers = stripe.batches(len(index), self.batch_size, drop_last=self.drop_last, start=start)
-        return self._batches(numbers, index)
-
-    def _batches(self, numbers: range, index: WindowIndex) -> Iterator[dict[str, Tensor]]:
-        size, order, at = self.batch_size, None, 0
-        for number in numbers:
-            if order is None:
-                order, at = self.shuffle.order(len(index), epoch=self.epoch, start=number * size), number * size
-            while at < number * size:
-                next(order)
-                at += 1
-            chosen = [window for _, window in zip(range(size), order, strict=False)]
-            at += len(chosen)
-            batch = self._read(chosen, index)
-            batch["batch"] = torch.tensor(number // self.n_ranks)
-            self._given += 1
-            yield batch
-
-    def state_dict(self, after: dict[str, Tensor] | None = None) -> dict[str, Any]:
-        """Return where the stream is, to go on from there in another run.
-
-        Parameters
-        ----------
-        after : dict, optional
-            The last batch that was used. Needed with workers, which read ahead; default the last batch given out.
-        """
-        given = int(after["batch"]) + 1 if after is not None else self._given
-        return {"epoch": self.epoch, "batches": given, **self._identity()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Let the next iteration go on where a state was taken.
-
-        Raises
-        ------
-        UsageError
-            When the state was taken of other data or another order.
-        """
-        other = {key: state.get(key) for key, value in self._identity().items() if state.get(key) != value}
-        if other:
-            raise UsageError(
-                "the state was taken of another stream",
-                subject=self.source.provenance.dataset,
-                expected=str({key: self._identity()[key] for key in other}),
-                found=str(other),
-            )
-        self.epoch, self._start = int(state["epoch"]), int(state["batches"])
-        self._given = self._start
+    def _batches(self, numbers: range, epoch: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
+        index = self._index(epoch)
+        for number, chosen in self._chosen(numbers, epoch):
+            yield number, self._read(chosen, index)
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -304,9 +235,5 @@ class WindowStream(_Windowed, IterableDataset[dict[str, "Tensor"]]):  # type: ig
             "part": self.source.provenance.part,
             "group": self.source.group,
             "windows": self.source.index.digest,
-            "batch_size": self.batch_size,
-            "n_ranks": self.n_ranks,
-            "drop_last": self.drop_last,
-            "order": asdict(self.shuffle),
             "jitter": self.jitter,
         }

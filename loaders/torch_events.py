@@ -30,6 +30,7 @@ from connectome.errors import UsageError
 
 from .events.source import EventBins, EventSource, EventTokens
 from .events.trials import EventTrials, TrialSource
+from .torch_batches import WholeBatch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,17 +43,8 @@ PADDED = ("counts", "mask", "unit", "unit_mask", "time_s")
 """Keys whose second axis (units or spikes) has another length in another batch."""
 
 
-class _WholeBatch(dict[str, "Tensor"]):
-    """A batch that is a batch already; ``default_collate`` is told below to leave it alone."""
-
-
 class _Item(dict[str, "Tensor"]):
     """One window; ``default_collate`` is told below to pad its spikes."""
-
-
-def _as_it_is(batch: Sequence[_WholeBatch], *, collate_fn_map: Any = None) -> dict[str, Tensor]:
-    del collate_fn_map
-    return dict(batch[0])
 
 
 def _pad(batch: Sequence[_Item], *, collate_fn_map: Any = None) -> dict[str, Tensor]:
@@ -68,7 +60,6 @@ def _stack(name: str, values: Sequence[Tensor]) -> Tensor:
 
 
 # The documented way to teach default_collate a type; it acts in workers too, because they import this module.
-default_collate_fn_map[_WholeBatch] = _as_it_is
 default_collate_fn_map[_Item] = _pad
 
 
@@ -139,9 +130,9 @@ class EventDataset(Dataset[dict[str, "Tensor"]]):  # type: ignore[misc]
             raise IndexError(f"window {index} of {n_windows}")
         return _Item({name: values[0] for name, values in self.batch([index % n_windows]).items()})
 
-    def __getitems__(self, indices: Sequence[int]) -> list[_WholeBatch]:
+    def __getitems__(self, indices: Sequence[int]) -> list[WholeBatch]:
         """Return one whole batch, wrapped so that ``default_collate`` passes it on."""
-        return [_WholeBatch(self.batch(indices))]
+        return [WholeBatch(self.batch(indices))]
 
     def batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """Return the batch of some windows, without a loader."""

@@ -21,18 +21,19 @@ The keys depend on the options alone, never on what a record has.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, IterableDataset, get_worker_info
+from torch.utils.data import Dataset
 from torch.utils.data._utils.collate import default_collate_fn_map
 
 from connectome.errors import UsageError
 
-from .shuffle import BlockShuffle, Stripe
+from .shuffle import BlockShuffle
+from .torch_batches import SharedIntegers, WholeBatch
+from .torch_stream import BatchStream
 from .volumes.source import PatchSource
 from .volumes.whole import VolumeSource
 
@@ -48,18 +49,6 @@ POOL_BYTES = 64 << 20
 """Bytes of patches, in stored dtypes, that a stream mixes with each other."""
 
 
-class _WholeBatch(dict[str, "Tensor"]):
-    """A batch that is a batch already; ``default_collate`` is told below to leave it alone."""
-
-
-def _as_it_is(batch: Sequence[_WholeBatch], *, collate_fn_map: Any = None) -> dict[str, Tensor]:
-    del collate_fn_map
-    return dict(batch[0])
-
-
-# The documented way to teach default_collate a type; it acts in workers too, because they import this module.
-default_collate_fn_map[_WholeBatch] = _as_it_is
-
 _ARRAYS = ("image", "mask", "valid", "present", "mask_present", "record", "corner", "voxel", "drawn")
 
 
@@ -68,19 +57,6 @@ def _tensors(patches: Patches) -> dict[str, Tensor]:
     arrays |= {f"label.{name}": values for name, values in patches.labels.items()}
     arrays |= {f"input.{name}": values for name, values in patches.inputs.items()}
     return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()}
-
-
-class _Shared:
-    """A few integers that this process sets and its workers see, those that live on from epoch to epoch too."""
-
-    def __init__(self, n: int) -> None:
-        self._values = torch.zeros(n, dtype=torch.int64).share_memory_()
-
-    def get(self, at: int) -> int:
-        return int(self._values[at])
-
-    def set(self, *values: int) -> None:
-        self._values.copy_(torch.tensor(values, dtype=torch.int64))
 
 
 class PatchDataset(Dataset[dict[str, "Tensor"]]):  # type: ignore[misc]
@@ -117,7 +93,7 @@ class PatchDataset(Dataset[dict[str, "Tensor"]]):  # type: ignore[misc]
     def __init__(self, data: Any, *, transform: Transform | None = None, **options: Any) -> None:
         self.source = PatchSource(data, **options)
         self.transform = transform
-        self._epoch = _Shared(1)
+        self._epoch = SharedIntegers(1)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -145,9 +121,9 @@ class PatchDataset(Dataset[dict[str, "Tensor"]]):  # type: ignore[misc]
             raise IndexError(f"patch {index} of {n_patches}")
         return {name: values[0] for name, values in self.batch([index % n_patches]).items()}
 
-    def __getitems__(self, indices: Sequence[int]) -> list[_WholeBatch]:
+    def __getitems__(self, indices: Sequence[int]) -> list[WholeBatch]:
         """Return one whole batch, wrapped so that ``default_collate`` passes it on."""
-        return [_WholeBatch(self.batch(indices))]
+        return [WholeBatch(self.batch(indices))]
 
     def batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """Return the batch of some patches, without a loader."""
@@ -155,7 +131,7 @@ class PatchDataset(Dataset[dict[str, "Tensor"]]):  # type: ignore[misc]
         return _tensors(patches if self.transform is None else self.transform(patches))
 
 
-class PatchStream(IterableDataset[dict[str, "Tensor"]]):  # type: ignore[misc]
+class PatchStream(BatchStream):
     """Batches of patches in a seeded order that lets a decoded chunk serve several patches.
 
     The sequence of all batches depends on the seed, the epoch and the batch size only. It is striped over ranks and
@@ -193,6 +169,8 @@ class PatchStream(IterableDataset[dict[str, "Tensor"]]):  # type: ignore[misc]
     batches; one process is usually enough.
     """
 
+    ITEMS = "patches"
+
     def __init__(
         self,
         data: Any,
@@ -214,19 +192,11 @@ class PatchStream(IterableDataset[dict[str, "Tensor"]]):  # type: ignore[misc]
                 max(self.source.decoded_bytes(at, self.source.patch[0]) for at in range(len(self.records)))
             )
         self.transform = transform
-        if batch_size < 1:
-            raise UsageError("a batch has patches", subject="batch_size", expected="1 or more", found=str(batch_size))
-        self.batch_size, self.drop_last = batch_size, drop_last
-        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        self.rank = rank if rank is not None else torch.distributed.get_rank() if distributed else 0
-        self.n_ranks = n_ranks if n_ranks is not None else torch.distributed.get_world_size() if distributed else 1
-        Stripe(self.rank, self.n_ranks)
         self.n_pooled = max(batch_size, pool_bytes // max(1, self.source.patch_bytes))
         block = self.source.patches_per_record
         pool = max(1, self.n_pooled // block)
-        self.shuffle = BlockShuffle(block=block, pool=pool, seed=self.source.seed, shuffle=shuffle)
-        self._where = _Shared(2)
-        self._given = 0
+        order = BlockShuffle(block=block, pool=pool, seed=self.source.seed, shuffle=shuffle)
+        super().__init__(batch_size=batch_size, shuffle=order, drop_last=drop_last, rank=rank, n_ranks=n_ranks)
 
     @property
     def records(self) -> tuple[str, ...]:
@@ -234,30 +204,17 @@ class PatchStream(IterableDataset[dict[str, "Tensor"]]):  # type: ignore[misc]
         return self.source.records
 
     @property
-    def epoch(self) -> int:
-        """The epoch of the next iteration."""
-        return self._where.get(0)
+    def _dataset(self) -> str:
+        return self.source.provenance.dataset
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next iteration, which starts at its first batch; workers that live on see it too."""
-        self._where.set(epoch, 0)
-        self._given = 0
+    def _n_items(self, epoch: int) -> int:
+        del epoch
+        return len(self.source)
 
-    def __len__(self) -> int:
-        """Return the number of batches that this rank sees in the epoch, those of an earlier run included."""
-        return len(Stripe(self.rank, self.n_ranks).batches(len(self.source), self.batch_size, drop_last=self.drop_last))
+    def _identity(self) -> dict[str, Any]:
+        return {"source": self.source.digest}
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        worker = get_worker_info()
-        stripe = Stripe(self.rank, self.n_ranks, worker.id if worker else 0, worker.num_workers if worker else 1)
-        epoch, start = self._where.get(0), self._where.get(1)
-        self._given = start
-        if worker is None:
-            self._where.set(epoch, 0)
-        numbers = stripe.batches(len(self.source), self.batch_size, drop_last=self.drop_last, start=start)
-        return self._batches(numbers, epoch)
-
-    def _batches(self, numbers: range, epoch: int) -> Iterator[dict[str, Tensor]]:
+    def _batches(self, numbers: range, epoch: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
         chosen = self._chosen(numbers, epoch)
         per_pool = max(1, self.n_pooled // self.batch_size)
         now = list(islice(chosen, per_pool))
@@ -272,29 +229,14 @@ class PatchStream(IterableDataset[dict[str, "Tensor"]]):  # type: ignore[misc]
             for number, indices in now:
                 patches = self.source.assemble([boxes.pop(index) for index in indices])
                 batch = _tensors(patches if self.transform is None else self.transform(patches))
-                batch["batch"] = torch.tensor(number // self.n_ranks)
                 del patches
-                self._given += 1
-                yield batch
+                yield number, batch
                 del batch
                 for _ in islice(reading, share):
                     pass
             for _ in reading:
                 pass
             now, boxes = after, ahead
-
-    def _chosen(self, numbers: range, epoch: int) -> Iterator[tuple[int, list[int]]]:
-        """Yield the number of every batch, and its patches."""
-        size, at = self.batch_size, 0
-        order: Iterator[int] = iter(())
-        for number in numbers:
-            if number == numbers.start:
-                order, at = self.shuffle.order(len(self.source), epoch=epoch, start=number * size), number * size
-            for _ in islice(order, number * size - at):
-                pass
-            indices = list(islice(order, size))
-            at = number * size + len(indices)
-            yield number, indices
 
     def _reading(self, batches: Sequence[tuple[int, list[int]]], epoch: int, into: dict[int, Box]) -> Iterator[None]:
         """Read the patches of some batches one by one, in the order of the files."""
@@ -304,45 +246,6 @@ class PatchStream(IterableDataset[dict[str, "Tensor"]]):  # type: ignore[misc]
         for at in self.source.reading_order([places[index] for index in indices]):
             into[indices[at]] = self.source.fetch(places[indices[at]])
             yield
-
-    def state_dict(self, after: dict[str, Tensor] | None = None) -> dict[str, Any]:
-        """Return where the stream is, to go on from there in another run.
-
-        Parameters
-        ----------
-        after : dict, optional
-            The last batch that was used. Needed with workers, which read ahead; default the last batch given out.
-        """
-        given = int(after["batch"]) + 1 if after is not None else self._given
-        return {"epoch": self.epoch, "batches": given, **self._identity()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Let the next iteration go on where a state was taken.
-
-        Raises
-        ------
-        UsageError
-            When the state was taken of other data or another order.
-        """
-        other = {key: state.get(key) for key, value in self._identity().items() if state.get(key) != value}
-        if other:
-            raise UsageError(
-                "the state was taken of another stream",
-                subject=self.source.provenance.dataset,
-                expected=str({key: self._identity()[key] for key in other}),
-                found=str(other),
-            )
-        self._where.set(int(state["epoch"]), int(state["batches"]))
-        self._given = int(state["batches"])
-
-    def _identity(self) -> dict[str, Any]:
-        return {
-            "source": self.source.digest,
-            "batch_size": self.batch_size,
-            "n_ranks": self.n_ranks,
-            "drop_last": self.drop_last,
-            "order": asdict(self.shuffle),
-        }
 
 
 class VolumeDataset(Dataset[dict[str, "Tensor"]]):  # type: ignore[misc]
@@ -394,7 +297,7 @@ class VolumeDataset(Dataset[dict[str, "Tensor"]]):  # type: ignore[misc]
 
     def _wrapped(self, indices: Sequence[int]) -> Any:
         if self.ragged == "pad":
-            return _WholeBatch(self._padded(indices))
+            return WholeBatch(self._padded(indices))
         return _Ragged(self[int(index)] for index in indices)
 
     def _padded(self, indices: Sequence[int]) -> dict[str, Tensor]:

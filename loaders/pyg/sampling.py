@@ -13,6 +13,7 @@ from connectome.errors import UsageError
 from ..graphs.adjacency import Adjacency, Array, Direction, adjacency_of, check_direction
 from ..graphs.budgets import sample_by_budget
 from ..graphs.neighbours import ANY, Neighbours, Relation, SampledGraph, Times
+from ..torch_batches import SharedIntegers
 from .requirement import data as pyg
 from .requirement import neighbor_sampler, torch
 from .requirement import sampler as pyg_sampler
@@ -153,11 +154,16 @@ class _Sampler(pyg_sampler.BaseSampler):  # type: ignore[misc]
     ) -> None:
         self.graph = _Graph(data, direction, time_attr)
         self.disjoint = disjoint or time_attr is not None
-        self.seed, self.epoch = seed, 0
+        self.seed, self._epoch = seed, SharedIntegers(1)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose draws are given."""
+        return self._epoch.get(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch; equal batches of different epochs draw differently."""
-        self.epoch = epoch
+        """Choose the epoch; equal batches of different epochs draw differently. Workers that live on see it too."""
+        self._epoch.set(epoch)
 
     def sample_from_nodes(self, index: Any, **options: Any) -> Any:
         """Sample around the nodes of a batch."""

@@ -174,6 +174,24 @@ def test_a_stream_goes_on_exactly_where_its_state_was_taken(version, n_workers):
         other.load_state_dict(state)
 
 
+def test_a_state_says_what_it_always_said_so_that_old_ones_load(version):
+    stream = PatchStream(version, batch_size=3, rank=1, n_ranks=2, **OPTIONS)
+    stream.set_epoch(4)
+    state = {
+        "epoch": 4,
+        "batches": 0,
+        "source": stream.source.digest,
+        "batch_size": 3,
+        "n_ranks": 2,
+        "drop_last": True,
+        "order": {"block": 5, "pool": stream.shuffle.pool, "seed": 2, "shuffle": True},
+    }
+    assert stream.state_dict() == state
+    whole = list(stream)
+    stream.load_state_dict({**state, "batches": 2})
+    assert all_same(stream, whole[2:])
+
+
 def test_batches_mix_the_records_of_one_pool(version):
     each = PatchStream(version, batch_size=5, **OPTIONS)
     n_bytes = each.source.patch_bytes * 5

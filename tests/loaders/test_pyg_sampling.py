@@ -371,6 +371,21 @@ def test_sampling_depends_on_seed_and_epoch_and_not_on_the_order_of_batches(rand
     assert drawn(seeds) != drawn(seeds, epoch=1)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_workers_that_live_on_see_the_epoch_of_a_sampler(random_graph):
+    def loader(sampler, **options):
+        return NodeLoader(random_graph, sampler, torch.arange(256), batch_size=64, **options)
+
+    sampler = NeighborSampler(random_graph, [3, 2])
+    workers = loader(sampler, num_workers=2, multiprocessing_context="fork", persistent_workers=True)
+    drawn = []
+    for epoch in (0, 1):
+        sampler.set_epoch(epoch)
+        drawn.append([batch.e_id.tolist() for batch in workers])
+        assert drawn[-1] == [batch.e_id.tolist() for batch in loader(sampler)]
+    assert drawn[0] != drawn[1]
+
+
 def test_surroundings_can_be_kept_apart(random_graph):
     sampler = NeighborSampler(random_graph, [3, 2], disjoint=True)
     for batch in NodeLoader(random_graph, sampler, torch.tensor([4, 4, 9, 30]), batch_size=4):

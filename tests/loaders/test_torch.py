@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -240,6 +241,21 @@ def test_a_stream_gives_the_same_sequence_with_any_number_of_workers(version, co
         assert all_same(loader, alone)
 
 
+def test_workers_that_live_on_see_the_epoch_of_a_stream(version):
+    stream = stream_of(version, jitter=True)
+    workers = DataLoader(
+        stream, batch_size=None, num_workers=2, multiprocessing_context="fork", persistent_workers=True
+    )
+    found = []
+    for epoch in (0, 3):
+        stream.set_epoch(epoch)
+        alone = stream_of(version, jitter=True)
+        alone.set_epoch(epoch)
+        found.append(list(workers))
+        assert all_same(found[-1], alone)
+    assert starts(found[0]) != starts(found[1])
+
+
 def test_ranks_share_the_global_sequence_and_take_equally_many_steps(version):
     alone = starts(stream_of(version))
     ranks = [starts(stream_of(version, rank=rank, n_ranks=3)) for rank in range(3)]
@@ -284,13 +300,37 @@ def test_the_state_of_another_stream_is_refused(version):
         stream_of(version, window=65).load_state_dict(state)
 
 
+def test_a_state_says_what_it_always_said_so_that_old_ones_load(version):
+    stream = stream_of(version, split=None)
+    whole = list(stream)
+    n_samples = max(1, (8 << 20) // (100 * 4 * 4))
+    state = {
+        "epoch": 0,
+        "batches": 3,
+        "digest": version.digest,
+        "split": None,
+        "part": None,
+        "group": "activity",
+        "windows": stream.source.index.digest,
+        "batch_size": 32,
+        "n_ranks": 1,
+        "drop_last": True,
+        "order": {"block": n_samples, "pool": 8, "seed": 7, "shuffle": True},
+        "jitter": False,
+    }
+    assert stream.state_dict(after=whole[2]) == state
+    stream.load_state_dict(json.loads(json.dumps(state)))
+    assert stream.state_dict() == state
+    assert all_same(stream, whole[3:])
+
+
 def test_jitter_moves_the_borders_of_windows_from_epoch_to_epoch(version):
     stream = stream_of(version, jitter=True, shuffle=False, drop_last=False)
     offsets = []
     for epoch in range(4):
         stream.set_epoch(epoch)
         starts_ = np.concatenate([batch["start"].numpy() for batch in stream])
-        assert len(starts_) == len(stream._index())
+        assert len(starts_) == len(stream._index(epoch))
         assert len(set((starts_ % 100).tolist())) == 1
         offsets.append(int(starts_[0]))
     assert len(set(offsets)) == 4
