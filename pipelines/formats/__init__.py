@@ -165,7 +165,7 @@ FORMATS: dict[str, Format] = {
         Format("mgh", "volumes.mgh", "FreeSurfer volumes (MGH, MGZ)", ("volume",), (".mgz", ".mgh"), "mri"),
         Format("mne", "recordings.mne_raw", "EEG, iEEG and MEG files that MNE reads", ("series", "table"),
                (".vhdr", ".edf", ".bdf", ".gdf", ".set", ".fif", ".sqd", ".con", ".lay", ".eeg", ".cnt", ".cdt",
-                ".dap"), "eeg", version="4", folders=True),
+                ".dap"), "eeg", version="5", folders=True),
         Format("nifti", "volumes.nifti", "NIfTI-1 and NIfTI-2 volumes",
                ("volume",), (".nii", ".nii.gz", ".hdr"), "mri", version="2"),
         Format("nwb", "nwb.session", "Sessions in NWB 2: spikes, trials, stimuli, behaviour, LFP; HDF5 or Zarr v2",

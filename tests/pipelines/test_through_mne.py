@@ -10,7 +10,7 @@ import pytest
 
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError
-from connectome.pipelines.formats import FORMATS, read, recognise
+from connectome.pipelines.formats import FORMATS, read
 from connectome.schema.series import time_s
 from support.eeg_files import codes
 
@@ -71,47 +71,6 @@ def test_bad_channels_and_the_origin_of_units_are_columns(tmp_path):
     assert schema.decode(tree["signal"]["status"]).tolist() == ["", "bad", ""]
     assert set(tree["signal"]["unit_origin"].values) == {"file"}
     assert "float64 in SI units" in tree["signal"].attrs["conversion"]
-
-
-def persyst(folder, samples):
-    """Write a generated Persyst recording."""
-    (folder / "rec.dat").write_bytes(samples.T.astype("<i2").tobytes())
-    lines = ["[FileInfo]", "File=rec.dat", "FileType=Interleaved", "SamplingRate=200", "HeaderLength=0"]
-    lines += ["Calibration=0.5", f"WaveformCount={len(samples)}", "DataType=0", "[ChannelMap]"]
-    lines += [f"E{number}-Ref={number + 1}" for number in range(len(samples))]
-    lines += [
-        "[Patient]",
-        "BirthDate=01/02/80",
-        "Sex=F",
-        "Hand=R",
-        "TestDate=01/02/2020",
-        "TestTime=10:11:12",
-        "[Comments]",
-    ]
-    lines += ["1.500000,0.250000,0,100,seizure?"]
-    path = folder / "rec.lay"
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def test_a_persyst_recording_comes_with_its_samples_and_comments(tmp_path):
-    samples = np.random.default_rng(1).integers(-500, 500, (4, 800))
-    path = persyst(tmp_path, samples)
-    assert recognise([path]).name == "mne"
-    tree = read(path, "mne")
-    schema.validate(tree, subject="generated")
-    np.testing.assert_allclose(tree["signal"]["signal"].values, samples * 0.5e-6, rtol=1e-12)
-    assert tree["annotation"]["description"].values.tolist() == ["seizure?"]
-    assert tree["annotation"]["onset_s"].values.tolist() == [1.5]
-    assert set(tree["signal"]["unit_origin"].values) == {"assumed"}
-    assert {file.name for file in FORMATS["mne"].inputs([path], {})} == {"rec.lay", "rec.dat"}
-    assert codes(tree) == []
-    for times, said in (("0=0.0\n400=2.01", []), ("0=0.0\n400=62.0", ["sample-times"])):
-        path.write_text(path.read_text().partition("[SampleTimes]")[0] + f"[SampleTimes]\n{times}\n")
-        assert codes(read(path, "mne")) == said
-    (tmp_path / "rec.dat").unlink()
-    with pytest.raises(FormatError, match="MNE-Python cannot read"):
-        read(path, "mne")
 
 
 def test_folders_and_files_that_only_have_the_name_are_refused_before_anything_guesses(tmp_path):

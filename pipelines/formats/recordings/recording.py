@@ -6,6 +6,7 @@ nothing is resampled; times count from the first sample.
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -112,6 +113,37 @@ def exact_rate(rate_hz: float) -> Fraction:
     """Return the simplest fraction that is this float, or the float's own value where none is simple."""
     simple = Fraction(rate_hz).limit_denominator(SIMPLEST_DENOMINATOR)
     return simple if float(simple) == rate_hz else Fraction(rate_hz)
+
+
+def on_the_clock(
+    recorded_s: Fraction,
+    duration_s: Fraction | None,
+    rate_hz: Fraction,
+    segments: Sequence[tuple[int, int]],
+    starts: Sequence[Fraction],
+) -> tuple[Fraction, Fraction | None]:
+    """Return onset and duration of a mark whose file counts recorded samples only, gaps left out.
+
+    Parameters
+    ----------
+    recorded_s, duration_s : Fraction
+        Recorded samples before the mark and within it, as time.
+    rate_hz : Fraction
+    segments : sequence of (int, int)
+    starts : sequence of Fraction
+        When each segment starts after the first sample; none where no gap is known.
+    """
+    if not starts:
+        return recorded_s, duration_s
+    firsts = [start / rate_hz for start, _ in segments]
+    # What begins at a cut belongs to what follows, what ends there to what precedes it.
+    at = max(bisect.bisect_right(firsts, recorded_s) - 1, 0)
+    onset = starts[at] + recorded_s - firsts[at]
+    if not duration_s:
+        return onset, duration_s
+    end = recorded_s + duration_s
+    at = max(bisect.bisect_left(firsts, end) - 1, 0)
+    return onset, starts[at] + end - firsts[at] - onset
 
 
 def unique_ids(labels: Sequence[str]) -> list[str]:

@@ -8,9 +8,7 @@ Gramfort et al. 2013, doi:10.3389/fnins.2013.00267.
 
 from __future__ import annotations
 
-import itertools
 import math
-import re
 import warnings
 from collections.abc import Callable
 from fractions import Fraction
@@ -44,9 +42,6 @@ BESIDE: dict[str, tuple[str, ...]] = {
     ".dat": (".dap", ".rs3", ".cef"),
 }
 """Files of the same stem that MNE-Python reads along with one of that suffix: Nihon Kohden and Curry."""
-SAMPLE_TIME = re.compile(r"(\d+)=(-?\d+(?:\.\d*)?)", re.ASCII)
-LARGEST_DRIFT_S = 0.1
-"""Times that a recorder writes now and then differ by its clock's drift; a pause is longer."""
 SKIPPED = "BAD_ACQ_SKIP"
 STATES_UNITS = {"FIF", "KIT", "CTF", "EGI", "BTi"}
 """Forms whose files say the unit of a channel; for others MNE-Python assumes one unless it kept the original."""
@@ -135,8 +130,6 @@ def read_recording(path: Path) -> Recording:
     notes = [warning("mne", path.name, remark) for remark in dict.fromkeys([*remarks, *more])]
     if len(segments) > 1:
         notes.append(warning("gaps", path.name, f"{len(segments) - 1} stretches were not recorded ({SKIPPED})"))
-    if path.suffix.lower() == ".lay":
-        notes += _persyst_jumps(path, rate)
     block = Block(
         signal,
         tuple(_channels(raw, form)),
@@ -172,28 +165,6 @@ def _attempt(path: Path, action: Callable[[], Any]) -> tuple[Any, list[str]]:
                 found=f"{type(error).__name__}: {str(error).strip() or 'no message'}"[:300],
             ) from error
     return result, [" ".join(str(item.message).split())[:300] for item in caught]
-
-
-def _persyst_jumps(path: Path, rate: Fraction) -> list[dict[str, str]]:
-    """Say where a Persyst header's own times leave a gap that MNE-Python reads over (section SampleTimes)."""
-    section = ""
-    stated: list[tuple[int, float]] = []
-    for line in path.read_bytes().decode("latin-1").splitlines():
-        section = line.strip().lower() if line.startswith("[") else section
-        found = SAMPLE_TIME.fullmatch(line.strip())
-        if section == "[sampletimes]" and found is not None:
-            stated.append((int(found[1]), float(found[2])))
-    jumps = [
-        (sample, time - before - (sample - last) / float(rate))
-        for (last, before), (sample, time) in itertools.pairwise(sorted(stated))
-    ]
-    large = [(sample, gap) for sample, gap in jumps if abs(gap) > LARGEST_DRIFT_S]
-    if not large:
-        return []
-    sample, gap = large[0]
-    first = f"the first of {gap:g} s at sample {sample}"
-    message = f"{len(large)} jumps in the header's times, {first}; they are not in the clock"
-    return [warning("sample-times", path.name, message)]
 
 
 def _without_skips(
