@@ -10,8 +10,10 @@ Gramfort et al. 2013, doi:10.3389/fnins.2013.00267.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     import mne
     import xarray as xr
 
-__all__ = ["raw_array", "remarks"]
+__all__ = ["Described", "Scale", "complete", "describe", "raw_array", "remarks"]
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 TO_SI = {
     "V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9, "T": 1.0, "pT": 1e-12, "fT": 1e-15, "T/m": 1.0, "fT/cm": 1e-13,
@@ -76,39 +80,97 @@ def raw_array(
     MissingExtraError
         When MNE-Python is not installed.
     """
-    mne = _mne()
+    described = describe(tree, group=group, tables=tables)
+    values = described.scale.physical(described.data["signal"].values)
+    if described.pieces != ((0, 0, values.shape[1]),):
+        filled = np.zeros((values.shape[0], described.n_times))
+        for at, start, stop in described.pieces:
+            filled[:, at : at + stop - start] = values[:, start:stop]
+        values = filled
+    raw = _mne().io.RawArray(values, described.info, first_samp=described.first_sample, verbose="error")
+    complete(raw, described)
+    return raw
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How stored samples become physical."""
+
+    gain: Floats | None
+    """Shape (channel,); None where values are stored as they are."""
+    offset: Floats | None
+    factor: Floats
+    """To SI units, shape (channel,)."""
+
+    def physical(self, stored: np.ndarray[Any, Any], channels: Any = slice(None)) -> Floats:
+        """Return stored samples, shape (channel, time), of all or some channels as float64 in SI units."""
+        values = stored.astype(np.float64)
+        if self.gain is not None and self.offset is not None:
+            values = values * self.gain[channels, None] + self.offset[channels, None]
+        values *= self.factor[channels, None]
+        return values
+
+
+@dataclass(frozen=True)
+class Described:
+    """What MNE-Python's object of a series needs besides the samples."""
+
+    path: str
+    data: xr.Dataset
+    rate_hz: Fraction
+    info: mne.Info
+    first_sample: int
+    """Number of the first sample, where the acquisition began before it."""
+    n_times: int
+    """Samples on MNE-Python's clock, gaps of known length among them."""
+    pieces: tuple[tuple[int, int, int], ...]
+    """Where on that clock a stretch of stored samples begins, where it starts and stops; zeros lie between."""
+    marks: tuple[tuple[float, float, str], ...]
+    """Onset and duration in seconds after the first sample, and text."""
+    scale: Scale
+
+
+def describe(tree: xr.DataTree, *, group: str | None = None, tables: Sequence[str] = ("annotation",)) -> Described:
+    """Return what MNE-Python is told of a series; no sample is read. See :func:`raw_array`."""
     path, data = choose(tree, group)
     rate = _rate(path, data)
-    units, kinds = _units(data), _types(data)
-    factors = np.array([TO_SI.get(unit, 1.0) for unit in units])
-    values = data["signal"].values.astype(np.float64)
-    if "gain" in data:
-        values = values * data["gain"].values[:, None] + data["offset"].values[:, None]
-    values *= factors[:, None]
-    values, marks = _on_one_clock(data, values, rate)
     names = [str(name) for name in data["channel"].values]
-    info = mne.create_info(names, float(rate), kinds)
-    raw = mne.io.RawArray(values, info, first_samp=int(data.attrs.get("first_sample_number", 0)), verbose="error")
+    scaled = "gain" in data
+    pieces = _pieces(data, rate)
+    return Described(
+        path=path,
+        data=data,
+        rate_hz=rate,
+        info=_mne().create_info(names, float(rate), _types(data)),
+        first_sample=int(data.attrs.get("first_sample_number", 0)),
+        n_times=max(at + stop - start for at, start, stop in pieces),
+        pieces=pieces,
+        marks=(*_gaps(data, rate, pieces), *_marks(tree, tables)),
+        scale=Scale(
+            gain=np.asarray(data["gain"].values, dtype=np.float64) if scaled else None,
+            offset=np.asarray(data["offset"].values, dtype=np.float64) if scaled else None,
+            factor=np.array([TO_SI.get(unit, 1.0) for unit in _units(data)]),
+        ),
+    )
+
+
+def complete(raw: mne.io.BaseRaw, described: Described) -> None:
+    """Give an object its date, bad channels, electrode positions and annotations."""
+    mne, data = _mne(), described.data
     start = _start(data)
     if start is not None:
         raw.set_meas_date(start)
     if "status" in data:
-        raw.info["bads"] = [
-            name for name, word in zip(names, schema.decode(data["status"]), strict=True) if word == "bad"
-        ]
-    _place(mne, raw, data, kinds)
-    marks += _marks(tree, tables)
-    if marks:
-        onset, duration, text = (list(column) for column in zip(*marks, strict=True))
-        # Without a date of their own onsets count from the first sample, as in the record; what lies outside is kept
-        # in the record only, because MNE-Python has no place for it.
-        lasts = values.shape[1] / float(rate)
-        kept = [at for at, begin in enumerate(onset) if 0 <= begin <= lasts]
-        raw.set_annotations(
-            mne.Annotations(*([column[at] for at in kept] for column in (onset, duration, text)), orig_time=None),
-            emit_warning=False,
-        )
-    return raw
+        words = zip(raw.ch_names, schema.decode(data["status"]), strict=True)
+        raw.info["bads"] = [name for name, word in words if word == "bad"]
+    _place(mne, raw, data, _types(data))
+    # Without a date of their own onsets count from the first sample, as in the record; what lies outside is kept in
+    # the record only, because MNE-Python has no place for it.
+    lasts = described.n_times / float(described.rate_hz)
+    marks = [mark for mark in described.marks if 0 <= mark[0] <= lasts]
+    if described.marks:
+        onset, duration, text = ([mark[at] for mark in marks] for at in range(3))
+        raw.set_annotations(mne.Annotations(onset, duration, text, orig_time=None), emit_warning=False)
 
 
 def remarks(tree: xr.DataTree, *, group: str | None = None) -> list[str]:
@@ -180,27 +242,26 @@ def _types(data: xr.Dataset) -> list[str]:
     return types
 
 
-def _on_one_clock(
-    data: xr.Dataset, values: np.ndarray[Any, Any], rate: Fraction
-) -> tuple[np.ndarray[Any, Any], list[tuple[float, float, str]]]:
-    """Fill gaps of known length; return the samples and what marks gaps, cuts and samples that were not taken."""
+def _pieces(data: xr.Dataset, rate: Fraction) -> tuple[tuple[int, int, int], ...]:
+    """Return where stretches of stored samples begin on a clock of one rate."""
+    if "segment_start" not in data or "time" not in data.coords:
+        return ((0, 0, int(data.sizes["time"])),)
+    starts, stops = data["segment_start"].values, data["segment_stop"].values
+    stamps = data["time"][np.concatenate([[0], starts])].values
+    return tuple(
+        (round((float(stamp) - float(stamps[0])) * float(rate)), int(start), int(stop))
+        for stamp, start, stop in zip(stamps[1:], starts, stops, strict=True)
+    )
+
+
+def _gaps(data: xr.Dataset, rate: Fraction, pieces: Sequence[tuple[int, int, int]]) -> list[tuple[float, float, str]]:
+    """Return what marks gaps, cuts and samples that were not taken."""
     marks: list[tuple[float, float, str]] = []
-    at = np.arange(values.shape[1])
-    if "segment_start" in data and "time" in data.coords:
-        stamps = data["time"].values
-        begin = float(stamps[0])
-        pieces = zip(data["segment_start"].values.tolist(), data["segment_stop"].values.tolist(), strict=True)
-        at = np.concatenate(
-            [round((float(stamps[start]) - begin) * float(rate)) + np.arange(stop - start) for start, stop in pieces]
-        )
-        filled = np.zeros((values.shape[0], int(at[-1]) + 1))
-        filled[:, at] = values
-        values = filled
-        jumps = np.flatnonzero(np.diff(at) > 1)
-        marks += [
-            (float(at[jump] + 1) / float(rate), float(at[jump + 1] - at[jump] - 1) / float(rate), "BAD_ACQ_SKIP")
-            for jump in jumps
-        ]
+    if len(pieces) > 1:
+        for (at, start, stop), (following, _, _) in itertools.pairwise(pieces):
+            end = at + stop - start
+            if following > end:
+                marks.append((float(end) / float(rate), float(following - end) / float(rate), "BAD_ACQ_SKIP"))
     elif "segment_start" in data:
         for cut in data["segment_start"].values.tolist():
             if cut:
@@ -209,11 +270,10 @@ def _on_one_clock(
         valid = data["valid"].values
         taken = valid if valid.ndim == 1 else valid.any(axis=0)
         edges = np.flatnonzero(np.diff(np.concatenate([[True], taken, [True]]).astype(np.int8))).reshape(-1, 2)
-        marks += [
-            (float(at[start]) / float(rate), float(stop - start) / float(rate), "BAD_not_taken")
-            for start, stop in edges
-        ]
-    return values, marks
+        for start, stop in edges.tolist():
+            at, first, _ = next(piece for piece in reversed(pieces) if piece[1] <= start)
+            marks.append((float(at + start - first) / float(rate), float(stop - start) / float(rate), "BAD_not_taken"))
+    return marks
 
 
 def _start(data: xr.Dataset) -> datetime | None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectome.mne_raw import raw_array
+from connectome.mne_raw import describe, raw_array
 
-from .specs import as_version
+from .specs import as_version, record_file
 
 if TYPE_CHECKING:
     import mne
@@ -25,8 +25,9 @@ def to_mne(
     group: str | None = None,
     tables: Sequence[str] = ("annotation",),
     root: str | Path | None = None,
-) -> mne.io.RawArray:
-    """Return a recording as ``mne.io.RawArray``: SI units, annotations, bad channels and a montage.
+    preload: bool = False,
+) -> mne.io.BaseRaw:
+    """Return a recording as MNE-Python's raw object: SI units, annotations, bad channels and a montage.
 
     Parameters
     ----------
@@ -40,10 +41,13 @@ def to_mne(
         Tables that become annotations, such as ``("annotation", "events", "seizure")``.
     root : str or Path, optional
         Where the versions lie.
+    preload : bool
+        Whether all samples are read at once, into ``mne.io.RawArray``. Otherwise they are read from the record's file
+        when they are asked for; ``raw.load_data()`` reads the rest, for what MNE-Python does in memory only.
 
     Returns
     -------
-    mne.io.RawArray
+    mne.io.BaseRaw
         See :func:`connectome.mne_raw.raw_array` for what becomes of gaps, unknown units and unknown kinds.
 
     Raises
@@ -51,4 +55,11 @@ def to_mne(
     UsageError, NotFoundError, MissingExtraError
         See there.
     """
-    return raw_array(as_version(version, root=root).open(record), group=group, tables=tables)
+    opened = as_version(version, root=root)
+    tree = opened.open(record)
+    if preload:
+        return raw_array(tree, group=group, tables=tables)
+    described = describe(tree, group=group, tables=tables)
+    from .mne_store import RawRecord
+
+    return RawRecord(record_file(opened, record), described)

@@ -41,7 +41,7 @@ N_COMPONENTS, N_SPLITS, TEST_SHARE, SEED = 4, 10, 0.2, 42
 def joined(records: Sequence[str], *, dataset: str, root: str | None) -> BaseRaw:
     """Return the runs one after another, filtered, as MNE has them in memory."""
     version = connectome.open(dataset, root=root)
-    raw = mne.concatenate_raws([to_mne(version, record) for record in records], verbose="error")
+    raw = mne.concatenate_raws([to_mne(version, record, preload=True) for record in records], verbose="error")
     # Not over the borders between runs, which concatenating marks.
     return raw.filter(*BAND_HZ, fir_design="firwin", skip_by_annotation="edge", verbose="error")
 

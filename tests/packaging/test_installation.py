@@ -143,6 +143,7 @@ def test_the_folders_keep_their_direction(project: Path) -> None:
     allowed = {
         "connectome/mne_raw.py": "mne",
         "loaders/mne.py": "mne",
+        "loaders/mne_store.py": "mne",
         "connectome/volumes/nifti_bytes.py": "nibabel",
     }
     import ast
