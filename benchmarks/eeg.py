@@ -1,4 +1,4 @@
-"""Windows of scalp EEG: ours beside MNE-Python, a memory-mapped array, Arrow rows and HDF5 slices, in one run.
+"""Windows of scalp EEG: ours beside MNE-Python, braindecode, a memory map, Arrow rows and HDF5 slices, in one run.
 
 Four runs of subject S001 of the EEG Motor Movement/Imagery Dataset (Schalk et al. 2004,
 doi:10.1109/TBME.2004.827072) where the real files are at hand (``CONNECTOME_TEST_DATA``), else generated EDF files of
@@ -62,6 +62,40 @@ def find_files(folder: Path) -> tuple[list[Path], str]:
     return [folder / f"{run}.edf" for run in RUNS], "generated"
 
 
+def braindecode_datasets(lazy: list[BaseRaw], loaded: list[BaseRaw]) -> dict[str, Any]:
+    """Return its datasets of all windows that start anywhere; none where it cannot be imported.
+
+    It imports torchaudio for its models; where a build of that does not fit torch, neither can be imported.
+    """
+    try:
+        from braindecode.datasets import BaseConcatDataset, RawDataset
+        from braindecode.preprocessing import create_fixed_length_windows
+    except (ImportError, OSError):
+        return {}
+
+    def windows(raws: list[BaseRaw], *, epochs: bool) -> Any:
+        recordings = BaseConcatDataset([RawDataset(raw, {"record": at}) for at, raw in enumerate(raws)])
+        return create_fixed_length_windows(
+            recordings, window_size_samples=WINDOW, window_stride_samples=1, drop_last_window=True, preload=False,
+            use_mne_epochs=epochs,
+        )  # fmt: skip
+
+    return {
+        "braindecode, lazy EEGWindowsDataset": windows(lazy, epochs=False),
+        "braindecode, preloaded EEGWindowsDataset": windows(loaded, epochs=False),
+        "braindecode, lazy WindowsDataset": windows(lazy, epochs=True),
+    }
+
+
+def signal_of(batch: Any) -> torch.Tensor:
+    """Return the samples of a batch of any way, in microvolts."""
+    if isinstance(batch, dict):
+        signal: torch.Tensor = batch["signal"]
+        return signal
+    # braindecode gives (X, y, crop_inds), in volts.
+    return batch[0] * 1e6 if isinstance(batch, list) else batch
+
+
 class Ways:
     """Every way to the same windows: epochs of float32 batches of shape (window, channel, time), in microvolts."""
 
@@ -82,9 +116,11 @@ class Ways:
         )
         at = self.dataset.source.index.first[[self.dataset.records.index(path.stem) for path in files]]
         self.numbers = (at[self.record] + self.start).tolist()
+        self.anywhere = (self.record * (N_SAMPLES - WINDOW + 1) + self.start).tolist()
         self.lazy = [mne.io.read_raw_edf(path, preload=False, verbose="error") for path in files]
         self.loaded = [raw.copy().load_data(verbose="error") for raw in self.lazy]
         self.epochs = [self._epochs(raw, at) for at, raw in enumerate(self.lazy)]
+        self.braindecode = braindecode_datasets(self.lazy, self.loaded)
         self.place = [int((self.record[:at] == self.record[at]).sum()) for at in range(N_WINDOWS)]
         groups = [self.version.open(path.stem)["signal"].to_dataset() for path in files]
         self.stored = np.stack([group["signal"].values for group in groups])
@@ -176,6 +212,10 @@ class Ways:
             "MNE lazy, get_data": lambda: self.batches(lambda at: self.from_raw(self.lazy, at)),
             "MNE preloaded, get_data": lambda: self.batches(lambda at: self.from_raw(self.loaded, at)),
             "mne.Epochs lazy, get_data(item=i)": lambda: self.batches(self.from_epochs),
+            **{
+                name: lambda dataset=dataset: DataLoader(dataset, batch_size=BATCH, sampler=self.anywhere)
+                for name, dataset in self.braindecode.items()
+            },
             "datasets (Arrow), rows of 4 s": lambda: self.batches(self.from_rows),
             "temporaldata (HDF5), slice": lambda: self.batches(self.from_hdf5),
             "WindowDataset": lambda: DataLoader(self.dataset, batch_size=BATCH, sampler=self.numbers),
@@ -188,8 +228,7 @@ def check(ways: Ways) -> None:
     """Compare all that give the same windows in the same order."""
     first = {}
     for name, way in ways.named().items():
-        batch = next(iter(way()))
-        first[name] = (batch["signal"] if isinstance(batch, dict) else batch).numpy()
+        first[name] = signal_of(next(iter(way()))).numpy()
     expected = first["np.memmap int16, scaled"]
     for name, found in first.items():
         # The last 160 samples of a run are in no whole row, and the stream has an order of its own.
@@ -206,6 +245,7 @@ def size_bytes(path: Path) -> int:
 
 def run() -> dict[str, Any]:
     """Return milliseconds per window of every way, ratios, and bytes on disk."""
+    mne.set_log_level("ERROR")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files, data = find_files(folder)
@@ -216,7 +256,7 @@ def run() -> dict[str, Any]:
             for name, way in ways.named().items():
                 n_windows, started = 0, time.perf_counter()
                 for batch in way():
-                    n_windows += len(batch["signal"] if isinstance(batch, dict) else batch)
+                    n_windows += len(batch[0] if isinstance(batch, list) else signal_of(batch))
                 times[name].append((time.perf_counter() - started) * 1e3 / n_windows)
         medians = {name: statistics.median(found[1:]) for name, found in times.items()}
         edf = sum(size_bytes(path) for path in files)

@@ -17,9 +17,9 @@ import os
 import struct
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numcodecs import VLenUTF8, blosc, zstd
@@ -45,6 +45,7 @@ BLOSC_LENGTH_AT = 4
 """Place of the decoded length, 32 bits little-endian, in a Blosc chunk (c-blosc 1.21, README_CHUNK_FORMAT)."""
 
 Array = np.ndarray[Any, Any]
+Kept = TypeVar("Kept")
 Route = Literal["mapped", "blosc", "zstd", "text", "zarr"]
 
 _NUMBERS = frozenset(
@@ -138,6 +139,7 @@ class RecordReader:
         self._attributes: Mapping[str, Any] = root.get("attributes", {})
         self._arrays: dict[str, ArrayReader] = {}
         self._constants: dict[str, Array] = {}
+        self._kept: dict[tuple[Any, ...], Any] = {}
         self._checked: set[str] = set()
         self._map: mmap.mmap | None = None
 
@@ -167,6 +169,13 @@ class RecordReader:
         if path not in self._constants:
             self._constants[path] = self.array(path).read()
         return self._constants[path]
+
+    def keep(self, key: tuple[Any, ...], make: Callable[[], Kept]) -> Kept:
+        """Return what was once made of the record under a key, as long as this reader is known."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: Kept = self._kept[key]
+        return found
 
     def _document(self, path: str) -> Mapping[str, Any]:
         if path not in self._documents:
@@ -272,6 +281,11 @@ class ArrayReader:
             self.chunks = tuple(document["chunk_grid"]["configuration"]["chunk_shape"])
             text = self.route == "text"
             self.dtype = np.dtypes.StringDType() if text else np.dtype(document["data_type"]).newbyteorder("<")
+
+        # Asked for with every window: all but the last dimension, and whether one chunk holds them.
+        self._whole = tuple(slice(0, size) for size in self.shape[:-1])
+        self._leading = (0,) * len(self._whole)
+        self._in_one = all(size <= part for size, part in zip(self.shape[:-1], self.chunks[:-1], strict=True))
 
     def __repr__(self) -> str:
         return f"<ArrayReader {self.path} {self.shape} {self.dtype} by {self.chunks}, {self.route}>"
@@ -441,17 +455,14 @@ class ArrayReader:
             Where it lies in the stretch.
         """
         step = self.chunks[-1]
-        whole = tuple(slice(0, size) for size in self.shape[:-1])
-        leading = (0,) * len(whole)
-        in_one = all(size <= part for size, part in zip(self.shape[:-1], self.chunks[:-1], strict=True))
         for at in range(start // step, -(-stop // step) if stop > start else start // step):
             low = at * step
             first, last = max(start, low), min(stop, low + step)
             place = slice(first - start, last - start)
-            if in_one:
-                yield self._decoded((*leading, at))[(*whole, slice(first - low, last - low))], place
+            if self._in_one:
+                yield self._decoded((*self._leading, at))[(*self._whole, slice(first - low, last - low))], place
             else:
-                yield self.read([*leading, first], [*self.shape[:-1], last]), place
+                yield self.read([*self._leading, first], [*self.shape[:-1], last]), place
 
 
 def _route(document: Mapping[str, Any]) -> Route:

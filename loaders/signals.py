@@ -7,6 +7,7 @@ gain and offset.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
@@ -51,6 +52,13 @@ class SeriesInfo:
     """Exact rate inside every segment, where one is stated: ``rate_hz``, or that of stamps that jump at gaps only."""
     segment_start_s: tuple[Fraction, ...] = ()
     """Seconds from the first sample of all to that of each segment, where ``segment_rate_hz`` is stated."""
+
+    @property
+    def clock_numbers(self) -> tuple[float, float, float]:
+        """Numerator and denominator of the rate, and the time of the first sample; NaN without a rate."""
+        if self.rate_hz is None:
+            return math.nan, math.nan, math.nan
+        return float(self.rate_hz.numerator), float(self.rate_hz.denominator), self.start_s
 
     def samples_per(self, duration_s: float) -> int:
         """Return how many samples a duration has at the record's own rate, rounded.
@@ -153,6 +161,27 @@ def describe_series(reader: RecordReader, *, record: str, group: str, complete: 
     )
 
 
+def write_times(time_s: Array, start: Any, clock: Any) -> None:
+    """Write the time stamps of stretches whose clocks need no reading, as connectome.schema.series computes them.
+
+    Parameters
+    ----------
+    time_s : numpy.ndarray
+        Shape (..., time), float64: where they go, in seconds.
+    start : int or numpy.ndarray
+        First sample of each stretch.
+    clock : sequence of float, or numpy.ndarray
+        Last dimension 3: :attr:`SeriesInfo.clock_numbers`, of all stretches or of each.
+    """
+    numbers = np.asarray(clock, dtype=np.float64)[..., None]
+    numerator, denominator, start_s = numbers[..., 0, :], numbers[..., 1, :], numbers[..., 2, :]
+    np.add(np.asarray(start)[..., None], np.arange(time_s.shape[-1]), out=time_s, dtype=np.float64)
+    # Multiplying first keeps equal indices equal.
+    time_s *= denominator
+    time_s /= numerator
+    time_s += start_s
+
+
 class SeriesReader:
     """Reads stretches of one series.
 
@@ -215,10 +244,12 @@ class SeriesReader:
         if not self.info.scaled:
             out[...] = values
         elif out.dtype == np.float32 and values.dtype.itemsize <= 2:
-            out[...] = values
             gain, offset = self._in_single()
-            if gain is not None:
-                np.multiply(out, gain if rows is None else gain[rows], out=out)
+            if gain is None:
+                out[...] = values
+            else:
+                # Cast and scaled in one pass, a few thousand samples at a time.
+                np.multiply(values, gain if rows is None else gain[rows], out=out)
             if offset is not None:
                 np.add(out, offset if rows is None else offset[rows], out=out)
         else:
@@ -255,37 +286,7 @@ class SeriesReader:
         if self.info.clock == "stamps":
             self._reader.array(f"{self.info.group}/time").read_into(time_s, [start])
         else:
-            time_s[:] = self.times(np.array([start]), len(time_s))[0]
-
-    def times(self, start: Array, n_samples: int) -> Array:
-        """Return the time stamps of stretches of one length, float64 seconds; NaN where the record counts frames.
-
-        Parameters
-        ----------
-        start : numpy.ndarray
-            Shape (stretch,): first sample of each.
-        n_samples : int
-            Their length.
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (stretch, time).
-        """
-        info = self.info
-        time_s = np.empty((len(start), n_samples), dtype=np.float64)
-        if info.clock == "stamps":
-            for at, first in enumerate(start.tolist()):
-                self.times_into(time_s[at], first)
-        elif info.rate_hz is None:
-            time_s[:] = np.nan
-        else:
-            # As connectome.schema.series computes them: multiplying first keeps equal indices equal.
-            np.add(start[:, None], np.arange(n_samples), out=time_s, dtype=np.float64)
-            time_s *= info.rate_hz.denominator
-            time_s /= info.rate_hz.numerator
-            time_s += info.start_s
-        return time_s
+            write_times(time_s, start, self.info.clock_numbers)
 
     def sample_range(self, start_s: float, stop_s: float) -> tuple[int, int]:
         """Return the half-open range of samples whose stamps lie in [start_s, stop_s).

@@ -28,7 +28,7 @@ from .filters import Filter, as_filters
 from .index import Lengths, WindowIndex, choose_split, sample_ranges, stretches_of
 from .provenance import Provenance
 from .reading import CACHE_BYTES, Shelf
-from .signals import SeriesInfo, SeriesReader, describe_series
+from .signals import SeriesInfo, SeriesReader, describe_series, write_times
 from .specs import as_version, record_file
 
 if TYPE_CHECKING:
@@ -222,6 +222,8 @@ class WindowSource:
         self._buffers = BatchBuffers()
         self._plans = tuple(seen.plan for seen in found if seen.plan is not None)
         self._blocks = BlockStore(filter_bytes)
+        self._clocks = np.array([info.clock_numbers for info in self.infos])
+        self._computed = np.array([info.clock != "stamps" and not self._plans for info in self.infos])
         self._check_batchable(pad=pad)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -427,7 +429,8 @@ class WindowSource:
 
     def _series(self, record: int) -> SeriesReader | FilteredSeries:
         if not self._plans:
-            return SeriesReader(self._shelf.reader(record), self.infos[record], fill=self.fill)
+            reader, info = self._shelf.reader(record), self.infos[record]
+            return reader.keep(("series", self.group, self.fill), lambda: SeriesReader(reader, info, fill=self.fill))
         plan = self._plans[record]
         stored = SeriesReader(self._shelf.reader(record), plan.base, fill=self.fill)
         return FilteredSeries(stored, plan, self._blocks, fill=self.fill, dtype=self.dtype)
@@ -480,19 +483,21 @@ class WindowSource:
                     signal[at], mask[at] = self.fill, False
                 place = (at, slice(0, n_rows), slice(0, n_samples))
                 series.read_into(signal[place], mask[place], int(start[at]), rows=rows)
-            self._stamp(time_s, series, chosen, start[chosen], size[chosen])
+        self._stamp(time_s, record, start, size)
         return Windows(signal, mask, time_s, record, start, which)
 
-    def _stamp(
-        self, time_s: Array, series: SeriesReader | FilteredSeries, chosen: list[int], start: Array, size: Array
-    ) -> None:
-        """Write the time stamps of the windows of one record."""
-        if isinstance(series, SeriesReader) and (size == self.window).all():
-            time_s[chosen] = series.times(start, self.window)
-            return
-        for at, first, n_samples in zip(chosen, start.tolist(), size.tolist(), strict=True):
-            time_s[at, n_samples:] = np.nan
-            series.times_into(time_s[at, :n_samples], first)
+    def _stamp(self, time_s: Array, record: Array, start: Array, size: Array) -> None:
+        """Write the time stamps of windows: in one go where they are computed, else as each record has them."""
+        computed = self._computed[record]
+        if computed.all():
+            write_times(time_s, start, self._clocks[record])
+        else:
+            for at, (of, first, n_samples) in enumerate(
+                zip(record.tolist(), start.tolist(), size.tolist(), strict=True)
+            ):
+                self._series(of).times_into(time_s[at, :n_samples], first)
+        if (size < self.window).any():
+            time_s[np.arange(self.window) >= size[:, None]] = np.nan
 
     @property
     def files(self) -> tuple[str, ...]:
