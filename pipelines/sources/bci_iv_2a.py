@@ -2,16 +2,23 @@
 
 Brunner et al. 2008, "BCI Competition 2008 - Graz data set A"; Tangermann et al. 2012, doi:10.3389/fnins.2012.00055. 22
 EEG and 3 EOG channels at 250 Hz in GDF; files come in one archive behind a page (https://www.bbci.de/competition/iv/):
-lay them in a folder and give it as ``--mirror``. Codes 769 to 772 cue left hand, right hand, foot and tongue; in the
-sessions for evaluation (``E``) all cues are 783, and the true classes are offered apart. Tried on made ones.
+lay them in a folder and give it as ``--mirror``. Codes 769 to 772 cue left hand, right hand, feet and tongue, 72 times
+each; in the sessions for evaluation (``E``) all cues are 783, and the true classes are offered apart. The table
+``trial`` has one row per cue; trials that the publishers rejected (1023) stay in it and are marked. 25 channels, 250 Hz
+and 288 trials are held against every file. Tried on made ones.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from connectome import schema
 
 from ..formats.recordings import gdf, mne_raw
 from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
@@ -26,13 +33,23 @@ _PAGE = "https://www.bbci.de/competition/iv/#download"
 _LICENCE = "none-stated"
 _NAME = re.compile(r"A0(?P<subject>[1-9])(?P<session>[TE])\.gdf")
 PARTS: Mapping[str, str] = {"T": "training", "E": "evaluation"}
+CUES: Mapping[str, str] = {"769": "left hand", "770": "right hand", "771": "feet", "772": "tongue", "783": ""}
+"""Codes of cues and the movement that each asks for; 783 does not say (Brunner et al. 2008, table 2)."""
+START, REJECTED = "768", "1023"
+"""Codes of the start of a trial and of a trial that was rejected."""
+N_CHANNELS, RATE_HZ, N_TRIALS, N_PER_CLASS = 25, 250.0, 288, 72
+FACTS: Mapping[str, Mapping[str, Any]] = {
+    "/signal": {"n_channels": N_CHANNELS, "sampling_frequency_hz": RATE_HZ},
+    "/trial": {"n_rows": N_TRIALS},
+}
+"""Of every session (Brunner et al. 2008)."""
 
 
 class BciIv2a:
     """Every session, one record each."""
 
     id = "bci_iv_2a"
-    version = "1"
+    version = "2"
     dataset = "bci-iv-2a"
     about: ClassVar[Mapping[str, Any]] = {
         "species": "Homo sapiens",
@@ -75,10 +92,53 @@ class BciIv2a:
             source=self.id,
             data_file=job.inputs[0].path,
         )
+        trials = trial_table(tree["annotation"].to_dataset())
+        tree["trial"] = trials
+        counts = Counter(trials["code"].values.tolist())
         if part == "evaluation":
-            warn(tree, "classes-apart", "annotation", "the classes of the trials (783) are not in the file")
+            warn(tree, "classes-apart", "trial", "the classes of the trials (783) are not in the file")
+            wanted = {"783": N_TRIALS}
+        else:
+            wanted = {code: N_PER_CLASS for code, movement in CUES.items() if movement}
+        if counts != wanted:
+            found = ", ".join(f"{counts[code]} of {code}" for code in sorted({*counts, *wanted}))
+            stated = ", ".join(f"{n} of {code}" for code, n in wanted.items())
+            warn(tree, "class-counts", "trial", f"{found}; stated are {stated}")
+        n_rejected = int(trials["rejected"].values.sum())
+        if n_rejected:
+            warn(
+                tree, "rejected-trials", "trial", f"{n_rejected} trials were rejected by the publishers; they are kept"
+            )
         return tree
 
     def expected(self) -> Expected:
-        """Return nothing that generated files would have to meet: 25 channels, 250 Hz and 288 trials are stated."""
-        return Expected()
+        """Return what is published of every session; few have all the files."""
+        names = [f"A0{subject}{session}" for subject in range(1, 10) for session in PARTS]
+        return Expected(dict.fromkeys(names, FACTS), optional=frozenset(names))
+
+
+def trial_table(annotations: xr.Dataset) -> xr.Dataset:
+    """Return one row per cue: when it came, when its trial started, what it asked for, and if the trial was rejected.
+
+    A trial goes from its start (768) to the next; a cue before any start has none, and NaN says so.
+    """
+    codes, onsets = annotations["description"].values, annotations["onset_s"].values
+    starts = np.sort(onsets[codes == START])
+    cued = np.flatnonzero(np.isin(codes, list(CUES)))
+    cued = cued[np.argsort(onsets[cued], kind="stable")]
+    of_cue, of_rejection = (
+        np.searchsorted(starts, times, side="right") - 1 for times in (onsets[cued], onsets[codes == REJECTED])
+    )
+    began = np.where(of_cue >= 0, starts[of_cue] if starts.size else np.nan, np.nan)
+    texts = [str(code) for code in codes[cued]]
+    return schema.table(
+        {
+            "onset_s": schema.column("row", onsets[cued], "Cue after the first sample", "s"),
+            "start_s": schema.column("row", began, "Start of the trial after the first sample", "s"),
+            "code": schema.column("row", texts, "Code of the cue as in the file"),
+            "movement": schema.column("row", [CUES[code] for code in texts], "What the cue asks for, where it says so"),
+            "rejected": schema.column(
+                "row", (of_cue >= 0) & np.isin(of_cue, of_rejection), "Whether the publishers rejected the trial (1023)"
+            ),
+        }
+    )

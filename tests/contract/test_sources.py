@@ -497,8 +497,15 @@ class TestBciIv2aOnItsLayout(GraphLayoutContract):
 
     @classmethod
     def write(cls, folder: Path) -> None:
-        recording_layouts.graz_session(folder / "A01T.gdf", cues=(769, 770, 771, 772))
-        recording_layouts.graz_session(folder / "A01E.gdf", cues=(783, 783), seed=1)
+        recording_layouts.graz_session(folder / "A01T.gdf", cues=(769, 770, 771, 772) * 72, rejected=(3, 287))
+        recording_layouts.graz_session(folder / "A01E.gdf", cues=(783,) * 288, seed=1)
+
+    def test_the_published_facts_are_met_and_every_record_has_some(self, adapter: Source, manifest: Manifest) -> None:
+        """Channels, rate and number of trials are published of every session, and generated ones have them, too."""
+        assert set(manifest.records) == set(self.records) < set(adapter.expected().records)
+        for name in self.records:
+            facts = manifest.records[name].facts
+            assert (facts["/signal"]["n_channels"], facts["/trial"]["n_rows"]) == (25, 288)
 
 
 class TestTuhEegOnItsLayout(GraphLayoutContract):

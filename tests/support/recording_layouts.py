@@ -25,12 +25,18 @@ def tuh_recording(path: Path, *, seizure: bool = False, seed: int = 0) -> Path:
     return path
 
 
-def graz_session(path: Path, *, cues: tuple[int, ...], seed: int = 0) -> Path:
-    """Write a session of 25 channels at 250 Hz with one trial per cue."""
+def graz_session(path: Path, *, cues: tuple[int, ...], rejected: tuple[int, ...] = (), seed: int = 0) -> Path:
+    """Write a session of 25 channels at 250 Hz with one short trial per cue; some trials, by number, are rejected."""
     path.parent.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
     labels = [f"EEG-{number}" for number in range(22)] + [f"EOG-{name}" for name in ("left", "central", "right")]
     scale = (-100.0, 100.0, -2048.0, 2047.0)
-    channels = [(label, "i2", 4275, scale, random.integers(-2000, 2000, (8, 250))) for label in labels]
-    events = [(1 + 500 * at, code) for at, cue in enumerate(cues) for code in (768, cue)]
+    n_records = 1 + len(cues) * 20 // 250
+    channels = [(label, "i2", 4275, scale, random.integers(-2000, 2000, (n_records, 250))) for label in labels]
+    events = []
+    for at, cue in enumerate(cues):
+        events.append((1 + 20 * at, 768))
+        if at in rejected:
+            events.append((1 + 20 * at, 1023))
+        events.append((1 + 20 * at + 5, cue))
     return gdf(path, channels=channels, events=events, event_hz=250.0)
