@@ -7,13 +7,14 @@ what a window shows under a stated rule; ``score_events`` counts detections as S
 from __future__ import annotations
 
 from .scoring import EventRule, EventScores, combine_scores, score_events
-from .seizure import GROUP, Seizure, intervals_of, seizure_table, seizures_of
+from .seizure import GROUP, OBSERVED, Seizure, intervals_of, observed_of, seizure_table, seizures_of
 from .vocabulary import BACKGROUND, SEIZURE, SZCORE_LABELS, is_seizure, label_meaning
 from .windows import STATES, UNKNOWN, Horizons, OverlapRule, ictal_windows, label_windows, overlap_s, parse_rule
 
 __all__ = [
     "BACKGROUND",
     "GROUP",
+    "OBSERVED",
     "SEIZURE",
     "STATES",
     "SZCORE_LABELS",
@@ -29,6 +30,7 @@ __all__ = [
     "is_seizure",
     "label_meaning",
     "label_windows",
+    "observed_of",
     "overlap_s",
     "parse_rule",
     "score_events",

@@ -1,6 +1,8 @@
 """Windows labelled by the seizures that they share time with: ictal, preictal, postictal, interictal.
 
 A recording without a table of seizures says nothing about them; its windows are unknown and left out, with a count.
+Where the table says which time its source speaks of, windows that reach beyond it are unknown likewise: that nothing
+was marked there does not make them interictal.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from connectome.errors import UsageError
-from connectome.seizures import GROUP, STATES, UNKNOWN, Horizons, Seizure, label_windows, parse_rule
+from connectome.seizures import GROUP, STATES, UNKNOWN, Horizons, Seizure, label_windows, observed_of, parse_rule
 
 from ..events.reading import read_columns
 from ..specs import as_version
@@ -21,6 +23,7 @@ from .labelled import LabelledSource
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from connectome.intervals import Intervals
     from connectome.store import Version
 
 __all__ = ["StateSource"]
@@ -118,7 +121,9 @@ class StateSource(LabelledSource):
                 raise UsageError("windows are labelled where a recording has an exact rate",
                                  subject=self.records[at], place=self.group)  # fmt: skip
             bounds = self.bounds_s(record[here], start[here], size[here])
-            codes[here] = label_windows(*bounds, known, rule=self.rule, horizons=self.horizons)
+            codes[here] = label_windows(
+                *bounds, known, rule=self.rule, horizons=self.horizons, observed=self.observed_of(at)
+            )
         return codes
 
     def seizures_of(self, record: int) -> list[Seizure] | None:
@@ -130,6 +135,17 @@ class StateSource(LabelledSource):
         times = (columns[name].astype(np.float64).tolist() for name in ("onset_s", "offset_s"))
         texts = (columns[name].tolist() for name in ("label", "source"))
         return [Seizure(*row) for row in zip(*times, *texts, strict=True)]
+
+    def observed_of(self, record: int) -> Intervals | None:
+        """Return the time of which a record says whether there were seizures; None where it is all of it.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            Shape (stretch, 2), float64: seconds after the first sample, infinite where there is no bound.
+        """
+        reader = self._shelf.reader(record)
+        return observed_of(reader.attributes(self.seizures)) if reader.has(self.seizures) else None
 
     def hours(self) -> pd.DataFrame:
         """Return the hours that the windows of each label cover, by subject; windows that overlap count each."""

@@ -10,6 +10,7 @@ of that layout only.
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -40,7 +41,7 @@ class TuhEeg:
     """Every recording of the copy, one record each."""
 
     id = "tuh_eeg"
-    version = "1"
+    version = "2"
     dataset = "tuh-eeg"
     about: ClassVar[Mapping[str, Any]] = {
         "species": "Homo sapiens",
@@ -85,8 +86,9 @@ class TuhEeg:
         tree = mne_raw.read([main.local], sidecars="given")
         marks = local_of(job.inputs, MARKS)
         if marks is not None:
-            rule = "the binary marks of the corpus cover the recording"
-            tree = with_groups(tree, {"seizure": seizure_table(_seizures(marks), rule=rule)})
+            rule = "the binary marks of the corpus tell seizures from background where there are any"
+            seizures, observed = _marked(marks)
+            tree = with_groups(tree, {"seizure": seizure_table(seizures, observed=observed, rule=rule)})
         found = _NAME.fullmatch(job.record)
         assert found is not None
         tree.attrs.update(
@@ -119,8 +121,8 @@ def _told_by(parts: Sequence[str]) -> dict[str, str]:
     return told
 
 
-def _seizures(path: Path) -> list[Seizure]:
-    """Return the stretches that the marks call seizures."""
+def _marked(path: Path) -> tuple[list[Seizure], list[tuple[float, float]]]:
+    """Return the stretches that the marks call seizures, and all that they mark."""
     refuse_pointer(path)
     try:
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
@@ -129,7 +131,8 @@ def _seizures(path: Path) -> list[Seizure]:
     rows = list(csv.reader(lines))
     if not rows or rows[0] != _COLUMNS:
         raise FormatError("not a table of marks", subject=str(path), expected=",".join(_COLUMNS))
-    found = []
+    found: list[Seizure] = []
+    observed: list[tuple[float, float]] = []
     for number, row in enumerate(rows[1:], start=2):
         try:
             channel, start, stop, label, _ = row
@@ -141,8 +144,12 @@ def _seizures(path: Path) -> list[Seizure]:
                 "not a mark of all channels, seizure or background", subject=str(path), place=f"row {number}",
                 expected=f"TERM, {BACKGROUND} or {SEIZ}", found=f"{channel}, {label}",
             )  # fmt: skip
+        if not (times[0] < times[1] and all(map(math.isfinite, times))):
+            raise FormatError(
+                "a mark does not end after it begins", subject=str(path), place=f"row {number}",
+                expected="start_time < stop_time", found=f"{start}, {stop}",
+            )  # fmt: skip
+        observed.append(times)
         if label == SEIZ:
-            if not times[0] < times[1]:
-                raise FormatError("a seizure does not end after it begins", subject=str(path), place=f"row {number}")
             found.append(Seizure(*times, label=SEIZURE, source="annotation"))
-    return found
+    return found, observed

@@ -98,6 +98,20 @@ def test_windows_that_reach_beyond_annotated_time_are_unknown():
     assert words(seizures.label_windows(starts, stops, [], observed=[])) == ["unknown"] * 6
 
 
+def test_the_group_keeps_the_annotated_time_and_refuses_what_is_none():
+    table = seizures.seizure_table([], observed=[(30.0, 40.0), (-math.inf, 10.0), (10.0, 12.0)])
+    assert table.attrs["observed_s"] == [[None, 12.0], [30.0, 40.0]]
+    assert seizures.observed_of(table.attrs).tolist() == [[-math.inf, 12.0], [30.0, 40.0]]
+    assert seizures.observed_of(seizures.seizure_table([], observed=[]).attrs).shape == (0, 2)
+    assert seizures.observed_of(seizures.seizure_table([]).attrs) is None
+    for pair in [(5.0, 5.0), (5.0, 4.0), (math.nan, 4.0)]:
+        with pytest.raises(SchemaError, match="does not end after"):
+            seizures.seizure_table([], observed=[(0.0, 1.0), pair])
+    for stated in (3.0, [1.0, 2.0], [["a", 2.0]], [[0.0, 1.0, 2.0]]):
+        with pytest.raises(SchemaError, match="not stretches"):
+            seizures.observed_of({"observed_s": stated})
+
+
 def test_after_an_onset_without_an_end_all_is_unknown_up_to_the_end_of_the_annotated_stretch():
     starts, stops = windows(10.0, 80.0)
     found = seizures.label_windows(starts, stops, [Seizure(25.0)], observed=[(0.0, 50.0), (50.0001, 80.0)])

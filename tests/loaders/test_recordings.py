@@ -177,6 +177,46 @@ def test_the_table_before_training_adds_up(patients: Any) -> None:
     assert source.hours().loc["p2", "ictal"] == pytest.approx(10 / 3600)
 
 
+@pytest.fixture
+def partly_annotated(make_store: Callable[..., Any], generated: Any) -> Any:
+    """Return a version of three recordings of 300 s with one seizure: of all, of some and of none is it said."""
+
+    def record(observed: list[tuple[float, float]] | None) -> Any:
+        table = seizure_table([Seizure(100.5, 121.5)], observed=observed)
+        return schema.record({"signal": generated.series(ramp(2, 30_000), rate_hz=ROUND), "seizure": table})
+
+    return make_store({"all": record(None), "some": record([(55.0, 160.0), (250.0, np.inf)]), "nothing": record([])})
+
+
+def test_time_of_which_the_source_does_not_speak_is_never_background(partly_annotated: Any) -> None:
+    source = StateSource(partly_annotated, group="signal", window_s=10)
+    assert source.records == ("all", "nothing", "some")
+    table = source.frame()
+    starts = {
+        record: part[part["label"] == "interictal"]["start_s"].tolist() for record, part in table.groupby("record")
+    }
+    assert starts["all"] == [10.0 * at for at in range(30) if at not in {10, 11, 12}]
+    # 50-60 reaches into time that nobody looked at; 160-250 was not looked at.
+    assert starts["some"] == [60.0, 70.0, 80.0, 90.0, 130.0, 140.0, 150.0, 250.0, 260.0, 270.0, 280.0, 290.0]
+    assert "nothing" not in set(table[table["label"] == "interictal"]["record"])
+    # A seizure that is marked is one, whatever was looked at besides.
+    assert table[table["label"] == "ictal"]["start_s"].tolist() == [100.0, 110.0, 120.0] * 3
+    assert source.left_out.values.tolist() == [["nothing", "unknown", 27], ["some", "unknown", 15]]
+    assert source.observed_of(0) is None
+    assert source.observed_of(1).shape == (0, 2)
+    assert source.observed_of(2).tolist() == [[55.0, 160.0], [250.0, np.inf]]
+
+
+def test_time_before_a_seizure_is_not_preictal_where_nobody_looked(partly_annotated: Any) -> None:
+    near = Horizons(preictal_s=60.0, postictal_s=60.0)
+    source = StateSource(
+        partly_annotated, group="signal", window_s=10, horizons=near, states=["preictal", "postictal"], records=["some"]
+    )
+    table = source.frame()
+    assert table[table["label"] == "preictal"]["start_s"].tolist() == [60.0, 70.0, 80.0, 90.0]
+    assert table[table["label"] == "postictal"]["start_s"].tolist() == [130.0, 140.0, 150.0]
+
+
 def test_an_epoch_shows_classes_in_their_ratios_and_other_windows_the_next_time(patients: Any) -> None:
     dataset = StateDataset(patients, group="signal", window_s=10, horizons=NEAR)
     sampler = RatioSampler(dataset, {"interictal": 3, "ictal": 1}, seed=5)

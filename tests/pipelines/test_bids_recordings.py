@@ -296,11 +296,24 @@ def test_events_that_are_codes_of_szcore_make_the_seizures(tmp_path):
     head = "onset\tduration\teventType\tconfidence\tchannels\tdateTime\trecordingDuration\n"
     none = read(generated(tmp_path / "none", events=head + "0\t4\tbckg\tn/a\tn/a\tn/a\t4\n"), "bids")
     assert none["seizure"].sizes["row"] == 0
+    # The table speaks of the length that it states, and of all time where it states none.
+    assert none["seizure"].attrs["observed_s"] == [[0.0, 4.0]]
+    open_ = read(generated(tmp_path / "open", events=head + "0\t4\tbckg\tn/a\tn/a\tn/a\tn/a\n"), "bids")
+    assert "observed_s" not in open_["seizure"].attrs
     some = read(generated(tmp_path / "some", events=head + "1\t2\tsz_foc_ia\tn/a\tA\tn/a\t4\n"), "bids")
     assert some["seizure"]["label"].values.tolist() == ["sz_foc_ia"]
     assert some["seizure"]["offset_s"].values.tolist() == [3.0]
     without = read(generated(tmp_path / "without", events=None), "bids")
     assert "seizure" not in without.children
+
+
+def test_an_end_without_an_onset_leaves_unknown_what_was_before_it(tmp_path):
+    rows = "onset\tduration\ttrial_type\n0.5\tn/a\tsz offset\n1\tn/a\tsz onset\n2\tn/a\tsz offset\n"
+    tree = read(generated(tmp_path / "lone", events=rows), "bids")
+    assert tree["seizure"]["onset_s"].values.tolist() == [1.0]
+    assert tree["seizure"].attrs["observed_s"] == [[0.5, None]]
+    whole = read(generated(tmp_path / "pair", events=rows.replace("0.5\tn/a\tsz offset\n", "")), "bids")
+    assert "observed_s" not in whole["seizure"].attrs
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,14 @@ from connectome.pipelines.formats.bids.tsv import read_rows
 from connectome.pipelines.formats.seizures.annotations import annotated_seizures
 from connectome.pipelines.formats.seizures.chbmit_summary import Summary, read_summary
 from connectome.pipelines.formats.seizures.nihon_kohden import RULE, correct_onsets
-from connectome.pipelines.formats.seizures.rules import EVENT_LABELS, RULES, choose_rules, label_texts, pair_seizures
+from connectome.pipelines.formats.seizures.rules import (
+    EVENT_LABELS,
+    RULES,
+    choose_rules,
+    label_texts,
+    observed_time,
+    pair_seizures,
+)
 from connectome.pipelines.formats.seizures.szcore import is_szcore, read_szcore
 from connectome.pipelines.formats.seizures.wfdb_seizures import read_marks, read_seizure_file
 from connectome.seizures import Seizure, seizures_of
@@ -318,6 +325,15 @@ def test_onsets_and_ends_are_paired_in_time_and_what_does_not_fit_is_told():
     assert seizures[1].onset_s == 30.0
     assert math.isnan(seizures[1].offset_s)
     assert [note["code"] for note in notes] == ["offset-without-onset", "onset-within-seizure", "offset-without-onset"]
+
+
+def test_marks_tell_of_all_time_but_what_comes_before_an_end_without_an_onset():
+    on, off = "seizure_onset", "seizure_offset"
+    assert observed_time([10.0, 20.0, 30.0], [on, off, on]) is None
+    assert observed_time([], []) is None
+    found = observed_time([5.0, 10.0, 11.0, 20.0, 21.0, 30.0], [off, on, on, off, off, on])
+    assert found.tolist() == [[5.0, 20.0], [21.0, math.inf]]
+    assert observed_time([21.0, 5.0, math.nan], [off, "", off]).tolist() == [[21.0, math.inf]]
 
 
 @pytest.mark.data

@@ -16,15 +16,18 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError, SchemaError
+from connectome.intervals import as_intervals
 from connectome.seizures import SZCORE_LABELS, Seizure, seizure_table
 
 from ..seizures.nihon_kohden import LATEST_S, correct_onsets
-from ..seizures.rules import EventRules, label_texts, pair_seizures
+from ..seizures.rules import EventRules, label_texts, observed_time, pair_seizures
 from ..seizures.szcore import COLUMN, is_szcore, parse_szcore
 from .tsv import MISSING, Rows, typed, variable_name
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from connectome.intervals import Intervals
 
     from ..tables.text_rows import Note
 
@@ -45,10 +48,14 @@ class Events:
     rule: str
     """What decided on labels and seizures."""
     warnings: tuple[Note, ...] = ()
+    observed: Intervals | None = None
+    """Stretches of time in which it says which seizures there are; None where that is all time."""
 
     def seizure_table(self) -> xr.Dataset | None:
         """Return the group ``seizure``; None where nothing is known."""
-        return None if self.seizures is None else seizure_table(self.seizures, rule=self.rule)
+        if self.seizures is None:
+            return None
+        return seizure_table(self.seizures, observed=self.observed, rule=self.rule)
 
 
 def read_events(rows: Rows, rules: EventRules, *, subject: str, described: Mapping[str, Any] | None = None) -> Events:
@@ -99,15 +106,18 @@ def read_events(rows: Rows, rules: EventRules, *, subject: str, described: Mappi
             message = f"not followed, being several or more than {LATEST_S:g} s off: {'; '.join(found.doubtful)}"
             warnings.append({"code": "time-marks-doubtful", "place": place, "message": message})
     seizures: list[Seizure] | None = None
+    observed: Intervals | None = None
     if is_szcore(rows):
         rule, labels = "SzCORE", [row[COLUMN] if row[COLUMN] in SZCORE_LABELS else "" for row in rows]
         stated = parse_szcore(rows, subject=subject)
         seizures = list(stated.seizures)
+        if stated.recording_s is not None and stated.recording_s > 0:
+            observed = as_intervals([(0.0, stated.recording_s)])
         warnings += stated.warnings
     else:
         rule, labels = rules.name, label_texts(texts, rules)
         paired, notes = pair_seizures(corrected, labels)
-        seizures = paired or None
+        seizures, observed = paired or None, observed_time(corrected, labels)
         warnings += notes
     columns = {
         "onset_s": _times(corrected, "Onset after the first sample"),
@@ -127,7 +137,7 @@ def read_events(rows: Rows, rules: EventRules, *, subject: str, described: Mappi
     if clash:
         raise FormatError("two columns would have one name", subject=subject, found=", ".join(clash))
     table = schema.table(columns | more, rule=rule)
-    return Events(table, _allowed(seizures, place, warnings), rule, tuple(warnings))
+    return Events(table, _allowed(seizures, place, warnings), rule, tuple(warnings), observed)
 
 
 def _allowed(seizures: list[Seizure] | None, place: str, warnings: list[Note]) -> tuple[Seizure, ...] | None:

@@ -12,7 +12,7 @@ from connectome import schema
 from connectome.seizures import GROUP, seizure_table
 
 from .nihon_kohden import correct_onsets
-from .rules import RULES, EventRules, label_texts, pair_seizures
+from .rules import RULES, EventRules, label_texts, observed_time, pair_seizures
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,10 +52,12 @@ def annotated_seizures(
             onsets = list(found.onsets_s)
             message = f"{found.n_corrected} onsets are early; seizures have the times that their time marks state"
             warnings.append({"code": "onsets-corrected", "place": SOURCE, "message": message})
-    seizures, notes = pair_seizures(onsets, label_texts(texts, rules), source=SOURCE)
+    labels = label_texts(texts, rules)
+    seizures, notes = pair_seizures(onsets, labels, source=SOURCE)
     if not seizures:
         return None, []
-    return seizure_table(seizures, rule=rules.name), [*warnings, *notes]
+    table = seizure_table(seizures, observed=observed_time(onsets, labels), rule=rules.name)
+    return table, [*warnings, *notes]
 
 
 def with_annotated_seizures(tree: xr.DataTree, rules: EventRules = RULES["plain"]) -> xr.DataTree:

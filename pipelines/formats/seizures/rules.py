@@ -15,14 +15,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connectome.errors import UsageError
+from connectome.intervals import as_intervals, merged, without
 from connectome.seizures import Seizure
 
 from .nihon_kohden import is_time_mark
 
 if TYPE_CHECKING:
+    from connectome.intervals import Intervals
+
     from ..tables.text_rows import Note
 
-__all__ = ["AUTO", "EVENT_LABELS", "RULES", "EventRules", "TextRule", "choose_rules", "label_texts", "pair_seizures"]
+__all__ = [
+    "AUTO",
+    "EVENT_LABELS",
+    "RULES",
+    "EventRules",
+    "TextRule",
+    "choose_rules",
+    "label_texts",
+    "observed_time",
+    "pair_seizures",
+]
 
 AUTO = "auto"
 ONSET, OFFSET = "seizure_onset", "seizure_offset"
@@ -150,15 +163,10 @@ def pair_seizures(
     warnings : list of dict
         Onsets within a seizure, and ends without an onset.
     """
-    marks = sorted(
-        (onset, label)
-        for onset, label in zip(onsets_s, labels, strict=True)
-        if label in (ONSET, OFFSET) and not math.isnan(onset)
-    )
     seizures: list[Seizure] = []
     warnings: list[Note] = []
     begun: float | None = None
-    for time, label in marks:
+    for time, label in _marks(onsets_s, labels):
         if label == ONSET and begun is None:
             begun = time
         elif label == ONSET:
@@ -173,3 +181,38 @@ def pair_seizures(
     if begun is not None:
         seizures.append(Seizure(begun, source=source))
     return seizures, warnings
+
+
+def observed_time(onsets_s: Sequence[float], labels: Sequence[str]) -> Intervals | None:
+    """Return the time of which marks of onsets and ends tell whether there was a seizure.
+
+    Before an end without an onset there was one, and nobody says since when: that time is told of only up to the mark
+    before it.
+
+    Parameters
+    ----------
+    onsets_s, labels
+        As for :func:`pair_seizures`.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        Shape (stretch, 2), float64 seconds, infinite where there is no bound; None where it is all time.
+    """
+    untold: list[tuple[float, float]] = []
+    before, is_open = -math.inf, False
+    for time, label in _marks(onsets_s, labels):
+        if label == OFFSET and not is_open and before < time:
+            untold.append((before, time))
+        is_open = label == ONSET
+        before = time
+    return without(as_intervals([(-math.inf, math.inf)]), merged(untold)) if untold else None
+
+
+def _marks(onsets_s: Sequence[float], labels: Sequence[str]) -> list[tuple[float, str]]:
+    """Return onsets and ends in the order of time."""
+    return sorted(
+        (onset, label)
+        for onset, label in zip(onsets_s, labels, strict=True)
+        if label in (ONSET, OFFSET) and not math.isnan(onset)
+    )
