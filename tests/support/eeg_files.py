@@ -33,7 +33,7 @@ def vhdr(folder: Path, *, samples=None, markers="", name="rec", **changes) -> Pa
     lines += ["[Channel Infos]", f"Ch1={changes.get('Ch1', 'Fz,,0.5,µV')}", f"Ch2={changes.get('Ch2', 'Cz,ref,2,mV')}"]
     lines += changes.get("extra", [])
     path = folder / f"{name}.vhdr"
-    path.write_text("\n".join(lines), encoding="utf-8")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / f"{name}.eeg").write_bytes(samples.tobytes())
     marker = "Brain Vision Data Exchange Marker File, Version 1.0\n[Common Infos]\n[Marker Infos]\n" + markers
     (folder / f"{name}.vmrk").write_text(marker, encoding="utf-8")

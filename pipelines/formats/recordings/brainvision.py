@@ -8,8 +8,10 @@ BrainVision Core Data Format 1.0, Brain Products, https://www.brainproducts.com/
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +22,7 @@ from connectome.errors import FormatError, TruncatedError, UnsafeError
 
 from ..files.pointers import refuse_pointer
 from ..files.text_mode import refuse_text_damage
+from .numbers import decimal, possible_rate
 from .recording import Annotation, Block, Channel, Recording, udunits, warning
 
 FIRST_LINE = re.compile(r"Brain ?Vision .*(Header|Marker) File", re.IGNORECASE)
@@ -69,18 +72,23 @@ def read_recording(path: Path, given: Sequence[Path]) -> Recording:
     common = sections["common infos"]
     _require(path, "DataType", common.get("datatype", "TIMEDOMAIN").upper(), {"TIMEDOMAIN"})
     n_channels = _whole(path, common, "numberofchannels")
-    rate = MICROSECONDS / _positive(path, common, "samplinginterval")
-    channels = _channels(path, sections.get("channel infos", {}), n_channels)
-    signal = _signal(path, sections, _file(path, common, "datafile", given), n_channels)
+    rate = possible_rate(MICROSECONDS / _positive(path, common, "samplinginterval"), path, "samplinginterval")
     warnings: list[dict[str, str]] = []
+    channels = _channels(path, sections.get("channel infos", {}), n_channels, warnings)
+    signal = _signal(path, sections, _file(path, common, "datafile", given), n_channels)
+    if _ends_in_a_channel(path):
+        message = "the header ends with a channel and without a line end; it may have been cut there"
+        warnings.append(warning("header-without-end", path.name, message))
     markers: list[dict[str, Any]] = []
     if common.get("markerfile"):
-        markers = _markers(_file(path, common, "markerfile", given))
+        markers = _markers(_file(path, common, "markerfile", given), n_channels, warnings)
     else:
         warnings.append(warning("no-marker-file", path.name, "the header names no marker file"))
     n_samples = signal.shape[1]
     _require_inside(path, markers, n_samples)
-    starts = sorted({marker["position"] - 1 for marker in markers if marker["kind"] == NEW_SEGMENT} | {0})
+    begun = {marker["position"] - 1 for marker in markers if marker["kind"] == NEW_SEGMENT}
+    # A segment that begins after the last sample has none.
+    starts = sorted({start for start in begun if start < n_samples} | {0})
     if len(starts) > 1:
         message = f"{len(starts)} segments; the time between them is not part of the clock"
         warnings.append(warning("segments", path.name, message))
@@ -172,11 +180,8 @@ def _whole(path: Path, section: dict[str, str], key: str) -> int:
 
 def _positive(path: Path, section: dict[str, str], key: str) -> Fraction:
     text = section.get(key, "")
-    try:
-        number = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        number = Fraction(0)
-    if number <= 0:
+    number = decimal(text)
+    if number is None or number <= 0:
         raise FormatError(
             "the header lacks a positive number", subject=str(path), place=key, expected="more than 0", found=repr(text)
         )
@@ -205,7 +210,7 @@ def _file(path: Path, common: dict[str, str], key: str, given: Sequence[Path]) -
     )
 
 
-def _channels(path: Path, section: dict[str, str], n_channels: int) -> list[Channel]:
+def _channels(path: Path, section: dict[str, str], n_channels: int, warnings: list[dict[str, str]]) -> list[Channel]:
     if n_channels > 100_000 or len(section) != n_channels:
         raise FormatError(
             "the channels do not match their number",
@@ -220,20 +225,20 @@ def _channels(path: Path, section: dict[str, str], n_channels: int) -> list[Chan
         if text is None:
             raise FormatError("a channel is missing", subject=str(path), place=f"Ch{number}")
         name, reference, resolution, unit = [*text.split(","), "", "", ""][:4]
-        try:
-            # An empty resolution is 1 and an empty unit is microvolts (Core Data Format 1.0, "Channel Infos").
-            gain = float(resolution) if resolution.strip() else 1.0
-        except ValueError:
-            raise FormatError(
-                "not a number", subject=str(path), place=f"Ch{number}, resolution", found=resolution
-            ) from None
+        # An empty resolution is 1 and an empty unit is microvolts (Core Data Format 1.0, "Channel Infos").
+        gain = decimal(resolution) if resolution.strip() else Fraction(1)
+        if gain is None:
+            raise FormatError("not a number", subject=str(path), place=f"Ch{number}, resolution", found=resolution[:60])
+        if not gain:
+            message = f"the resolution is 0 in {text[:60]!r}: values unknown"
+            warnings.append(warning("no-scale", f"channel {number} ({name})", message))
         channels.append(
             Channel(
                 label=name.replace("\\1", ","),
                 source_unit=unit.strip(),
                 unit=udunits(unit) or "uV",
                 unit_origin="file" if unit.strip() else "assumed",
-                gain=gain,
+                gain=float(gain) or math.nan,
                 extra={"reference": reference.replace("\\1", ",")},
             )
         )
@@ -251,6 +256,8 @@ def _signal(path: Path, sections: Sections, data: Path, n_channels: int) -> np.n
     big = binary.get("usebigendianorder", "NO").upper() == "YES"
     dtype = np.dtype((">" if big else "<") + DTYPES[stored])
     refuse_pointer(data)
+    if data.samefile(path):
+        raise FormatError("the header names itself", subject=str(path), place="DataFile", expected="a file of samples")
     raw = data.read_bytes()
     refuse_text_damage(data, np.frombuffer(raw, dtype=np.uint8))
     frame = n_channels * dtype.itemsize
@@ -277,7 +284,13 @@ def _signal(path: Path, sections: Sections, data: Path, n_channels: int) -> np.n
     return np.ascontiguousarray(shaped, dtype=dtype.newbyteorder("="))
 
 
-def _markers(path: Path) -> list[dict[str, Any]]:
+def _ends_in_a_channel(path: Path) -> bool:
+    """Tell whether the last line of a header is one of a channel and has no line end."""
+    raw = path.read_bytes()
+    return re.match(rb"ch\d+=", raw[raw.rfind(b"\n") + 1 :].lower()) is not None
+
+
+def _markers(path: Path, n_channels: int, warnings: list[dict[str, str]]) -> list[dict[str, Any]]:
     """Return the markers in the file's order: kind, description, position (from 1), size, channel, date."""
     markers = []
     for key, text in _sections(path, "Marker").get("marker infos", {}).items():
@@ -287,6 +300,9 @@ def _markers(path: Path) -> list[dict[str, Any]]:
             channel = int(parts[4] or 0)
         except (ValueError, IndexError):
             raise FormatError("not a marker", subject=str(path), place=key, found=text[:80]) from None
+        if size < 0 or not 0 <= channel <= n_channels:
+            message = f"size {size}, channel {channel} of {n_channels}: what cannot be is left out"
+            warnings.append(warning("odd-marker", f"{path.name}, {key}", message))
         markers.append(
             {
                 "key": key,
@@ -294,7 +310,7 @@ def _markers(path: Path) -> list[dict[str, Any]]:
                 "kind": parts[0].replace("\\1", ","),
                 "description": parts[1].replace("\\1", ","),
                 "position": position,
-                "size": size,
+                "size": size if size >= 0 else None,
                 "channel": channel,
                 "date": _date(parts[5]),
             }
@@ -303,12 +319,14 @@ def _markers(path: Path) -> list[dict[str, Any]]:
 
 
 def _date(text: str) -> str:
-    """Return YYYYMMDDhhmmssuuuuuu as ISO 8601; all zeros mean that no date was kept."""
+    """Return YYYYMMDDhhmmssuuuuuu as ISO 8601; ``""`` where it is no date, as all zeros are."""
     found = re.fullmatch(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d{6})", text.strip())
-    if found is None or set(text.strip()) == {"0"}:
+    if found is None:
         return ""
-    year, month, day, hour, minute, second, micro = found.groups()
-    return f"{year}-{month}-{day}T{hour}:{minute}:{second}.{micro}"
+    try:
+        return datetime(*map(int, found.groups())).isoformat(timespec="microseconds")  # type: ignore[arg-type]
+    except ValueError:
+        return ""
 
 
 def _require_inside(path: Path, markers: list[dict[str, Any]], n_samples: int) -> None:
@@ -335,7 +353,7 @@ def _annotation(marker: dict[str, Any], channels: list[Channel], rate: Fraction)
     number = marker["channel"]
     return Annotation(
         onset_s=Fraction(marker["position"] - 1) / rate,
-        duration_s=Fraction(marker["size"]) / rate,
+        duration_s=None if marker["size"] is None else Fraction(marker["size"]) / rate,
         description=marker["description"],
         kind=marker["kind"],
         channel=channels[number - 1].label if 0 < number <= len(channels) else "",

@@ -23,7 +23,7 @@ from connectome.errors import FormatError
 
 from ..files.pointers import refuse_pointer
 from .edf_annotations import read_annotations
-from .edf_header import BDF_START, EDF_START, Header, read_header, records_of
+from .edf_header import BDF_START, EDF_START, RANGES, RECORD_DURATION, Header, read_header, records_of, to_number
 from .recording import Annotation, Block, Channel, Recording, udunits, warning
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def read_recording(path: Path) -> Recording:
     refuse_pointer(path)
     warnings: list[dict[str, str]] = []
     header, records = records_of(read_header(path), warnings)
+    if b"," in header.raw[RECORD_DURATION]:
+        warnings.append(warning("decimal-comma", "record duration", "a comma is read as a decimal point"))
     starts, marked = read_annotations(header, records, warnings)
     first = starts[0] if starts else Fraction(0)
     segments, segment_starts = _segments(header, [start - first for start in starts], warnings)
@@ -128,6 +130,7 @@ def _channel(header: Header, number: int, warnings: list[dict[str, str]]) -> Cha
         place = f"signal {number + 1} ({signal['label']})"
         warnings.append(warning("no-scale", place, "the header's physical or digital range is empty: values unknown"))
     gain, offset = scale or (float("nan"), float("nan"))
+    warnings += _doubts_of_range(header, number)
     prefix, _, rest = signal["label"].partition(" ")
     kind = prefix.lower() if prefix in KINDS and rest else ""
     if header.bdf and signal["label"] == "Status":
@@ -141,6 +144,20 @@ def _channel(header: Header, number: int, warnings: list[dict[str, str]]) -> Cha
         offset=offset,
         extra={name: signal[name] for name in ("transducer", "prefilter")},
     )
+
+
+def _doubts_of_range(header: Header, number: int) -> list[dict[str, str]]:
+    """Say what of a signal's ranges the specification does not allow; they hold as they are written."""
+    signal = header.signals[number]
+    place, found = f"signal {number + 1} ({signal['label']})", []
+    if any("," in signal[name] for name in RANGES):
+        found.append(warning("decimal-comma", place, "a comma is read as a decimal point"))
+    top = 2 ** (8 * header.sample_bytes - 1)
+    least, most = (to_number(header.path, signal[name], f"{place}, {name}") for name in RANGES[2:])
+    if not -top <= least < most < top and least != most:
+        message = f"the digital range {signal['digital_min']} to {signal['digital_max']} is not one of the format"
+        found.append(warning("odd-digital-range", place, message))
+    return found
 
 
 def _segments(

@@ -19,7 +19,8 @@ from .recording import warning
 if TYPE_CHECKING:
     from .edf_header import Header
 
-ONSET = re.compile(r"(?P<onset>[+-]\d+(?:\.\d*)?)(?:\x15(?P<duration>\d+(?:\.\d*)?))?", re.ASCII)
+NUMBER = r"\d{1,18}(?:\.\d{0,30})?"
+ONSET = re.compile(rf"(?P<onset>[+-]{NUMBER})(?:\x15(?P<duration>{NUMBER}))?", re.ASCII)
 
 Marked = tuple[Fraction, Fraction | None, str]
 
@@ -54,6 +55,9 @@ def read_annotations(
     parts = [np.ascontiguousarray(records[:, header.place_of(number)]) for number in numbers]
     starts: list[Fraction] = []
     marked: list[Marked] = []
+    if not numbers and header.variant[3:] == "+C":
+        message = f"a file that calls itself {header.variant} has no annotation signal"
+        warnings.append(warning("no-annotation-signal", "signals", message))
     for record in range(header.n_records if numbers else 0):
         for at, number in enumerate(numbers):
             place = f"record {record + 1}, signal {number + 1}"
@@ -63,8 +67,8 @@ def read_annotations(
                 if keeps_time:
                     starts.append(onset)
                 marked.extend((onset, duration, entry) for entry in entries[1 if keeps_time else 0 :] if entry)
-    if numbers and len(starts) != header.n_records:
-        if header.variant.endswith("D"):
+    if len(starts) != header.n_records and (numbers or header.variant[3:] == "+D"):
+        if header.variant[3:] == "+D":
             raise FormatError(
                 "a discontinuous file lacks the times of its records",
                 subject=str(header.path),

@@ -18,6 +18,7 @@ import numpy as np
 from connectome.errors import FormatError, TruncatedError
 
 from ..files.text_mode import refuse_text_damage
+from .numbers import decimal, possible_rate
 from .recording import warning
 
 EDF_START = b"0       "
@@ -37,6 +38,9 @@ WIDTHS = {
     "reserved": 32,
 }
 """Fields of one signal and their bytes, in the file's order: each field for all signals, then the next."""
+RANGES = ("physical_min", "physical_max", "digital_min", "digital_max")
+RECORD_DURATION = slice(244, 252)
+"""Where it stands in the file."""
 CENTURY_PIVOT = 85
 """Two digits from here on are years of the 20th century, the others of the 21st (EDF+, section 2.1.3.2)."""
 
@@ -94,8 +98,7 @@ class Header:
         """Return gain and offset of a signal; None where a range is empty, so that values are unknown."""
         signal = self.signals[number]
         place = f"signal {number + 1} ({signal['label']})"
-        names = ("physical_min", "physical_max", "digital_min", "digital_max")
-        low, high, least, most = (to_number(self.path, signal[name], f"{place}, {name}") for name in names)
+        low, high, least, most = (to_number(self.path, signal[name], f"{place}, {name}") for name in RANGES)
         if most == least or high == low:
             return None
         step = (high - low) / (most - least)
@@ -163,7 +166,7 @@ def parse_header(path: Path, raw: bytes) -> Header:
         bdf=bdf,
         variant=reserved[:5] if reserved.startswith(f"{kind}+") else kind,
         n_records=_whole(path, raw[236:244], "number of records"),
-        record_s=to_number(path, _text(raw[244:252]), "record duration"),
+        record_s=to_number(path, _text(raw[RECORD_DURATION]), "record duration"),
         signals=signals,
         samples=samples,
         attrs={name: text for name, text in fields.items() if text},
@@ -177,6 +180,8 @@ def parse_header(path: Path, raw: bytes) -> Header:
             expected="more than 0 s",
             found=str(header.record_s),
         )
+    for group in header.rate_groups():
+        possible_rate(samples[group[0]] / header.record_s, path, "record duration")
     return header
 
 
@@ -265,8 +270,11 @@ def _whole(path: Path, raw: bytes, place: str) -> int:
 
 
 def to_number(path: Path, text: str, place: str) -> Fraction:
-    """Return a header's number exactly; raise :class:`~connectome.errors.FormatError` where it is none."""
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise FormatError("not a number", subject=str(path), place=place, found=repr(text)) from None
+    """Return a header's number exactly; raise :class:`~connectome.errors.FormatError` where it is none.
+
+    A comma is read as the point that the specification asks for: recorders write the sign of their language.
+    """
+    number = decimal(text.replace(",", "."))
+    if number is None:
+        raise FormatError("not a number", subject=str(path), place=place, found=repr(text))
+    return number

@@ -23,6 +23,8 @@ from connectome.errors import FormatError, TruncatedError
 from ..bids.tsv import variable_name
 from ..files.matlab import read_mat
 from ..files.pointers import refuse_pointer
+from ..files.text_mode import refuse_text_damage
+from .numbers import possible_rate
 from .recording import Annotation, Block, Channel, Recording, exact_rate, warning
 
 if TYPE_CHECKING:
@@ -65,9 +67,9 @@ def read_recording(path: Path, given: Sequence[Path]) -> Recording:
     n_channels, n_points = (_count(path, found, name) for name in ("nbchan", "pnts"))
     n_epochs = _count(path, found, "trials") if _number(found.get("trials")) else 1
     rate = _number(found.get("srate"))
-    if rate is None or not rate > 0:
+    if rate is None or not 0 < rate < math.inf:
         raise FormatError("no sampling rate", subject=str(path), place="srate", found=str(found.get("srate")))
-    rate_hz = exact_rate(rate)
+    rate_hz = possible_rate(exact_rate(rate), path, "srate")
     signal = _signal(path, found, (n_channels, n_points * n_epochs), given, warnings)
     events = _structs(found.get("event"))
     cuts = _cuts(events, n_points * n_epochs)
@@ -129,7 +131,7 @@ def _number(value: Any) -> float | None:
 
 def _count(path: Path, found: Struct, name: str) -> int:
     number = _number(found.get(name))
-    if number is None or number < 1 or number != int(number) or number > 2**40:
+    if number is None or not 1 <= number <= 2**40 or number != int(number):
         raise FormatError("not a number of 1 or more", subject=str(path), place=name, found=str(found.get(name))[:60])
     return int(number)
 
@@ -175,6 +177,7 @@ def _signal(
                 found=f"{size} bytes",
             )
         samples = np.fromfile(file, dtype="<f4").reshape(shape[1], shape[0])
+        refuse_text_damage(file, samples.view(np.uint8).ravel())
         return np.ascontiguousarray(samples.T, dtype=np.float32)
     array = np.asarray(data)
     if array.dtype.kind not in "biuf" or array.size != shape[0] * shape[1] or array.shape[0] != shape[0]:

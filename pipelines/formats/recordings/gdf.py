@@ -20,6 +20,7 @@ from connectome.errors import FormatError, TruncatedError
 
 from ..files.pointers import refuse_pointer
 from ..files.text_mode import refuse_text_damage
+from .numbers import possible_rate
 from .recording import Annotation, Block, Channel, Recording, warning
 
 VERSION = re.compile(rb"GDF 2\.(\d\d)")
@@ -112,7 +113,7 @@ def read_recording(path: Path) -> Recording:
             warnings.append(warning("no-samples", header.labels[number], "a channel without samples of its own"))
     if not groups:
         raise FormatError("no channel has samples", subject=str(path), place="samples per record", found="0")
-    rate = max(n_samples for n_samples, _ in groups) / header.record_s
+    rate = possible_rate(max(n_samples for n_samples, _ in groups) / header.record_s, path, "record duration")
     events = _events(header, raw, end, rate, warnings)
     blocks = [_block(header, records, members, events, warnings) for members in groups.values()]
     return Recording(
@@ -194,8 +195,9 @@ def _n_records(header: Header, found: int, warnings: list[dict[str, str]]) -> in
     record = sum(header.sizes)
     body = found - header.bytes
     if record and header.n_records == -1 and body >= record:
-        counted = body // record
-        warnings.append(warning("unclosed", "number of records", f"-1 in the header; {counted} were counted"))
+        counted, rest = divmod(body, record)
+        message = f"-1 in the header; {counted} were counted" + (f", {rest} bytes are left out" if rest else "")
+        warnings.append(warning("unclosed", "number of records", message))
         return counted
     if header.n_records < 1 or not record:
         raise FormatError(
@@ -281,7 +283,10 @@ def _channel(header: Header, number: int, warnings: list[dict[str, str]]) -> Cha
 
 def _events(header: Header, raw: bytes, at: int, rate: Fraction, warnings: list[dict[str, str]]) -> list[Annotation]:
     """Return the events of the table after the records; positions count samples from 1."""
-    if at == len(raw) or header.n_records == -1:
+    if header.n_records == -1:
+        return []
+    if at == len(raw):
+        warnings.append(warning("no-events", "table of events", "the file ends with its records: events are unknown"))
         return []
     _require(header.path, len(raw), at + 8, "table of events")
     mode, count = raw[at], int.from_bytes(raw[at + 1 : at + 4], "little")
@@ -297,17 +302,22 @@ def _events(header: Header, raw: bytes, at: int, rate: Fraction, warnings: list[
         warnings.append(warning("trailing-bytes", "table of events", f"{len(raw) - end} bytes after the last event"))
     # The table's own rate has 24 bits; where it is the signals' rate, that one is exact.
     clock = rate if own == 0 or np.float32(float(rate)) == np.float32(own) else Fraction(own)
+    if clock != rate:
+        message = f"positions count at {own:g} Hz, the signals have {float(rate):g} Hz; each holds for its own"
+        warnings.append(warning("rates-differ", "table of events", message))
     columns, place = [], at + 8
     for dtype in ("<u4", "<u2", "<u2", "<u4")[: 4 if mode == 3 else 2]:
         columns.append(np.frombuffer(raw, dtype, count, place))
         place += columns[-1].nbytes
-    found, sparse = [], 0
+    found, sparse, outside = [], 0, 0
+    end_s = header.record_s * ((at - header.bytes) // sum(header.sizes))
     for row in range(count):
         position, code = int(columns[0][row]), int(columns[1][row])
         channel = int(columns[2][row]) if mode == 3 else 0
         if code == SPARSE:
             sparse += 1
             continue
+        outside += not 0 <= (position - 1) / clock <= end_s
         found.append(
             Annotation(
                 onset_s=(position - 1) / clock,
@@ -317,6 +327,9 @@ def _events(header: Header, raw: bytes, at: int, rate: Fraction, warnings: list[
                 label=CODES.get(code, ""),
             )
         )
+    if outside:
+        message = f"{outside} of {len(found)} events lie before the first sample or after the last"
+        warnings.append(warning("events-outside", "table of events", message))
     if sparse:
         warnings.append(warning("sparse-samples", "table of events", f"{sparse} samples of channels without a rate"))
     return found
