@@ -112,9 +112,12 @@ def channel_marks(rows: Rows, rules: EventRules, *, dim: str) -> dict[str, xr.Va
 
 
 def coordinate_frame(system: Mapping[str, Any], space: str = "") -> dict[str, str]:
-    """Return ``units`` and ``frame`` of positions by ``coordsystem.json``; the file's ``space-`` stands in for it."""
+    """Return ``units`` and ``frame`` of electrodes by ``coordsystem.json``; the file's ``space-`` stands in for it.
+
+    A file about MEG and EEG states both systems; electrodes are in that of EEG.
+    """
     found = {"units": "unknown", "frame": space}
-    for prefix in ("iEEG", "EEG", "MEG"):
+    for prefix in ("MEG", "EEG", "iEEG"):
         unit, name = system.get(f"{prefix}CoordinateUnits"), system.get(f"{prefix}CoordinateSystem")
         if unit not in {None, "n/a"}:
             found["units"] = str(unit)
@@ -142,7 +145,7 @@ def electrode_table(rows: Rows, system: Mapping[str, Any], *, space: str, place:
 
 
 def electrode_doubts(rows: Rows, system: Mapping[str, Any], *, place: str) -> list[Note]:
-    """Say where positions cannot be in the unit that is stated, or none is stated."""
+    """Say where positions are no numbers, cannot be in the unit that is stated, or none is stated."""
     values = np.array([[_number(row.get(axis, "")) for axis in "xyz"] for row in rows], dtype=np.float64)
     stated = np.abs(values[np.isfinite(values)])
     unit = coordinate_frame(system)["units"]
@@ -150,6 +153,11 @@ def electrode_doubts(rows: Rows, system: Mapping[str, Any], *, place: str) -> li
     if stated.size and unit == "unknown":
         message = "no unit of the positions is stated; they are kept as numbers"
         notes.append({"code": "position-unit-not-stated", "place": place, "message": message})
+    texts = [text for row in rows for axis in "xyz" if (text := row.get(axis, "n/a")) not in MISSING]
+    unread = [text for text in texts if math.isnan(_number(text))]
+    if unread:
+        message = f"{len(unread)} coordinates are no numbers and are left out: {', '.join(unread[:10])}"
+        notes.append({"code": "positions-unreadable", "place": place, "message": message})
     most = float(stated.max()) if stated.size else 0.0
     if (unit == "m" and most > LONGEST_HEAD_M) or (unit == "mm" and 0 < most < SMALLEST_HEAD_MM):
         message = f"positions of up to {most:g} {unit} fit no head; they are kept as they stand"

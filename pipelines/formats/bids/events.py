@@ -16,10 +16,9 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError, SchemaError
-from connectome.intervals import as_intervals
 from connectome.seizures import SZCORE_LABELS, Seizure, seizure_table
 
-from ..seizures.nihon_kohden import LATEST_S, correct_onsets
+from ..seizures.nihon_kohden import correct_onsets
 from ..seizures.rules import EventRules, label_texts, observed_time, pair_seizures
 from ..seizures.szcore import COLUMN, is_szcore, parse_szcore
 from .tsv import MISSING, Rows, typed, variable_name
@@ -91,7 +90,7 @@ def read_events(rows: Rows, rules: EventRules, *, subject: str, described: Mappi
     warnings: list[Note] = []
     onsets = [_seconds(row["onset"]) for row in rows]
     durations = [_seconds(row.get("duration", "n/a")) for row in rows]
-    warnings += _doubts(rows, onsets, place)
+    warnings += [*_doubts(rows, onsets, place), *_doubted_durations(rows, durations, place)]
     key = next((name for name in TEXT_COLUMNS if rows and name in rows[0]), None)
     texts = ["" if key is None or row[key] in MISSING else row[key] for row in rows]
     corrected, rule_ids = onsets, [""] * len(rows)
@@ -102,17 +101,13 @@ def read_events(rows: Rows, rules: EventRules, *, subject: str, described: Mappi
             late = max(after - before for before, after in zip(onsets, corrected, strict=True) if after != before)
             message = f"{found.n_corrected} onsets were early by up to {late:.3f} s; their time marks hold"
             warnings.append({"code": "onsets-corrected", "place": place, "message": message})
-        if found.doubtful:
-            message = f"not followed, being several or more than {LATEST_S:g} s off: {'; '.join(found.doubtful)}"
-            warnings.append({"code": "time-marks-doubtful", "place": place, "message": message})
+        warnings += found.notes(place)
     seizures: list[Seizure] | None = None
     observed: Intervals | None = None
     if is_szcore(rows):
         rule, labels = "SzCORE", [row[COLUMN] if row[COLUMN] in SZCORE_LABELS else "" for row in rows]
         stated = parse_szcore(rows, subject=subject)
-        seizures = list(stated.seizures)
-        if stated.recording_s is not None and stated.recording_s > 0:
-            observed = as_intervals([(0.0, stated.recording_s)])
+        seizures, observed = list(stated.seizures), stated.observed
         warnings += stated.warnings
     else:
         rule, labels = rules.name, label_texts(texts, rules)
@@ -173,6 +168,24 @@ def _doubts(rows: Rows, onsets: list[float], place: str) -> list[Note]:
     stated = [onset for onset in onsets if not math.isnan(onset)]
     if any(one > other for one, other in pairwise(stated)):
         notes.append({"code": "events-unsorted", "place": place, "message": "kept in the order of the source"})
+    return notes
+
+
+def _doubted_durations(rows: Rows, durations: list[float], place: str) -> list[Note]:
+    notes: list[Note] = []
+    stated = [row.get("duration", "n/a") for row in rows]
+    unread = [
+        f"{number} ({text})"
+        for number, (text, value) in enumerate(zip(stated, durations, strict=True), start=1)
+        if math.isnan(value) and text not in MISSING
+    ]
+    if unread:
+        message = f"{len(unread)} durations are no numbers and are left out: rows {', '.join(unread[:10])}"
+        notes.append({"code": "durations-unreadable", "place": place, "message": message})
+    negative = [value for value in durations if value < 0]
+    if negative:
+        message = f"{len(negative)} durations are negative and kept as they stand, the least {min(negative):g} s"
+        notes.append({"code": "durations-negative", "place": place, "message": message})
     return notes
 
 

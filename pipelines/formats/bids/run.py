@@ -18,13 +18,15 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import UsageError
+from connectome.schema import decode
 from connectome.seizures import GROUP as SEIZURE_GROUP
 from connectome.seizures import seizure_table
 
 from ..seizures.annotations import SOURCE as ANNOTATION
-from ..seizures.annotations import annotated_seizures
+from ..seizures.annotations import annotated_seizures, first_sample_s
 from ..seizures.rules import RULES, EventRules
 from .channels import channel_marks, channel_table, electrode_doubts, electrode_table
+from .ends import past_end
 from .events import Events, read_events
 from .runs import PARTS
 from .sidecars import inherited, read_json
@@ -45,6 +47,7 @@ AUTO, SKIP, READ = "auto", "skip", "read"
 """Values of the option ``signals``: read those at hand, read none, refuse runs whose signals are not at hand."""
 ENTITIES = {"ses": "session", "task": "task", "acq": "acquisition", "run": "run"}
 NOT_AT_HAND = "not at hand"
+DESCRIPTION = "status_description"
 
 
 def check_signals(text: str) -> str:
@@ -96,7 +99,7 @@ class Run:
         rows = self._rows(self.files.channels, warnings)
         attrs: dict[str, Any] = {}
         if self.reads_signals:
-            attrs = self._signals(groups, warnings, sidecar, rows)
+            attrs = self._signals(groups, warnings, sidecar)
         else:
             attrs["signals"] = NOT_AT_HAND if not self.files.is_at_hand else "not read"
             warnings.append(self._absence())
@@ -108,8 +111,8 @@ class Run:
             groups["events"] = events.table
         seizures = events.seizure_table() if events is not None else None
         if seizures is None and ANNOTATION in groups:
-            seizures, notes = annotated_seizures(groups[ANNOTATION], self.rules)
-            warnings += notes
+            seizures, notes = annotated_seizures(groups[ANNOTATION], self.rules, first_s=first_sample_s(groups))
+            warnings += [note for note in notes if note not in warnings]
         task = self.files.name.get("task")
         if seizures is None and task in self.rules.seizure_free_tasks:
             seizures = seizure_table((), rule=f"{self.rules.name}: task-{task} holds no seizure")
@@ -120,10 +123,14 @@ class Run:
             warnings += notes
             if row is not None:
                 groups["subject"] = row
+            else:
+                message = f"sub-{self.files.label} has a folder and no row"
+                warnings.append({"code": "folder-without-row", "place": "participants.tsv", "message": message})
         session = self._session(warnings)
         if session is not None:
             groups["session"] = session
         groups["recording"] = self._facts(groups, sidecar, rows, warnings)
+        warnings += past_end(groups)
         return schema.record(groups, warnings=warnings, **{**self.attrs, **attrs})
 
     def _name(self, file: BidsFile | None) -> str:
@@ -156,7 +163,7 @@ class Run:
         return {"code": "signals-not-at-hand", "place": self.files.record, "message": listed}
 
     def _signals(
-        self, groups: dict[str, xr.Dataset], warnings: list[Note], sidecar: Mapping[str, Any], rows: Rows
+        self, groups: dict[str, xr.Dataset], warnings: list[Note], sidecar: Mapping[str, Any]
     ) -> dict[str, Any]:
         from ..recordings import mne_raw
 
@@ -177,10 +184,11 @@ class Run:
             if schema.kind_of(dataset) == "series":
                 if sidecar:
                     dataset = dataset.assign_attrs(sidecar=dict(sidecar))
-                labels = [str(label) for label in dataset["source_label"].values]
-                named = {row.get("name", ""): row for row in rows}
-                marks = channel_marks([named.get(label, {}) for label in labels], self.rules, dim="channel")
-                dataset = dataset.assign(marks)
+                # The reader has joined the rows already, those of labels that repeat one by one.
+                stated: Rows = [{} for _ in range(dataset.sizes["channel"])]
+                if DESCRIPTION in dataset:
+                    stated = [{DESCRIPTION: str(text)} for text in decode(dataset[DESCRIPTION].variable)]
+                dataset = dataset.assign(channel_marks(stated, self.rules, dim="channel"))
             groups[path.strip("/")] = dataset
         kept = {"encoding-type", "encoding-version", "warnings"}
         return {str(key): value for key, value in tree.attrs.items() if key not in kept}
@@ -198,6 +206,8 @@ class Run:
     def _session(self, warnings: list[Note]) -> xr.Dataset | None:
         """Return the row of this run's session."""
         rows = self._rows(self.files.sessions, warnings)
+        if self.files.name.get("ses") is None:
+            return None
         name = f"ses-{self.files.name.get('ses')}"
         mine = [row for row in rows if row.get("session_id") == name]
         if len(mine) != 1:

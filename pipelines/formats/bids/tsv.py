@@ -1,12 +1,12 @@
 """Tab-separated tables of BIDS: texts by column, then typed columns; never by the machine's locale.
 
 A table starts with one line of column names; ``n/a`` is a missing value (BIDS 1.10, "Tabular files"). A byte-order
-mark, line ends of Windows and blank lines are taken as they come; a row that does not fit the names is refused.
+mark, line ends of Windows or of old Macs and blank lines are taken as they come; a row that does not fit the names is
+refused.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ def read_rows(path: Path) -> Rows:
     TruncatedError
         When it is empty or only points to the data.
     """
-    lines = csv.reader(read_lines(path), delimiter="\t", quoting=csv.QUOTE_NONE)
+    lines = (part.split("\t") for line in read_lines(path) for part in line.split("\r"))
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if any(cell.strip() for cell in line)]
     if not numbered:
         raise FormatError("the table is empty", subject=str(path), expected="a line of column names")
@@ -73,7 +73,7 @@ def read_rows(path: Path) -> Rows:
 
 
 def repairs(path: Path) -> list[Note]:
-    """Say what :func:`read_rows` takes as it comes: a byte-order mark, line ends of Windows."""
+    """Say what :func:`read_rows` takes as it comes: a byte-order mark, line ends of other systems."""
     raw = path.read_bytes()
     notes: list[Note] = []
     if raw.startswith(b"\xef\xbb\xbf"):
@@ -83,6 +83,8 @@ def repairs(path: Path) -> list[Note]:
         notes.append(
             {"code": "windows-line-ends", "place": path.name, "message": "CR LF was read as the end of a line"}
         )
+    if b"\r" in raw.replace(b"\r\n", b"\n"):
+        notes.append({"code": "old-mac-line-ends", "place": path.name, "message": "CR was read as the end of a line"})
     return notes
 
 

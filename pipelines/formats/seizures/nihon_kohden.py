@@ -2,7 +2,9 @@
 
 Such an export writes ``+75.000000`` as the text of one mark, and gives it and the mark that it belongs to the same
 onset, that of the record (74.71): the number in the text is the time at which the mark was set. Measured on 564 rows of
-19 subjects of ds003029 (doi:10.18112/openneuro.ds003029.v1.0.5): always later than the onset, by less than 0.5 s.
+19 subjects of ds003029 (doi:10.18112/openneuro.ds003029.v1.0.5): always later than the onset, by less than 0.5 s. Of
+these subjects, eight have whole seconds only: their marks were set, or exported, to the second, and no correction makes
+them better than that.
 """
 
 from __future__ import annotations
@@ -11,6 +13,10 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..tables.text_rows import Note
 
 __all__ = ["RULE", "CorrectedOnsets", "correct_onsets", "is_time_mark"]
 
@@ -19,6 +25,8 @@ RULE = "nihon-kohden-time-mark"
 LATEST_S = 0.5
 """A number further off is not the time of a mark in that record."""
 ROUNDING_S = 1e-6
+ENOUGH = 3
+"""So many whole seconds, and no other time, are no chance."""
 
 _MARK = re.compile(r"\+(\d+\.\d{6})")
 
@@ -32,6 +40,19 @@ class CorrectedOnsets:
     """``RULE``, or ``""`` where the onset is the source's."""
     doubtful: tuple[str, ...] = ()
     """Time marks that were not followed, and why."""
+    whole_seconds: int = 0
+    """Number of time marks after the start, where all are whole seconds and they are enough to say so; else 0."""
+
+    def notes(self, place: str) -> list[Note]:
+        """Return what is in doubt as warnings of a record."""
+        found: list[Note] = []
+        if self.doubtful:
+            message = f"not followed, being several or more than {LATEST_S:g} s off: {'; '.join(self.doubtful)}"
+            found.append({"code": "time-marks-doubtful", "place": place, "message": message})
+        if self.whole_seconds:
+            message = f"all {self.whole_seconds} time marks are whole seconds: onsets are known to the second"
+            found.append({"code": "time-marks-whole-seconds", "place": place, "message": message})
+        return found
 
     @property
     def n_corrected(self) -> int:
@@ -75,4 +96,7 @@ def correct_onsets(onsets_s: Sequence[float], texts: Sequence[str]) -> Corrected
         elif later[0] > ROUNDING_S:
             true[onset] = next(iter(times))
     onsets = tuple(true.get(onset, onset) for onset in onsets_s)
-    return CorrectedOnsets(onsets, tuple(RULE if onset in true else "" for onset in onsets_s), tuple(doubtful))
+    times = {time for found in stated.values() for time in found if time > 0}
+    whole = len(times) if len(times) >= ENOUGH and all(time.is_integer() for time in times) else 0
+    rules = tuple(RULE if onset in true else "" for onset in onsets_s)
+    return CorrectedOnsets(onsets, rules, tuple(doubtful), whole)

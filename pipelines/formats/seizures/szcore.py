@@ -12,17 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectome.errors import FormatError
-from connectome.seizures import SZCORE_LABELS, Seizure, is_seizure
+from connectome.intervals import as_intervals, merged, without
+from connectome.seizures import BACKGROUND, SZCORE_LABELS, Seizure, is_seizure
 
 from ..bids.tsv import MISSING, Rows, read_rows
 
 if TYPE_CHECKING:
+    from connectome.intervals import Intervals
+
     from ..tables.text_rows import Note
 
 __all__ = ["COLUMN", "SzcoreTable", "is_szcore", "parse_szcore", "read_szcore"]
 
 COLUMN = "eventType"
 SOURCE = "events.tsv"
+UNJUDGED = "impd"
+SLACK_S = 1.0
+"""Lengths that differ by less are the same, rounded."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,17 @@ class SzcoreTable:
     started_at: str
     """Date and time of its start, as written; ``""`` where it is not stated."""
     warnings: tuple[Note, ...] = ()
+    unjudged: tuple[tuple[float, float], ...] = ()
+    """Stretches in which the signal cannot be judged, from start to stop."""
+
+    @property
+    def observed(self) -> Intervals | None:
+        """Stretches of time in which it says which seizures there are; None where that is all time."""
+        stated = self.recording_s is not None and self.recording_s > 0
+        if not stated and not self.unjudged:
+            return None
+        whole = (0.0, float(self.recording_s or 0.0)) if stated else (-math.inf, math.inf)
+        return without(as_intervals([whole]), merged(self.unjudged))
 
 
 def is_szcore(rows: Rows) -> bool:
@@ -79,15 +96,27 @@ def parse_szcore(rows: Rows, *, subject: str) -> SzcoreTable:
     for code, found in (("several-durations", lengths), ("several-dates", dates)):
         if len(found) > 1:
             warnings.append({"code": code, "place": "events.tsv", "message": ", ".join(map(str, sorted(found)))})
+    whole = next(iter(lengths)) if len(lengths) == 1 else None
+    quiet = merged(_spans(rows, BACKGROUND))
+    covered = float((quiet[:, 1] - quiet[:, 0]).sum())
+    if not seizures and whole is not None and covered < whole - SLACK_S:
+        message = f"no seizure is stated, and {BACKGROUND} covers {covered:g} s of {whole:g} s"
+        warnings.append({"code": "background-in-part", "place": "events.tsv", "message": message})
     if unknown:
         message = f"codes that SzCORE does not have: {', '.join(unknown)}"
         warnings.append({"code": "unknown-event-types", "place": "events.tsv", "message": message})
     return SzcoreTable(
         tuple(seizures),
-        lengths.pop() if len(lengths) == 1 else None,
+        whole,
         dates.pop() if len(dates) == 1 else "",
         tuple(warnings),
+        tuple(_spans(rows, UNJUDGED)),
     )
+
+
+def _spans(rows: Rows, code: str) -> list[tuple[float, float]]:
+    times = [(_number(row["onset"]), _number(row["duration"])) for row in rows if row[COLUMN] == code]
+    return [(onset, onset + duration) for onset, duration in times if onset is not None and duration and duration > 0]
 
 
 def _number(text: str) -> float | None:
