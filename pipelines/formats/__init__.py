@@ -182,8 +182,6 @@ FORMATS: dict[str, Format] = {
                "Spike counts per trial, excerpt of Steinmetz et al. 2019",
                ("series", "table"), (".rds", ".npz")),
         Format("swc", "graphs.swc", "Trees of neurons or vessels in SWC", ("graph",), (".swc",)),
-        Format("swec", "recordings.swec", "Long-term iEEG of the SWEC in Bern: HDF5 parts and their index, MATLAB hours",
-               ("series", "table"), (".h5", "h.mat"), "eeg"),
         Format("text-celegans", "worms.text_celegans",
                "C. elegans calcium imaging under stimulation, six texts per worm",
                ("series", "table"), (".txt",), "worm"),
