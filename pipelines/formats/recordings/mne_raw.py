@@ -1,7 +1,8 @@
 """EEG, iEEG and MEG recordings, as their makers store them.
 
-BrainVision, EDF, BDF, GDF 2, EEGLAB and Persyst are read here sample by sample, in the stored type and at their own
-exact rates. Everything else goes through MNE-Python, which converts to float64 in SI units; the record then says so.
+BrainVision, EDF, BDF, GDF 2, EEGLAB, Persyst and Nihon Kohden are read here sample by sample, in the stored type and
+at their own exact rates. Everything else goes through MNE-Python, which converts to float64 in SI units; the record
+then says so.
 
 Gramfort et al. 2013, doi:10.3389/fnins.2013.00267.
 """
@@ -15,7 +16,7 @@ from connectome.errors import TruncatedError, UsageError
 
 from ..files.pointers import refuse_pointer
 from ..seizures.annotations import with_annotated_seizures
-from . import brainvision, edf, eeglab, gdf, persyst, through_mne
+from . import brainvision, edf, eeglab, gdf, nihon_kohden, persyst, through_mne
 from .bids_sidecars import find, is_sidecar, read_sidecars
 from .recording import to_tree
 
@@ -77,6 +78,8 @@ def read(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") ->
         recording = eeglab.read_recording(main, files)
     elif _is_persyst(main):
         recording = persyst.read_recording(main, files)
+    elif _is_nihon_kohden(main):
+        recording = nihon_kohden.read_recording(main, [*through_mne.beside(main), *files])
     else:
         recording = through_mne.read_recording(main)
     return with_annotated_seizures(to_tree(recording, read_sidecars(extra), group=group))
@@ -93,6 +96,8 @@ def companions(paths: list[Path], *, sidecars: str = "auto", group: str = "signa
         brought = eeglab.data_files(main, files)
     elif _is_persyst(main):
         brought = persyst.data_files(main, files)
+    elif _is_nihon_kohden(main):
+        brought = through_mne.beside(main)
     elif main.is_dir():
         inside = sorted(path for path in main.rglob("*") if path.is_file())
         return [*inside, *files, *find(main, beside, search=_search(sidecars))]
@@ -128,6 +133,10 @@ def _is_edf(path: Path) -> bool:
 
 def _is_persyst(path: Path) -> bool:
     return path.suffix.lower() == ".lay" and path.is_file()
+
+
+def _is_nihon_kohden(path: Path) -> bool:
+    return path.suffix.lower() == ".eeg" and path.is_file() and nihon_kohden.is_nihon_kohden(path)
 
 
 def _sorted_out(paths: list[Path]) -> tuple[Path, list[Path], list[Path]]:

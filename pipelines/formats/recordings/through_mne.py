@@ -36,12 +36,12 @@ WITHOUT_MARK = {".sqd", ".con"}
 INSIDE: dict[str, tuple[str, ...]] = {".ds": (".res4", ".meg4"), ".mff": ("info.xml", "signal1.bin")}
 """Folders, and the ends of names of files that must be in them: CTF, EGI."""
 BESIDE: dict[str, tuple[str, ...]] = {
-    ".eeg": (".21e", ".log", ".pnt", ".cmt"),
+    ".eeg": (".21e", ".log"),
     ".cdt": (".cdt.dpa", ".cdt.dpo", ".cdt.cef", ".cdt.ceo"),
     ".dap": (".dat", ".rs3", ".cef"),
     ".dat": (".dap", ".rs3", ".cef"),
 }
-"""Files of the same stem that MNE-Python reads along with one of that suffix: Nihon Kohden and Curry."""
+"""Files of the same stem that are read along with one of that suffix: Nihon Kohden and Curry."""
 SKIPPED = "BAD_ACQ_SKIP"
 STATES_UNITS = {"FIF", "KIT", "CTF", "EGI", "BTi"}
 """Forms whose files say the unit of a channel; for others MNE-Python assumes one unless it kept the original."""
