@@ -13,6 +13,7 @@ from connectome.errors import MissingExtraError, NotFoundError, UsageError
 
 from .alignment import Policy, join_report
 from .graphs.whole import FINAL, EdgeIndex, EdgeTypes, load_graph
+from .records import reasons
 from .resampling import Method, Recording, read_recording, resample, why_unusable
 from .specs import as_version, record_file
 
@@ -169,8 +170,7 @@ def load_panel(
     report = join_report(identities, names, where="the panel" if wiring is None else wiring.record)
     kept = {name: found for name, found in recordings.items() if name not in skipped}
     if not kept:
-        reasons = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:5])
-        raise UsageError("no record can be used", subject=version.spec, place=group, found=reasons or "no record")
+        raise UsageError("no record can be used", subject=version.spec, place=group, found=reasons(skipped))
     parts = [_on(found, names, rate_hz, max_gap_s, method) for found in kept.values()]
     shape = (len(kept), len(names), max(part[2].size for part in parts))
     signal, mask = np.full(shape, fill, dtype=dtype), np.zeros(shape, dtype=bool)

@@ -16,6 +16,8 @@ import numpy as np
 
 from connectome.errors import NotFoundError, UsageError
 
+from .records import check_kind
+
 if TYPE_CHECKING:
     from .reading import ArrayReader, RecordReader
 
@@ -110,14 +112,7 @@ def describe_series(reader: RecordReader, *, record: str, group: str, complete: 
         When the group is not a series.
     """
     attrs = reader.attributes(group)
-    if attrs.get("encoding-type") != "series":
-        raise UsageError(
-            "the group is not a series",
-            subject=record,
-            place=group,
-            expected="series",
-            found=str(attrs.get("encoding-type")),
-        )
+    check_kind(attrs, "series", record=record, group=group)
     signal = reader.array(f"{group}/signal")
     n_channels, n_samples = signal.shape
     rate, clock, frequency = None, "frame", None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from connectome.errors import NotFoundError, UsageError
+from connectome.errors import UsageError
 from connectome.spikes.edges import exact_seconds
 from connectome.store.canonical import canonical_json
 
@@ -28,6 +28,7 @@ from .filters import Filter, as_filters
 from .index import Lengths, WindowIndex, choose_split, sample_ranges, stretches_of
 from .provenance import Provenance
 from .reading import CACHE_BYTES, Shelf
+from .records import choose_records, reasons
 from .signals import SeriesInfo, SeriesReader, describe_series, write_times
 from .specs import as_version, record_file
 
@@ -180,9 +181,8 @@ class WindowSource:
         chosen_split, part = choose_split(version, split)
         self.group, self.fill, self.dtype = group.strip("/"), float(fill), np.dtype(dtype)
         self.provenance = Provenance.of(version, split=chosen_split, part=part, view=self._view_text())
-        self.skipped: dict[str, str] = {}
         self.identities: dict[str, Identities] = {}
-        names = self._choose_records(version, records, chosen_split, part)
+        names, self.skipped = choose_records(version, records, split=chosen_split, part=part, group=self.group)
         shelf = Shelf([record_file(version, name) for name in names], cache_bytes=cache_bytes)
         self.channel_set = channels if isinstance(channels, ChannelSet) else None
         view = None
@@ -206,8 +206,7 @@ class WindowSource:
             found.append(seen)
             kept.append(at)
         if not kept:
-            reasons = "; ".join(f"{name}: {why}" for name, why in list(self.skipped.items())[:5])
-            raise UsageError("no window fits", subject=version.spec, place=self.group, found=reasons or "no record")
+            raise UsageError("no window fits", subject=version.spec, place=self.group, found=reasons(self.skipped))
         if self.channel_set is not None:
             view, rows = self.channel_set.axis([seen.places for seen in found])
             if not view:
@@ -260,34 +259,6 @@ class WindowSource:
     def _window_of(self, info: SeriesInfo) -> tuple[int, int]:
         """Return window and stride in samples of one record."""
         return self._lengths.of(info)
-
-    def _choose_records(
-        self, version: Version, records: Sequence[str] | None, split: Split | None, part: str | None
-    ) -> list[str]:
-        receipts = version.manifest.records
-        if isinstance(records, str):
-            raise UsageError("records is a list of names", subject="records", found=repr(records))
-        for name in records or ():
-            record_file(version, name)
-            if f"/{self.group}" not in receipts[name].facts:
-                raise NotFoundError(
-                    "the record has no such group",
-                    subject=name,
-                    place=self.group,
-                    expected=", ".join(path.strip("/") for path in receipts[name].facts),
-                )
-        chosen = list(dict.fromkeys(records)) if records is not None else list(receipts)
-        if split is not None and part is not None:
-            inside = set(split.records(part))
-            self.skipped |= {name: f"not in {split.name}/{part}" for name in chosen if name not in inside}
-            if records is None:
-                self.skipped |= dict.fromkeys(sorted(inside - set(receipts)), "not in the version")
-        self.skipped |= {
-            name: f"no group {self.group}"
-            for name in chosen
-            if name not in self.skipped and f"/{self.group}" not in receipts[name].facts
-        }
-        return [name for name in chosen if name not in self.skipped]
 
     def _look(
         self,

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from connectome.errors import UsageError
 from connectome.intervals import merged
 from connectome.schema import decode
 from connectome.spikes import ObservedTime, SpikeTrains
+
+from ..records import check_kind
 
 if TYPE_CHECKING:
     from ..reading import RecordReader
@@ -66,14 +67,7 @@ def describe_events(reader: RecordReader, *, record: str, group: str) -> EventIn
         When the group holds no events.
     """
     attrs = reader.attributes(group)
-    if attrs.get("encoding-type") != "events":
-        raise UsageError(
-            "the group holds no events",
-            subject=record,
-            place=group,
-            expected="events",
-            found=str(attrs.get("encoding-type")),
-        )
+    check_kind(attrs, "events", record=record, group=group)
     rate = None
     if "tick_hz_numerator" in attrs:
         rate = Fraction(int(attrs["tick_hz_numerator"]), int(attrs["tick_hz_denominator"]))

@@ -19,6 +19,7 @@ from connectome.spikes import UnitFilter, bin_counts, unit_filter
 from ..index import choose_split, stretches_of
 from ..provenance import Provenance
 from ..reading import CACHE_BYTES, Shelf
+from ..records import choose_records, reasons
 from ..signals import SeriesInfo, describe_series
 from ..specs import as_version, record_file
 from .behaviour import Behaviour, behaviour_methods, read_behaviour
@@ -114,8 +115,7 @@ class EventSessions:
         self.conditions = () if isinstance(units, (str, UnitFilter)) else as_conditions(units, subject="units")
         self.methods, self.max_gap_s = behaviour_methods(behaviour), float(max_gap_s)
         self.provenance = Provenance.of(version, split=chosen_split, part=part)
-        self.skipped: dict[str, str] = {}
-        names = self._choose_records(version, records, chosen_split, part)
+        names, self.skipped = choose_records(version, records, split=chosen_split, part=part, group=self.group)
         shelf = Shelf([record_file(version, name) for name in names], cache_bytes=cache_bytes)
         stretches = stretches_of(chosen_split, part)
         kept: list[int] = []
@@ -138,7 +138,7 @@ class EventSessions:
             chosen.append(np.flatnonzero(passing))
         if not kept:
             raise UsageError(
-                "no record can be read", subject=version.spec, place=self.group, found=_reasons(self.skipped)
+                "no record can be read", subject=version.spec, place=self.group, found=reasons(self.skipped)
             )
         self.infos, self.chosen = tuple(infos), tuple(chosen)
         self._observed = tuple(info.observed.of(units) for info, units in zip(infos, chosen, strict=True))
@@ -146,25 +146,6 @@ class EventSessions:
         self._stretches = tuple(None if stretches is None else stretches.get(info.record, []) for info in infos)
         self._first_id = np.concatenate([[0], np.cumsum([len(each) for each in chosen])])
         self._series = {group: self._describe_behaviour(version, group) for group in self.methods}
-
-    def _choose_records(
-        self, version: Version, records: Sequence[str] | None, split: Split | None, part: str | None
-    ) -> list[str]:
-        receipts = version.manifest.records
-        if isinstance(records, str):
-            raise UsageError("records is a list of names", subject="records", found=repr(records))
-        for name in records or ():
-            record_file(version, name)
-            if f"/{self.group}" not in receipts[name].facts:
-                raise NotFoundError("the record has no such group", subject=name, place=self.group)
-        listed = list(dict.fromkeys(records)) if records is not None else list(receipts)
-        inside = None if split is None or part is None else set(split.records(part))
-        for name in listed:
-            if inside is not None and split is not None and name not in inside:
-                self.skipped[name] = f"not in {split.name}/{part}"
-            elif f"/{self.group}" not in receipts[name].facts:
-                self.skipped[name] = f"no group {self.group}"
-        return [name for name in listed if name not in self.skipped]
 
     def _describe_behaviour(self, version: Version, group: str) -> tuple[SeriesInfo | None, ...]:
         found: list[SeriesInfo | None] = []
@@ -357,7 +338,3 @@ def _with_part(split: str | Split | tuple[Split, str] | None, part: str | None) 
     if part is not None and split is not None and not isinstance(split, (str, tuple)):
         return split, part
     raise UsageError("a split and a part go together", subject="part", found=f"split {split!r}, part {part!r}")
-
-
-def _reasons(skipped: Mapping[str, str]) -> str:
-    return "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:5]) or "no record"

@@ -18,6 +18,7 @@ import numpy as np
 from connectome.display.html import table_html, wrap
 from connectome.errors import NotFoundError, UsageError
 
+from ..records import check_kind
 from ..specs import RecordFile, as_version, chosen_record, parse_record_spec, record_file
 from .adjacency import Adjacency, Array, Direction, check_direction
 from .mapped_cache import default_cache
@@ -112,9 +113,7 @@ class StoredGraph(StoredTables):
 
     def __init__(self, file: RecordFile, *, group: str, content: str, cache: str, verify: bool = False) -> None:
         super().__init__(file, group=group, content=content, cache=cache, verify=verify)
-        if self.attrs.get("encoding-type") != "graph":
-            found = str(self.attrs.get("encoding-type"))
-            raise UsageError("not a graph", subject=file.record, place=group, expected="graph", found=found)
+        check_kind(self.attrs, "graph", record=file.record, group=group)
         self.n_nodes = self.reader.array(f"{group}/in_ptr").shape[0] - 1
         self.n_edges = self.reader.array(f"{group}/source").shape[0]
         labels = self.reader.attributes(f"{group}/edge_type")

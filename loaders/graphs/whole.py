@@ -18,6 +18,7 @@ import pandas as pd
 from connectome.errors import NotFoundError, UsageError
 from connectome.schema import decode, is_category
 
+from ..records import check_kind
 from ..specs import as_version, chosen_record, parse_record_spec
 
 if TYPE_CHECKING:
@@ -248,9 +249,7 @@ def _edge_index(
     node_kinds: Sequence[str] | None,
     weight: str | None,
 ) -> EdgeIndex:
-    if dataset.attrs.get("encoding-type") != "graph":
-        found = str(dataset.attrs.get("encoding-type"))
-        raise UsageError("the group is not a graph", subject=record, expected="graph", found=found)
+    check_kind(dataset.attrs, "graph", record=record)
     about: Mapping[str, Mapping[str, Any]] = dataset.attrs["edge_types"]
     wanted = _wanted(about, edge_types)
     unknown = [name for name in wanted if name not in about]

@@ -23,6 +23,7 @@ from connectome.volumes import TOLERANCE_VOXELS, UNKNOWN, Turn, axis_codes, corn
 from ..index import choose_split
 from ..provenance import Provenance
 from ..reading import CACHE_BYTES, Shelf
+from ..records import choose_records, reasons
 from ..specs import as_version, record_file
 from .intensity import NORMALISATIONS, FittedZScore, Intensity, Normalisation
 from .region import AS_STORED, read_region
@@ -155,8 +156,11 @@ class VolumeCohort:
         version = as_version(data, root=root)
         chosen_split, part = choose_split(version, split)
         self.provenance = Provenance.of(version, split=chosen_split, part=part)
-        self.skipped: dict[str, str] = {}
-        listed = self._choose_records(version, records, chosen_split, part)
+        begins = [] if chosen_split is None or part is None else chosen_split.stretches(part)["start_s"].tolist()
+        if chosen_split is not None and np.isfinite(begins).any():
+            raise UsageError("an image has no stretches of time", subject=chosen_split.name, place=part)
+        # Which volumes a record may lack is for `on_missing` to say.
+        listed, self.skipped = choose_records(version, records, split=chosen_split, part=part)
         self._choose(listed, {name: self._volumes(version, name) for name in listed}, version)
         self._shelf = Shelf([record_file(version, name) for name in self.records], cache_bytes=cache_bytes)
         self._turns = tuple(self._turn(at) for at in range(len(self.records)))
@@ -167,23 +171,6 @@ class VolumeCohort:
         self.normalise = _normalisation(normalise)
         if isinstance(self.normalise, FittedZScore):
             self.normalise.check(self)
-
-    def _choose_records(
-        self, version: Version, records: Sequence[str] | None, split: Split | None, part: str | None
-    ) -> list[str]:
-        receipts = version.manifest.records
-        if isinstance(records, str):
-            raise UsageError("records is a list of names", subject="records", found=repr(records))
-        for name in records or ():
-            record_file(version, name)
-        listed = list(dict.fromkeys(records)) if records is not None else list(receipts)
-        if split is None or part is None:
-            return listed
-        if np.isfinite(split.stretches(part)["start_s"].to_numpy(dtype=float)).any():
-            raise UsageError("an image has no stretches of time", subject=split.name, place=part)
-        inside = set(split.records(part))
-        self.skipped |= {name: f"not in {split.name}/{part}" for name in listed if name not in inside}
-        return [name for name in listed if name in inside]
 
     def _volumes(self, version: Version, record: str) -> dict[str, _Volume]:
         facts = version.manifest.records[record].facts
@@ -244,9 +231,11 @@ class VolumeCohort:
             else:
                 kept.append(name)
         if not kept:
-            found = "; ".join(f"{name}: {why}" for name, why in list(self.skipped.items())[:5])
             raise UsageError(
-                "no record can be read", subject=version.spec, expected=", ".join(self.groups), found=found
+                "no record can be read",
+                subject=version.spec,
+                expected=", ".join(self.groups),
+                found=reasons(self.skipped),
             )
         self.records = tuple(kept)
         self._stored = tuple(volumes[name] for name in kept)
