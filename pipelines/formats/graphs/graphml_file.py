@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from xml.parsers import expat
 
-from connectome.errors import FormatError, TruncatedError, UnsafeError
+from connectome.errors import TruncatedError
 
 from ..files.pointers import refuse_pointer
+from ..files.xml_stream import XmlStream
 
 __all__ = ["GraphmlFile", "Key", "parse_graphml"]
 
@@ -79,11 +78,11 @@ def parse_graphml(path: Path) -> GraphmlFile:
     return reader.finish()
 
 
-class _Reader:
-    """A state machine over expat's events."""
+class _Reader(XmlStream):
+    """Keys, nodes and edges by the events of the XML."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(str(path), separator=_SEPARATOR)
         self.file = GraphmlFile()
         self.stack: list[str] = []
         self.text: list[str] | None = None
@@ -91,52 +90,15 @@ class _Reader:
         self.key: dict[str, str] = {}
         self.n_graphs = 0
         self.skipped = 0
-        self.parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
-        self.parser.buffer_text = True
-        self.parser.StartElementHandler = self.start
-        self.parser.EndElementHandler = self.end
-        self.parser.CharacterDataHandler = self.characters
-        self.parser.EntityDeclHandler = self.refuse_entity
-        self.parser.ExternalEntityRefHandler = self.refuse_reference
-        self.parser.SkippedEntityHandler = self.refuse_entity
-
-    def feed(self, block: bytes) -> None:
-        self._parse(block, last=False)
 
     def finish(self) -> GraphmlFile:
-        self._parse(b"", last=True)
+        self.close()
         if not self.n_graphs:
             raise self.error("no graph in the file", expected="<graph>", found="none")
         return self.file
 
-    def _parse(self, block: bytes, *, last: bool) -> None:
-        try:
-            self.parser.Parse(block, last)
-        except expat.ExpatError as error:
-            kind = TruncatedError if last else FormatError
-            raise kind(
-                f"not well-formed XML: {expat.ErrorString(error.code)}",
-                subject=str(self.path),
-                place=f"line {error.lineno}, column {error.offset + 1}",
-            ) from None
-
-    @property
-    def place(self) -> str:
-        return f"line {self.parser.CurrentLineNumber}"
-
-    def error(self, message: str, *, expected: str | None = None, found: str | None = None) -> FormatError:
-        return FormatError(message, subject=str(self.path), place=self.place, expected=expected, found=found)
-
-    def refuse_entity(self, name: str, *_: Any) -> None:
-        raise UnsafeError("the XML declares or uses an entity", subject=str(self.path), place=self.place, found=name)
-
-    def refuse_reference(self, *about: Any) -> int:
-        raise UnsafeError(
-            "the XML refers to another file", subject=str(self.path), place=self.place, found=str(about[2:])
-        )
-
-    def start(self, qualified: str, attributes: dict[str, str]) -> None:
-        namespace, _, name = qualified.rpartition(_SEPARATOR)
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        namespace, _, name = name.rpartition(_SEPARATOR)
         if self.skipped or (self.stack and namespace not in {"", NAMESPACE}) or self.text is not None:
             # Inside <data>, other programs nest elements of their own.
             if self.text is not None and self.data_key:
@@ -159,7 +121,7 @@ class _Reader:
             handler(attributes)
         self.stack.append(name)
 
-    def end(self, _: str) -> None:
+    def end(self, name: str) -> None:
         if self.skipped:
             self.skipped -= 1
             return
@@ -206,7 +168,7 @@ class _Reader:
         if self.stack[-1] != "graph" or "id" not in attributes:
             raise self.error("a node without an id, or outside the graph", expected="<node id=...>")
         self.file.node.append(attributes["id"])
-        self.file.node_line.append(self.parser.CurrentLineNumber)
+        self.file.node_line.append(self.line)
 
     def start_edge(self, attributes: dict[str, str]) -> None:
         if self.stack[-1] != "graph" or not {"source", "target"} <= set(attributes):
@@ -220,7 +182,7 @@ class _Reader:
         self.file.target.append(attributes["target"])
         self.file.edge_id.append(attributes.get("id", ""))
         self.file.edge_directed.append(directed in {"true", "1"})
-        self.file.edge_line.append(self.parser.CurrentLineNumber)
+        self.file.edge_line.append(self.line)
 
     def start_data(self, attributes: dict[str, str]) -> None:
         known = attributes.get("key", "")

@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from xml.parsers import expat
 
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError, UnsafeError
 
 from ..files.pointers import refuse_pointer
+from ..files.xml_stream import XmlStream
 
 __all__ = ["GiftiArray", "GiftiFile", "GiftiLabel", "parse_gifti"]
 
@@ -125,11 +125,11 @@ def _blocks(path: Path) -> Iterator[bytes]:
             yield block
 
 
-class _Reader:
-    """A state machine over expat's events."""
+class _Reader(XmlStream):
+    """Arrays, labels and metadata by the events of the XML."""
 
     def __init__(self, path: Path) -> None:
-        self.subject = str(path)
+        super().__init__(str(path))
         self.file = GiftiFile()
         self.stack: list[str] = []
         self.text: list[str] = []
@@ -142,19 +142,9 @@ class _Reader:
         self.metadata: dict[str, str] = {}
         self.systems: list[dict[str, Any]] = []
         self.values: Array | None = None
-        self.parser = expat.ParserCreate()
-        self.parser.StartElementHandler = self.start
-        self.parser.EndElementHandler = self.end
-        self.parser.CharacterDataHandler = self.characters
-        self.parser.EntityDeclHandler = self.refuse_entity
-        self.parser.ExternalEntityRefHandler = self.refuse_reference
-        self.parser.SkippedEntityHandler = self.refuse_entity
-
-    def feed(self, block: bytes) -> None:
-        self._parse(block, last=False)
 
     def finish(self) -> GiftiFile:
-        self._parse(b"", last=True)
+        self.close()
         if self.announced is not None and self.announced != len(self.file.arrays):
             raise self.error(
                 "the file has another number of arrays than it says", expected=str(self.announced),
@@ -162,45 +152,20 @@ class _Reader:
             )  # fmt: skip
         return self.file
 
-    def _parse(self, block: bytes, *, last: bool) -> None:
-        try:
-            self.parser.Parse(block, last)
-        except expat.ExpatError as error:
-            kind = TruncatedError if last else FormatError
-            raise kind(
-                f"not well-formed XML: {expat.ErrorString(error.code)}",
-                subject=self.subject,
-                place=f"line {error.lineno}, column {error.offset + 1}",
-            ) from None
-
-    def error(self, message: str, *, expected: str | None = None, found: str | None = None) -> FormatError:
-        return FormatError(message, subject=self.subject, place=self.place, expected=expected, found=found)
-
-    @property
-    def place(self) -> str:
-        return f"line {self.parser.CurrentLineNumber}"
-
-    def refuse_entity(self, name: str | None, *_: Any) -> None:
-        raise UnsafeError("the XML declares or uses an entity", subject=self.subject, place=self.place, found=str(name))
-
-    def refuse_reference(self, name: str, *_: str | None) -> int:
-        self.refuse_entity(name)
-        return 0
-
-    def start(self, name: str, attrs: dict[str, str]) -> None:
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         if not self.stack:
             if name != "GIFTI":
                 raise self.error("not a GIFTI file", expected="<GIFTI>", found=f"<{name[:40]}>")
-            self.file.version = attrs.get("Version", "")
-            if "NumberOfDataArrays" in attrs:
-                self.announced = self.number(attrs["NumberOfDataArrays"], "NumberOfDataArrays")
+            self.file.version = attributes.get("Version", "")
+            if "NumberOfDataArrays" in attributes:
+                self.announced = self.number(attributes["NumberOfDataArrays"], "NumberOfDataArrays")
         self.stack.append(name)
         self.text, self.room = [], LONGEST_FIELD
         if name == "DataArray":
-            self.array, self.array_line, self.values = dict(attrs), self.parser.CurrentLineNumber, None
+            self.array, self.array_line, self.values = dict(attributes), self.line, None
             self.metadata, self.systems = {}, []
         elif name == "Label":
-            self.label = dict(attrs)
+            self.label = dict(attributes)
         elif name == "CoordinateSystemTransformMatrix":
             self.systems.append({"data_space": "", "transformed_space": "", "matrix": None})
         elif name == "Data":
