@@ -65,6 +65,7 @@ _TABLE = (
     ),
     _spdx("PDDL-1.0", "Open Data Commons Public Domain Dedication 1.0"),
     _spdx("ODC-By-1.0", "Open Data Commons Attribution 1.0"),
+    _spdx("CDLA-Permissive-2.0", "Community Data License Agreement Permissive 2.0"),
     _spdx("ODbL-1.0", "Open Data Commons Open Database 1.0", share=True),
     _spdx("MIT", "MIT"),
     _spdx("ISC", "ISC"),
@@ -127,6 +128,14 @@ _TABLE = (
         redistribution=False,
         commercial=False,
         note="For scientific purposes only; no redistribution except to direct collaborators and students.",
+    ),
+    Licence(
+        "SWEC-ETHZ-terms",
+        "Terms of the SWEC-ETHZ iEEG database",
+        "http://ieeg-swez.ethz.ch/",
+        redistribution=False,
+        commercial=False,
+        note="Free for research and education only; whether copies may be passed on is not said.",
     ),
     Licence(
         "Allen-terms",

@@ -12,7 +12,7 @@ from ..derived import DERIVED, load_derived
 if TYPE_CHECKING:
     from ..jobs import Source
 
-__all__ = ["SOURCES", "load_source", "sources_of"]
+__all__ = ["FAMILIES", "SOURCES", "load_source"]
 
 SOURCES: dict[str, str] = {
     "bentley2016": "bentley2016:Bentley2016",
@@ -69,17 +69,26 @@ SOURCES: dict[str, str] = {
     "chb_mit": "chb_mit:ChbMit",
     "bci_iv_2a": "bci_iv_2a:BciIv2a",
     "tuh_eeg": "tuh_eeg:TuhEeg",
+    "swec_ieeg": "swec_ieeg:SwecIeeg",
+    "swec_ethz": "swec_ethz:SwecEthz",
     "hup_ieeg": "hup_ieeg:HupIeeg",
     "fragility_ieeg": "fragility_ieeg:FragilityIeeg",
 }
 """Source id to ``module:Class`` below this package; imported only when asked for."""
+
+FAMILIES: dict[str, str] = {
+    "openneuro_ds": "openneuro_accession:OpenNeuroAccession",
+}
+"""Beginning of the ids of sources that are not listed one by one, to ``module:Class``, which is called with the id."""
 
 
 def load_source(source_id: str) -> Source:
     """Make the adapter of that id; that of a derived dataset is one too."""
     if source_id in DERIVED:
         return load_derived(source_id)
-    if source_id not in SOURCES:
+    family = next((FAMILIES[beginning] for beginning in FAMILIES if source_id.startswith(beginning)), None)
+    if source_id not in SOURCES and family is None:
         raise NotFoundError("unknown source", subject=source_id, expected=", ".join(sorted(SOURCES)))
-    module, _, name = SOURCES[source_id].partition(":")
-    return cast("Source", getattr(import_module(f"{__name__}.{module}"), name)())
+    module, _, name = SOURCES.get(source_id, family or "").partition(":")
+    made = getattr(import_module(f"{__name__}.{module}"), name)
+    return cast("Source", made() if source_id in SOURCES else made(source_id))

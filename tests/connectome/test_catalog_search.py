@@ -71,7 +71,7 @@ def test_search_by_kind_wants_all_of_them_and_by_species_any(catalog: Catalog):
     mice = [f"mouse-{name}" for name in ("alm-delayed-response", "brainwide-map", "head-direction", "visual-behavior",
                                          "visual-coding", "visual-decisions")]  # fmt: skip
     recordings = ["bci-iv-2a", "chb-mit", "eegmmidb", "fragility-ieeg", "hup-ieeg", "sleep-edf", "tuh-eeg"]
-    recordings += ["zurich-hfo"]
+    recordings += ["swec-ethz", "swec-ieeg", "zurich-hfo"]
     assert list(catalog.search(kinds=["series", "table"])) == sorted(["celegans-activity", *mice, *recordings])
     assert list(catalog.search(kinds=["events", "series"])) == mice
     assert list(catalog.search(kinds=["graph", "volume"])) == []

@@ -16,7 +16,15 @@ from contract.source_contract import GOLDEN, SourceContract, write_golden
 from connectome.catalog import load_catalog
 from connectome.pipelines.fetch import fetch
 from connectome.pipelines.sources import SOURCES, load_source
-from support import allen_layouts, fly_layouts, recording_layouts, spike_layouts, worm_layouts, worm_mat_layouts
+from support import (
+    allen_layouts,
+    fly_layouts,
+    recording_layouts,
+    spike_layouts,
+    swec_files,
+    worm_layouts,
+    worm_mat_layouts,
+)
 
 if TYPE_CHECKING:
     from connectome.pipelines.ingest import IngestResult
@@ -517,6 +525,33 @@ class TestTuhEegOnItsLayout(GraphLayoutContract):
         seized = "edf/train/aaaaaaac/s001_2002/02_tcp_le/aaaaaaac_s001_t000.edf"
         recording_layouts.tuh_recording(folder / seized, seizure=True)
         recording_layouts.tuh_recording(folder / "edf/eval/normal/01_tcp_ar/aaaaaaav_s004_t000.edf", seed=1)
+
+
+class TestSwecIeegOnItsLayout(GraphLayoutContract):
+    source = "swec_ieeg"
+    records = ("ID98", "ID99")
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        swec_files.recording(folder, "ID98", virtual_subject="ID80")
+        swec_files.recording(folder / "more", "ID99", (700,), code=swec_files.BLOSC, seizures=())
+
+    def test_the_published_facts_are_met_and_every_record_has_some(self, adapter: Source, manifest: Manifest) -> None:
+        """Facts of the published folders are known; generated ones have other names, and none is promised."""
+        expected = adapter.expected()
+        json.loads(expected.as_json())
+        assert len(expected.records) == 68
+        assert not expected.promised
+        assert expected.records.keys().isdisjoint(manifest.records)
+
+
+class TestSwecEthzOnItsLayout(GraphLayoutContract):
+    source = "swec_ethz"
+    records = ("ID18_h001", "ID18_h007")
+
+    @classmethod
+    def write(cls, folder: Path) -> None:
+        swec_files.hours(folder, "ID18", (1, 2, 7), last=400)
 
 
 def leaves(contract: type[SourceContract]) -> list[type[SourceContract]]:

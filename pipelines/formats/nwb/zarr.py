@@ -24,8 +24,8 @@ import numpy as np
 
 from connectome.errors import FormatError, TruncatedError, UnsafeError
 
+from ..files.compressed import CODECS, decompress
 from .tree import ArrayNode, GroupNode, Node
-from .zarr_codecs import CODECS, decompress
 from .zarr_files import FolderFiles, StoreFiles, ZipFiles
 
 __all__ = ["is_zarr", "open_zarr"]

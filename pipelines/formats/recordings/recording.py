@@ -15,12 +15,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 
 from connectome import schema
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from .bids_sidecars import Sidecars
 
 SIMPLEST_DENOMINATOR = 10**6
@@ -58,8 +57,8 @@ class Channel:
 class Block:
     """Channels that share one rate."""
 
-    signal: np.ndarray[Any, Any]
-    """Shape (channel, time), stored samples."""
+    signal: np.ndarray[Any, Any] | xr.Variable
+    """Shape (channel, time), stored samples; a lazy variable where they are more than memory should hold."""
     channels: tuple[Channel, ...]
     rate_hz: Fraction
     segments: tuple[tuple[int, int], ...] = ()
@@ -238,8 +237,12 @@ def _series(block: Block, ids: list[str], joined: Mapping[str, xr.Variable], att
             "segment_rate_hz_numerator": block.rate_hz.numerator,
             "segment_rate_hz_denominator": block.rate_hz.denominator,
         }
-    return schema.series(
-        block.signal,
+    signal = block.signal
+    if isinstance(signal, xr.Variable):
+        # A stand-in of the same shape that takes no memory: what is lazy must not be read to be described.
+        signal = np.broadcast_to(np.zeros((), dtype=signal.dtype), signal.shape)
+    made = schema.series(
+        signal,
         channel=ids,
         units=units or "unknown",
         long_name="Signal as stored",
@@ -251,6 +254,11 @@ def _series(block: Block, ids: list[str], joined: Mapping[str, xr.Variable], att
         **clock,
         **{**attrs, **block.attrs},
     )
+    if isinstance(block.signal, xr.Variable):
+        described = made["signal"].attrs
+        made["signal"] = block.signal.copy(deep=False)
+        made["signal"].attrs = described
+    return made
 
 
 def _channel_table(channels: Sequence[Channel]) -> dict[str, xr.Variable]:

@@ -1,4 +1,4 @@
-"""Chunks of a Zarr v2 array that came from elsewhere, decompressed to no more than they may hold.
+"""Chunks of an array that came from elsewhere, decompressed to no more than they may hold.
 
 A few bytes can claim to become terabytes. Where a codec states the size of its result in a header (Blosc, LZ4 as
 numcodecs frames it, Zstandard: RFC 8878, section 3.1.1.1), that is checked before anything is allocated; the others
