@@ -123,7 +123,7 @@ class RatioSampler(Sampler[int]):  # type: ignore[misc]
         About how many windows an epoch shows.
     rank, n_ranks : int
         Which of several processes this is; each takes every ``n_ranks``-th window of the one order, and all take
-        equally many.
+        equally many. The ratios hold for all ranks together; one rank's share differs by chance.
     """
 
     def __init__(

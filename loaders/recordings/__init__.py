@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from .baseline import Baseline
 from .epochs import EpochSource
 from .labelled import LabelledSource
 from .ratios import ratio_order
 from .states import StateSource
 
-__all__ = ["EpochSource", "LabelledSource", "StateSource", "ratio_order"]
+__all__ = ["Baseline", "EpochSource", "LabelledSource", "StateSource", "ratio_order"]

@@ -140,12 +140,13 @@ class EpochSource(LabelledSource):
                 "events are placed in recordings with an exact rate", subject=info.record, place=info.group,
                 expected="a rate as a fraction", found=info.clock,
             )  # fmt: skip
-        first, last = self._relative(info.segment_rate_hz)
+        first, last = self.relative_samples(info.segment_rate_hz)
         if last <= first:
             raise UsageError("an epoch shorter than a sample", subject=info.record, place="tmax_s")
         return last - first, last - first
 
-    def _relative(self, rate_hz: Fraction) -> tuple[int, int]:
+    def relative_samples(self, rate_hz: Fraction) -> tuple[int, int]:
+        """Return the half-open range of an epoch's samples at a rate, relative to the event's sample."""
         return round(self.tmin * rate_hz), round(self.tmax * rate_hz) + int(self.closed)
 
     def _events_of(self, at: int, column: str | None, onset: str | None) -> tuple[list[int], list[float], list[str]]:
@@ -180,7 +181,7 @@ class EpochSource(LabelledSource):
         if not inside:
             return BEFORE if where[0][0] < 0 else AFTER if where[-1][0] >= 0 else GAP
         sample, begin, end = inside[-1]
-        first, last = (sample + step for step in self._relative(rate))
+        first, last = (sample + step for step in self.relative_samples(rate))
         if first < begin or last > end:
             return BORDER
         index = self.index
@@ -201,7 +202,7 @@ class EpochSource(LabelledSource):
             raise UsageError("records have different rates", subject=self.provenance.dataset, hint="resample_hz=...")
         rate = rates.pop()
         assert rate is not None
-        first, last = self._relative(rate)
+        first, last = self.relative_samples(rate)
         return np.arange(first, last) * rate.denominator / rate.numerator
 
     def description(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from connectome import schema
 from connectome.errors import NotFoundError, UsageError
 from connectome.loaders.channel_sets import ChannelSet, plain_name
-from connectome.loaders.recordings import EpochSource, StateSource, ratio_order
+from connectome.loaders.recordings import Baseline, EpochSource, StateSource, ratio_order
 from connectome.loaders.torch import WindowDataset, WindowStream
 from connectome.loaders.torch_recordings import EpochDataset, RatioSampler, StateDataset, channel_tensors
 from connectome.loaders.windows import WindowSource
@@ -98,6 +98,39 @@ def test_epochs_stay_in_the_part_of_the_split(make_store: Callable[..., Any], ge
     assert train.row.tolist() == [0]
     assert train.dropped["row"].tolist() == [1, 2]
     assert EpochSource(version, group="signal", tmin_s=0, tmax_s=1, split="t/test").row.tolist() == [2]
+
+
+def test_a_baseline_counts_only_samples_that_were_taken(make_store: Callable[..., Any], generated: Any) -> None:
+    valid = np.ones((2, 1000), dtype=bool)
+    valid[0, 200:210], valid[1, 180:200] = False, False
+    signal = generated.series(ramp(2, 1000), rate_hz=ROUND, valid=valid)
+    version = make_store({"a": schema.record({"signal": signal, "annotation": marks([(2.0, "cue")])})})
+    epochs = EpochDataset(version, group="signal", tmin_s=-0.2, tmax_s=0.5, transform=Baseline(-0.2, -0.01))
+    batch = epochs.batch([0])
+    # The mean of samples 180 to 199 is 189.5; the other channel has no sample there, and so no values at all.
+    assert batch["signal"][0, 0, 30].item() == 210 - 189.5
+    assert batch["mask"][0, 0].tolist() == [*[True] * 20, *[False] * 10, *[True] * 40]
+    assert not batch["mask"][0, 1].any()
+    assert not batch["signal"][0, 1].any()
+
+
+@pytest.mark.parametrize(
+    ("baseline", "message"),
+    [
+        ((-0.3, 0), "reaches out of"),
+        ((0, 0.5), "reaches out of"),
+        ((0.011, 0.019), "has no sample"),
+        ((0.2, 0.1), "ends after"),
+    ],
+)
+def test_a_baseline_that_cannot_be_is_refused(baseline: tuple[float, float], message: str, gapped: Any) -> None:
+    with pytest.raises(UsageError, match=message):
+        EpochDataset(gapped, group="signal", tmin_s=-0.2, tmax_s=0.5, transform=Baseline(*baseline))
+
+
+def test_windows_without_an_event_have_no_baseline(gapped: Any) -> None:
+    with pytest.raises(UsageError, match="a baseline lies in an epoch"):
+        WindowDataset(gapped, group="signal", window=10, transform=Baseline())
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from connectome import pipelines, store
 from connectome.loaders.channel_sets import ChannelSet
 from connectome.loaders.filters import Filter
-from connectome.loaders.recordings import EpochSource
+from connectome.loaders.recordings import Baseline, EpochSource
 from connectome.loaders.windows import WindowSource
 
 mne = pytest.importorskip("mne")
@@ -67,6 +67,23 @@ def test_epochs_are_those_of_mne(eegmmidb: store.Version, data_dir: Path) -> Non
     assert at == len(source) == 45
     assert len(source.dropped) == 0
     assert source.label_names == ("hands", "feet")
+
+
+def test_a_baseline_is_that_of_mne(eegmmidb: store.Version, data_dir: Path) -> None:
+    source = EpochSource(
+        eegmmidb, group="signal", tmin_s=-1, tmax_s=2, closed=True, labels=HANDS_AND_FEET, records=[RUNS[0]],
+        dtype="float64",
+    )  # fmt: skip
+    raw = raw_of(data_dir, RUNS[0])
+    events, _ = mne.events_from_annotations(raw, event_id={"T1": 0, "T2": 1}, verbose="error")
+    windows = source.windows(np.arange(len(source)))
+    # The second stretch ends between two samples.
+    for stretch in ((None, 0), (-0.5, -0.203), (0, 2)):
+        epochs = mne.Epochs(raw, events, tmin=-1, tmax=2, baseline=stretch, preload=True, verbose="error")
+        expected = epochs.get_data(copy=False) * 1e6
+        made = Baseline(*stretch).bind(source)(windows)
+        assert made.mask.all()
+        assert np.abs(made.signal - expected).max() < 1e-9 * np.abs(expected).max()
 
 
 def test_hands_against_feet_has_the_accuracy_of_mnes_example(eegmmidb: store.Version) -> None:
