@@ -11,14 +11,11 @@ DANDI:000009, the same command takes every session with spikes and these columns
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from decoding import Trials, decode, table
+from decoding import Trials, decode, report
 
 import connectome
 from connectome.loaders.torch import EventDataset
@@ -96,16 +93,7 @@ def run(root: str | None, *, n_shuffles: int = 200) -> list[dict[str, Any]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", help="the store (default: that of the environment)")
-    parser.add_argument("--shuffles", type=int, default=200, metavar="N", help="of labels within folds (default: 200)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here as well")
-    args = parser.parse_args(argv)
-    rows = run(args.root, n_shuffles=args.shuffles)
-    print(table(rows))
-    if args.json is not None:
-        args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    return 0
+    return report(__doc__, argv, run, n_shuffles=200)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,11 @@ python docs/examples/decode_steinmetz.py --json decode_steinmetz.json
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from decoding import Trials, balanced, decode, fit, row_of, shuffled_within, table
+from decoding import Trials, balanced, decode, fit, report, row_of, shuffled_within
 from steinmetz_trials import sessions_of, trials_of
 
 TARGETS = ("side of higher contrast", "stimulus or none", "reward")
@@ -74,16 +71,7 @@ def run(root: str | None, *, n_shuffles: int = 50, targets: Sequence[str] = TARG
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", help="the store (default: that of the environment)")
-    parser.add_argument("--shuffles", type=int, default=50, metavar="N", help="of labels within folds (default: 50)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here as well")
-    args = parser.parse_args(argv)
-    rows = run(args.root, n_shuffles=args.shuffles)
-    print(table(rows))
-    if args.json is not None:
-        args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    return 0
+    return report(__doc__, argv, run, n_shuffles=50)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,11 @@ these sessions, not of other animals.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -224,3 +227,40 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         )  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def report(
+    about: str | None,
+    argv: Sequence[str] | None,
+    run: Callable[..., list[dict[str, Any]]],
+    *,
+    table: Callable[[list[dict[str, Any]]], str] = table,
+    n_shuffles: int | None = None,
+) -> int:
+    """Make the rows of a table as the command line says, print them, and write them as JSON where it asks for that.
+
+    Parameters
+    ----------
+    about : str
+        What ``--help`` says.
+    argv : sequence of str, optional
+        The arguments; default those of the process.
+    run : callable
+        Takes the store, and ``n_shuffles`` where there are any, and returns the rows.
+    table : callable
+        Takes the rows and returns what is printed.
+    n_shuffles : int, optional
+        How often labels are shuffled, unless ``--shuffles`` says otherwise; None where none are.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", help="the store (default: that of the environment)")
+    if n_shuffles is not None:
+        told = f"of labels within folds (default: {n_shuffles})"
+        parser.add_argument("--shuffles", type=int, default=n_shuffles, metavar="N", help=told)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here as well")
+    args = parser.parse_args(argv)
+    rows = run(args.root) if n_shuffles is None else run(args.root, n_shuffles=args.shuffles)
+    print(table(rows))
+    if args.json is not None:
+        args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return 0

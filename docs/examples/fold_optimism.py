@@ -11,14 +11,11 @@ the place of a trial in its session, by ridge regression; its score is the expla
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from decoding import RESAMPLES, RUN, balanced, block_samples, hits, resampled
+from decoding import RESAMPLES, RUN, balanced, block_samples, hits, report, resampled
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -206,15 +203,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", help="the store (default: that of the environment)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here as well")
-    args = parser.parse_args(argv)
-    rows = run(args.root)
-    print(table(rows))
-    if args.json is not None:
-        args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    return 0
+    return report(__doc__, argv, run, table=table)
 
 
 if __name__ == "__main__":
