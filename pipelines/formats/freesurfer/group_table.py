@@ -23,7 +23,7 @@ from connectome.errors import FormatError, NotFoundError
 from connectome.schema import column, record, table
 
 from ..files.one_path import one_file
-from ..tables.text_rows import Note, first_line, read_lines
+from ..tables.text_rows import Note, check_cells, first_line, read_lines
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -232,14 +232,7 @@ def _blocks(path: Path) -> list[tuple[int, list[list[str]]]]:
                 found=repr(cells[0][:80]),
             )
         header = blocks[-1][1][0]
-        if len(cells) != len(header):
-            raise FormatError(
-                "a row has another number of cells than its header",
-                subject=str(path),
-                place=f"line {number}",
-                expected=f"{len(header)} cells set apart by tabs",
-                found=f"{len(cells)}: {line[:80]!r}",
-            )
+        check_cells(cells, header, path, number, separator="\t")
         blocks[-1][1].append(cells)
     if not blocks:
         raise FormatError("the table has no line", subject=str(path), expected="a header and rows", found="blank lines")

@@ -22,7 +22,7 @@ from connectome.errors import FormatError, TruncatedError
 from connectome.schema import category, column, record, table
 
 from ..files.one_path import one_file
-from ..tables.text_rows import Note, finite, first_line, read_lines, unfinished, whole
+from ..tables.text_rows import Note, check_cells, finite, first_line, read_lines, unfinished, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -166,14 +166,7 @@ def read_stats(path: Path) -> Stats:
     if len(set(names)) != len(names):
         raise FormatError("a column is there twice", subject=str(path), place="ColHeaders", found=", ".join(names))
     for number, cells in rows:
-        if len(cells) != len(names):
-            raise FormatError(
-                "a row has another number of cells than there are columns",
-                subject=str(path),
-                place=f"line {number}",
-                expected=f"{len(names)} cells",
-                found=f"{len(cells)}",
-            )
+        check_cells(cells, names, path, number)
     _check_counts(header, names, rows, path)
     columns = {name: [cells[at] for _, cells in rows] for at, name in enumerate(names)}
     for at, name in enumerate(names):

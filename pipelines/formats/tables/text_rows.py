@@ -14,7 +14,7 @@ from connectome.errors import FormatError, TruncatedError
 
 from ..files.pointers import refuse_pointer
 
-__all__ = ["Note", "finite", "first_line", "read_lines", "split_table", "unfinished", "whole"]
+__all__ = ["Note", "check_cells", "finite", "first_line", "read_lines", "split_table", "unfinished", "whole"]
 
 Note = dict[str, str]
 """A warning as records store it: ``code``, ``place`` and ``message``."""
@@ -114,17 +114,37 @@ def split_table(
             if not line.strip():
                 continue
             cells = [cell.strip() for cell in _cells(path, number, line, separator)]
-            if len(cells) != len(header):
-                raise FormatError(
-                    "a row has another number of cells than the header",
-                    subject=str(path),
-                    place=f"line {number}",
-                    expected=f"{len(header)} cells set apart by {separator!r}",
-                    found=f"{len(cells)}: {line[:120]!r}",
-                )
+            check_cells(cells, header, path, number, separator=separator)
             yield number, cells
 
     return header, rows()
+
+
+def check_cells(cells: Sequence[str], header: Sequence[str], path: Path, number: int, *, separator: str = " ") -> None:
+    """Refuse a row that has not as many cells as the header.
+
+    Parameters
+    ----------
+    cells, header : sequence of str
+        Of the row, and the names of the columns.
+    path, number
+        The file, and the line of the row in it.
+    separator : str
+        What sets cells apart.
+
+    Raises
+    ------
+    FormatError
+        When there are more or fewer.
+    """
+    if len(cells) != len(header):
+        raise FormatError(
+            "a row has another number of cells than the header",
+            subject=str(path),
+            place=f"line {number}",
+            expected=f"{len(header)} cells set apart by {separator!r}",
+            found=f"{len(cells)}: {separator.join(cells)[:120]!r}",
+        )
 
 
 def _cells(path: Path, number: int, line: str, separator: str) -> list[str]:
