@@ -1,9 +1,11 @@
 """Scores of seizure detection by events, as SzCORE counts them.
 
-Dan et al. 2024, doi:10.1111/epi.18113, section 2.4 "Event-based scoring": events less than 90 s apart are one, events
-longer than 300 s are cut into pieces of 300 s, a reference event is detected when anything of a hypothesis lies from
-30 s before it to 60 s after it, and a hypothesis is false when any of it lies outside all detected events so widened.
-The authors' own program works on a grid of 0.1 s; here times are exact.
+Dan et al. 2025, doi:10.1111/epi.18113, event-based scoring: events less than 90 s apart are one, events longer than
+300 s are cut into pieces of 300 s, a reference event is detected when anything of a hypothesis lies from 30 s before it
+to 60 s after it. The authors' program, timescoring (https://github.com/esl-epfl/timescoring), has changed what a false
+detection is: to release 0.0.6, with which the paper and the challenge of 2025 were counted, one of which any part lies
+outside all detected events so widened; from 0.0.7 (2026) one that lies outside them as a whole. The rule here says
+which, and is that of 0.0.7 unless another is given. That program works on a grid of 0.1 s; here times are exact.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ __all__ = ["EventRule", "EventScores", "combine_scores", "score_events"]
 
 Events: TypeAlias = "Sequence[Seizure] | Sequence[tuple[float, float]] | np.ndarray[Any, Any]"
 SECONDS_PER_DAY = 86_400.0
+OUTSIDE, BEYOND = "outside", "beyond"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,16 @@ class EventRule:
     """Longer events are cut."""
     apart_s: float = 90.0
     """Events that are less apart are one."""
+    false_when: str = OUTSIDE
+    """A detection is false when it lies ``outside`` all detected events so widened (timescoring 0.0.7), or when it
+    reaches ``beyond`` them (timescoring to 0.0.6)."""
+
+    def __post_init__(self) -> None:
+        if self.false_when not in (OUTSIDE, BEYOND):
+            raise UsageError(
+                "no such rule of false detections", subject="false_when", expected=f"{OUTSIDE} or {BEYOND}",
+                found=str(self.false_when),
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,9 +79,13 @@ class EventScores:
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of sensitivity and precision; 0 where both are 0."""
-        both = self.sensitivity + self.precision
-        return 2 * self.sensitivity * self.precision / both if both else both
+        """Twice the true positives over all reference events and detections; NaN where there are neither.
+
+        The harmonic mean of sensitivity and precision where both are known. As in timescoring 0.0.7, who detects none
+        of some events has 0; to 0.0.6 that was NaN, which a mean over patients leaves out.
+        """
+        counted = self.n_reference + self.true_positives + self.false_positives
+        return 2 * self.true_positives / counted if counted else math.nan
 
     @property
     def false_positives_per_day(self) -> float:
@@ -112,7 +129,9 @@ def score_events(
     false = 0
     if len(found):
         inside = overlap_s(found[:, 0], found[:, 1], wide[detected])
-        false = int(np.count_nonzero(found[:, 1] - found[:, 0] - inside > TINY_S))
+        outside = found[:, 1] - found[:, 0] - inside
+        is_false = inside <= TINY_S if chosen.false_when == OUTSIDE else outside > TINY_S
+        false = int(np.count_nonzero(is_false))
     return EventScores(len(wanted), int(np.count_nonzero(detected)), false, float(duration_s))
 
 

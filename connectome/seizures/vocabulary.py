@@ -1,6 +1,6 @@
 """Codes of events in recordings of epilepsy: SzCORE's names of seizures, which HED-SCORE and ILAE 2017 define.
 
-Dan et al. 2024, "SzCORE: Seizure Community Open-Source Research Evaluation framework", doi:10.1111/epi.18113, table of
+Dan et al. 2025, "SzCORE: Seizure Community Open-Source Research Evaluation framework", doi:10.1111/epi.18113, table of
 event types; the types are those of Fisher et al. 2017, doi:10.1111/epi.13670, as tagged by the HED library SCORE
 (https://www.hedtags.org/display_hed.html).
 """

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -185,32 +188,78 @@ def test_the_codes_are_those_of_szcore():
     assert seizures.label_meaning("sz_foc_ia_m_tonic") == "focal onset, impaired awareness, tonic"
 
 
-# Reference, hypothesis, and what SzCORE's rules give for an hour: reference events, true and false positives.
+# Reference, hypothesis, and what SzCORE's rules give for an hour: reference events, true positives, and
+# false positives that lie outside what was detected or reach beyond it.
 BY_HAND = {
-    "nothing at all": ([], [], (0, 0, 0)),
-    "missed": ([(100, 200)], [], (1, 0, 0)),
-    "found": ([(100, 200)], [(150, 160)], (1, 1, 0)),
-    "early by 30 s": ([(100, 200)], [(70, 110)], (1, 1, 0)),
-    "early by more": ([(100, 200)], [(60, 110)], (1, 1, 1)),
-    "wholly in the tolerance before": ([(100, 200)], [(75, 95)], (1, 1, 0)),
-    "ends 60 s late": ([(100, 200)], [(150, 260)], (1, 1, 0)),
-    "ends later": ([(100, 200)], [(150, 261)], (1, 1, 1)),
-    "touches the tolerance from outside": ([(100, 200)], [(50, 70)], (1, 0, 1)),
-    "two detections 89 s apart are one": ([], [(100, 110), (199, 210)], (0, 0, 1)),
-    "two detections 90 s apart are two": ([], [(100, 110), (200, 210)], (0, 0, 2)),
-    "a detection of 300 s is one": ([], [(1000, 1300)], (0, 0, 1)),
-    "one of 301 s is two": ([], [(1000, 1301)], (0, 0, 2)),
-    "a long seizure is cut into pieces": ([(1000, 1700)], [(1000, 1010)], (3, 1, 0)),
-    "and all pieces can be found": ([(1000, 1700)], [(1000, 1690)], (3, 3, 0)),
-    "seizures joined are found by one detection": ([(100, 120), (180, 200)], [(185, 190)], (1, 1, 0)),
+    "nothing at all": ([], [], (0, 0, 0, 0)),
+    "missed": ([(100, 200)], [], (1, 0, 0, 0)),
+    "found": ([(100, 200)], [(150, 160)], (1, 1, 0, 0)),
+    "early by 30 s": ([(100, 200)], [(70, 110)], (1, 1, 0, 0)),
+    "early by more": ([(100, 200)], [(60, 110)], (1, 1, 0, 1)),
+    "wholly in the tolerance before": ([(100, 200)], [(75, 95)], (1, 1, 0, 0)),
+    "ends 60 s late": ([(100, 200)], [(150, 260)], (1, 1, 0, 0)),
+    "ends later": ([(100, 200)], [(150, 261)], (1, 1, 0, 1)),
+    "touches what was detected from outside": ([(100, 120)], [(80, 90), (180, 190)], (1, 1, 1, 1)),
+    "touches the tolerance from outside": ([(100, 200)], [(50, 70)], (1, 0, 1, 1)),
+    "two detections 89 s apart are one": ([], [(100, 110), (199, 210)], (0, 0, 1, 1)),
+    "two detections 90 s apart are two": ([], [(100, 110), (200, 210)], (0, 0, 2, 2)),
+    "a detection of 300 s is one": ([], [(1000, 1300)], (0, 0, 1, 1)),
+    "one of 301 s is two": ([], [(1000, 1301)], (0, 0, 2, 2)),
+    "a long seizure is cut into pieces": ([(1000, 1700)], [(1000, 1010)], (3, 1, 0, 0)),
+    "and all pieces can be found": ([(1000, 1700)], [(1000, 1690)], (3, 3, 0, 0)),
+    "seizures joined are found by one detection": ([(100, 120), (180, 200)], [(185, 190)], (1, 1, 0, 0)),
 }
 
 
 @pytest.mark.parametrize("case", BY_HAND)
 def test_events_are_scored_as_worked_by_hand(case):
     reference, hypothesis, expected = BY_HAND[case]
-    found = seizures.score_events(reference, hypothesis, duration_s=3600)
-    assert (found.n_reference, found.true_positives, found.false_positives) == expected
+    scores = [
+        seizures.score_events(reference, hypothesis, duration_s=3600, rule=EventRule(false_when=when))
+        for when in ("outside", "beyond")
+    ]
+    assert {(found.n_reference, found.true_positives) for found in scores} == {expected[:2]}
+    assert tuple(found.false_positives for found in scores) == expected[2:]
+    assert seizures.score_events(reference, hypothesis, duration_s=3600) == scores[0]
+
+
+# Cases that the authors of SzCORE test timescoring 0.0.7 with (github.com/esl-epfl/timescoring, tests/test.py):
+# reference and hypothesis in seconds, rule, and the sensitivity, precision and false positives that they expect.
+SOME = ([(0.8, 1.4), (3.0, 3.7), (4.8, 5.1)], [(0.8, 1.4), (2.6, 3.3), (5.1, 5.4), (6.4, 6.8)])
+BARE = EventRule(before_s=0, after_s=0, apart_s=0)
+BY_ITS_AUTHORS = {
+    "simple": ([(40, 60)], [(10, 20), (42, 65)], EventRule(before_s=0, after_s=10, apart_s=0), (1.0, 0.5, 1)),
+    "tolerance before": ([(40, 60)], [(39, 60)], EventRule(before_s=1), (1.0, 1.0, 0)),
+    "split long events": ([(40, 60)], [(42, 425)], EventRule(), (1.0, 0.5, 1)),
+    "no detections": ([(40, 60)], [], EventRule(), (0.0, math.nan, 0)),
+    "no events": ([], [(40, 60)], EventRule(), (math.nan, 0.0, 1)),
+    "some overlap": (*SOME, BARE, (2 / 3, 0.5, 2)),
+    "half of an event at least": (*SOME, replace(BARE, least_overlap=0.5), (1 / 3, 1 / 4, 3)),
+    "one over several": (
+        [(0.8, 1.4), (1.8, 2.2), (3.0, 3.7), (4.2, 4.5), (4.8, 5.1)], [(0.5, 2.5), (3.5, 5.3)], BARE, (1.0, 1.0, 0),
+    ),
+    "several over one": (
+        [(0.8, 3.7), (4.8, 5.1)], [(0.5, 1.2), (1.6, 2.4), (3.2, 4.3), (6.2, 6.6)], BARE, (0.5, 0.5, 1),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BY_ITS_AUTHORS)
+def test_events_are_scored_as_the_authors_of_szcore_expect(case):
+    reference, hypothesis, rule, expected = BY_ITS_AUTHORS[case]
+    found = seizures.score_events(reference, hypothesis, duration_s=3600, rule=rule)
+    np.testing.assert_equal((found.sensitivity, found.precision, found.false_positives), expected)
+
+
+def test_f1_counts_who_detects_nothing_and_is_unknown_only_without_any_event():
+    scores = [seizures.score_events(*events, duration_s=3600) for events in (([(1, 9)], []), ([], [(1, 9)]), ([], []))]
+    assert [score.f1 for score in scores[:2]] == [0.0, 0.0]
+    assert math.isnan(scores[2].f1)
+
+
+def test_a_rule_of_false_detections_is_one_of_two():
+    with pytest.raises(UsageError, match="false detections"):
+        EventRule(false_when="sometimes")
 
 
 def test_ratios_follow_from_the_counts():
@@ -226,9 +275,11 @@ def test_scores_equal_those_counted_on_a_grid_of_a_tenth_of_a_second():
     rng = np.random.default_rng(11)
     for _ in range(200):
         reference, hypothesis = (_random_events(rng) for _ in range(2))
-        found = seizures.score_events(reference, hypothesis, duration_s=4000)
-        expected = _on_a_grid(reference, hypothesis, 4000)
-        assert (found.n_reference, found.true_positives, found.false_positives) == expected
+        for when, is_false in (("outside", np.all), ("beyond", np.any)):
+            rule = EventRule(false_when=when)
+            found = seizures.score_events(reference, hypothesis, duration_s=4000, rule=rule)
+            expected = _on_a_grid(reference, hypothesis, 4000, is_false)
+            assert (found.n_reference, found.true_positives, found.false_positives) == expected
 
 
 def _random_events(rng: np.random.Generator) -> list[tuple[float, float]]:
@@ -236,7 +287,7 @@ def _random_events(rng: np.random.Generator) -> list[tuple[float, float]]:
     return [(float(start), float(stop)) for start, stop in bounds.reshape(-1, 2)]
 
 
-def _on_a_grid(reference, hypothesis, duration: int) -> tuple[int, int, int]:
+def _on_a_grid(reference, hypothesis, duration: int, is_false: Callable[..., Any]) -> tuple[int, int, int]:
     """Count with masks: slow, and another way than the one that is tested."""
 
     def prepared(events):
@@ -256,7 +307,7 @@ def _on_a_grid(reference, hypothesis, duration: int) -> tuple[int, int, int]:
 
     wanted, found = prepared(reference), prepared(hypothesis)
     hits = [(start - 30, stop + 60) for start, stop in wanted if (mask([(start - 30, stop + 60)]) & mask(found)).any()]
-    false = sum((mask([event]) & ~mask(hits)).any() for event in found)
+    false = sum(bool(is_false(~mask(hits)[mask([event])])) for event in found)
     return len(wanted), len(hits), int(false)
 
 

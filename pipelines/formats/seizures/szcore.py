@@ -1,6 +1,6 @@
 """Tables of seizures as SzCORE wants them: ``onset duration eventType confidence channels dateTime recordingDuration``.
 
-One row ``bckg`` over the whole file says that there was no seizure. Dan et al. 2024, doi:10.1111/epi.18113,
+One row ``bckg`` over the whole file says that there was no seizure. Dan et al. 2025, doi:10.1111/epi.18113,
 https://eslweb.epfl.ch/epilepsybenchmarks/framework/bids-seizure-annotations/.
 """
 
