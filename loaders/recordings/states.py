@@ -2,7 +2,8 @@
 
 A recording without a table of seizures says nothing about them; its windows are unknown and left out, with a count.
 Where the table says which time its source speaks of, windows that reach beyond it are unknown likewise: that nothing
-was marked there does not make them interictal.
+was marked there does not make them interictal. What is near a seizure in another recording of the same person counts
+where that is asked for, and where the recordings say when they began.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from connectome.seizures import GROUP, STATES, UNKNOWN, Horizons, Seizure, label
 from ..events.reading import read_columns
 from ..specs import as_version
 from .labelled import LabelledSource
+from .neighbours import Neighbour, began_at, refuse_overlaps, seizures_elsewhere
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +54,10 @@ class StateSource(LabelledSource):
         interictal, preictal (where the horizons have such a time) and ictal.
     seizures : str
         Path of the table of seizures in each record.
+    across : bool
+        Whether horizons reach into the other recordings of the same subject that are read here, by the times at which
+        they began (``recorded_at``): the end of a file may be preictal to a seizure of the next. Time of which there
+        is no recording, or none that says which seizures it has, counts as time without any.
     **options
         As for :class:`~connectome.loaders.windows.WindowSource`.
 
@@ -63,7 +69,8 @@ class StateSource(LabelledSource):
     Raises
     ------
     UsageError
-        When an argument cannot be used or no window is left.
+        When an argument cannot be used or no window is left; with ``across``, when a recording does not say when it
+        began or whose it is, or recordings of one subject overlap.
     """
 
     def __init__(
@@ -74,11 +81,13 @@ class StateSource(LabelledSource):
         horizons: Horizons | None = None,
         states: Sequence[str] | None = None,
         seizures: str = GROUP,
+        across: bool = False,
         root: str | Path | None = None,
         **options: Any,
     ) -> None:
         parse_rule(rule)
         self.rule, self.horizons, self.seizures = rule, horizons or Horizons(), seizures.strip("/")
+        self.across = across
         chosen = tuple(states) if states is not None else tuple(
             state for state in DEFAULT_STATES if state != "preictal" or self.horizons.preictal_s > 0
         )  # fmt: skip
@@ -112,6 +121,7 @@ class StateSource(LabelledSource):
         which, start = self.index.locate(np.arange(len(self)))
         record, size = self.index.record[which], self.index.window[which]
         codes = np.full(len(start), UNKNOWN, dtype=np.int64)
+        elsewhere = self._elsewhere(np.unique(record).tolist()) if self.across else {}
         for at in np.unique(record).tolist():
             here = np.flatnonzero(record == at)
             known = self.seizures_of(at)
@@ -122,9 +132,34 @@ class StateSource(LabelledSource):
                                  subject=self.records[at], place=self.group)  # fmt: skip
             bounds = self.bounds_s(record[here], start[here], size[here])
             codes[here] = label_windows(
-                *bounds, known, rule=self.rule, horizons=self.horizons, observed=self.observed_of(at)
-            )
+                *bounds, [*known, *elsewhere.get(at, ())], rule=self.rule, horizons=self.horizons,
+                observed=self.observed_of(at),
+            )  # fmt: skip
         return codes
+
+    def _elsewhere(self, records: Sequence[int]) -> dict[int, list[Seizure]]:
+        """Return for each record the seizures of others of the same subject, on its clock."""
+        of_subject: dict[str, dict[int, Neighbour]] = {}
+        for at in records:
+            began = began_at(self._shelf.reader(at).attributes(self.group))
+            subject, info = self.subjects[at], self.infos[at]
+            if began is None or not subject:
+                raise UsageError(
+                    "a recording does not say when it began" if subject else "a recording does not say whose it is",
+                    subject=self.records[at], place=self.group, expected="recorded_at and a subject",
+                    hint="read it with across=False",
+                )  # fmt: skip
+            (begin, end), start_s = info.segments[-1], info.segment_start_s[-1]
+            length_s = float(start_s + (end - begin) / info.segment_rate_hz) if info.segment_rate_hz else 0.0
+            placed = Neighbour(self.records[at], began, length_s, tuple(self.seizures_of(at) or ()))
+            of_subject.setdefault(subject, {})[at] = placed
+        for subject, placed_of in of_subject.items():
+            refuse_overlaps(placed_of.values(), subject=subject)
+        return {
+            at: seizures_elsewhere(here, placed_of.values())
+            for placed_of in of_subject.values()
+            for at, here in placed_of.items()
+        }
 
     def seizures_of(self, record: int) -> list[Seizure] | None:
         """Return the seizures of a record; None where it does not say whether there are any."""
@@ -161,5 +196,6 @@ class StateSource(LabelledSource):
             "rule": self.rule,
             "horizons": {name: getattr(near, name) for name in near.__dataclass_fields__},
             "seizures": self.seizures,
+            "across": self.across,
             "n_left_out": int(self.left_out["n_windows"].sum()),
         }
