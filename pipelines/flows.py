@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from connectome.errors import ChecksumError, FetchError, MissingExtraError
 from connectome.store import Commit, Repository
 
-from .ingest import IngestResult, about_of, check_complete, commit_outcomes, fetch_source, make_records, summarise
+from .datasets import about_of, open_source, open_sources
+from .ingest import IngestResult, check_complete, commit_outcomes, fetch_source, make_records, summarise
 from .jobs import Discovery, RawFiles
-from .planning import discover, plan, sources_of
+from .planning import discover, plan
 from .runners import make_runner
-from .sources import load_source
 
 if TYPE_CHECKING:
     from .fetch import Fetched
@@ -65,17 +65,22 @@ def _may_retry(_task: Any, _run: Any, state: Any) -> bool:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def fetch_task(root: str, source_id: str, select: str | None, mirror: str | None, allow_missing: bool) -> Fetched:
+def fetch_task(
+    root: str, source_id: str, select: str | None, mirror: str | None, allow_missing: bool, signals: str | None
+) -> Fetched:
     """Bring a source's raw files here."""
+    repository = Repository(root)
     return fetch_source(
-        Repository(root), load_source(source_id), select=select, mirror=mirror, allow_missing=allow_missing
-    )
+        repository, open_source(repository, source_id), select=select, mirror=mirror, allow_missing=allow_missing,
+        signals=signals,
+    )  # fmt: skip
 
 
 @task(name="discover", task_run_name="discover {source_id}", cache_policy=NO_CACHE, persist_result=False)
-def discover_task(source_id: str, fetched: Fetched, select: str | None) -> Discovery:
+def discover_task(root: str, source_id: str, fetched: Fetched, select: str | None) -> Discovery:
     """Turn a source's files into jobs and rejections."""
-    return discover(load_source(source_id), RawFiles(fetched.files), select=select, missing=fetched.missing)
+    source = open_source(Repository(root), source_id)
+    return discover(source, RawFiles(fetched.files), select=select, missing=fetched.missing)
 
 
 @task(name="make", task_run_name="make {source_id}", cache_policy=NO_CACHE, persist_result=False)
@@ -94,7 +99,9 @@ def commit_task(
 ) -> Commit:
     """Publish the version."""
     rejected = [item for each in found for item in each.rejected]
-    return commit_outcomes(Repository(root), dataset, outcomes, rejected, about=about_of(dataset), select=select)
+    repository = Repository(root)
+    about = about_of(repository, dataset)
+    return commit_outcomes(repository, dataset, outcomes, rejected, about=about, select=select)
 
 
 @flow(name="ingest", flow_run_name="ingest {dataset}", validate_parameters=False, persist_result=False)
@@ -107,6 +114,8 @@ def ingest_flow(
     runner: str = "serial",
     workers: int | None = None,
     allow_missing: bool = False,
+    signals: str | None = None,
+    relist: bool = False,
 ) -> IngestResult:
     """Ingest a dataset; parameters as in :func:`connectome.pipelines.ingest.ingest`.
 
@@ -114,13 +123,13 @@ def ingest_flow(
     """
     make_runner(runner, workers=workers)  # refuses an unknown one before anything is fetched
     repository = Repository(root)
-    _show_plan(repository, dataset, select)
-    sources = sources_of(dataset)
+    sources = open_sources(repository, dataset, mirror=mirror, relist=relist)
+    _show_plan(repository, dataset, select, signals)
     # What a folder does not have, it does not have the next minute either.
     from_folder = mirror is not None and "://" not in mirror
     fetch_one = fetch_task.with_options(retries=0) if from_folder else fetch_task
-    fetched = [fetch_one(root, source.id, select, mirror, allow_missing) for source in sources]
-    found = [discover_task(source.id, files, select) for source, files in zip(sources, fetched, strict=True)]
+    fetched = [fetch_one(root, source.id, select, mirror, allow_missing, signals) for source in sources]
+    found = [discover_task(root, source.id, files, select) for source, files in zip(sources, fetched, strict=True)]
     outcomes = [
         outcome
         for source, each in zip(sources, found, strict=True)
@@ -134,8 +143,8 @@ def ingest_flow(
     return result
 
 
-def _show_plan(repository: Repository, dataset: str, select: str | None) -> None:
-    planned = plan(repository, dataset, select=select)
+def _show_plan(repository: Repository, dataset: str, select: str | None, signals: str | None) -> None:
+    planned = plan(repository, dataset, select=select, signals=signals)
     rows = [
         {"record": item.record, "source": item.source, "action": item.action, "why": "; ".join(item.why)}
         for item in planned.records

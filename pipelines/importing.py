@@ -191,11 +191,11 @@ def about_imported(repository: Repository, dataset: str, tree: Any) -> dict[str,
     """Return what a first version says of itself; None where there is one already."""
     from connectome.catalog import load_catalog
 
-    from .ingest import about_of
+    from .datasets import about_of
 
     if repository.latest(dataset) is not None:
         return None
     if dataset in load_catalog():
-        return about_of(dataset)
+        return about_of(repository, dataset)
     species = tree.attrs.get("species")
     return {"title": dataset, "species": [species] if species else []}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectome.errors import FactsError, FetchError, NotFoundError, UsageError
 
+from .datasets import about_of, open_sources
 from .derived.parents import DerivedDataset, check_parents, find_parents, parent_versions
 from .fetch import Fetched, fetch
 from .fetch.patience import Patience
@@ -20,8 +21,9 @@ from .fetch.ranged import fetch_ranges
 from .jobs import Discovery, Job, RawFiles, Rejected, Source
 from .making import BY_REFERENCE, Outcome, Task, check_measured, make_record, recipe_of
 from .observe import SILENT, Observer
-from .planning import chosen_files, discover, sources_of
+from .planning import chosen_files, discover
 from .runners import Runner, make_runner
+from .signals import left_aside, parted
 from .sources import load_source
 
 if TYPE_CHECKING:
@@ -93,12 +95,13 @@ def fetch_source(
     allow_missing: bool = False,
     progress: Progress | None = None,
     remote: str = "whole",
+    signals: str | None = None,
 ) -> Fetched:
     """Bring the raw files of a source here, each checked against its checksum.
 
     Parameters
     ----------
-    repository, source, select, mirror, progress, remote
+    repository, source, select, mirror, progress, remote, signals
         As for :func:`ingest`.
     allow_missing : bool
         Go on without files that cannot be had, and report them. Otherwise only files that the publisher gives no
@@ -117,9 +120,11 @@ def fetch_source(
         if not allow_missing:
             check_parents(source, missing)
         return Fetched(found, missing)
+    taken, left = parted(repository, source, chosen_files(source, select), signals)
+    aside = left_aside(left)
     files = [
-        replace(file, optional=allow_missing or (file.optional and not (file.sha256 or file.md5)))
-        for file in chosen_files(source, select)
+        replace(file, optional=allow_missing or (file.optional and not (file.signal or file.sha256 or file.md5)))
+        for file in taken
     ]
     retries = ONE_RETRY if allow_missing else RETRIES
     if remote == "ranges":
@@ -131,8 +136,11 @@ def fetch_source(
         raise UsageError("unknown way to read what is elsewhere", subject="--remote", expected="whole or ranges",
                          found=remote)  # fmt: skip
     try:
-        return fetch(files, repository.raw, mirror=mirror, progress=progress, retries=retries)
+        fetched = fetch(files, repository.raw, mirror=mirror, progress=progress, retries=retries)
+        return replace(fetched, missing=(*fetched.missing, *aside))
     except FetchError as error:
+        if hasattr(source, "advice"):
+            error.add_note(source.advice)
         error.add_note("or go on without it: --allow-missing; the version then lists it as rejected")
         raise
 
@@ -259,15 +267,17 @@ def ingest(
     progress: Progress | None = None,
     remote: str = "whole",
     by_reference: bool = False,
+    signals: str | None = None,
+    relist: bool = False,
 ) -> IngestResult:
-    """Bring a dataset of the catalogue into the store.
+    """Bring a dataset of the catalogue, or one of OpenNeuro by its accession, into the store.
 
     Parameters
     ----------
     repository : Repository
         A local one.
     dataset : str
-        A dataset of the catalogue.
+        A dataset of the catalogue, or ``openneuro-dsNNNNNN``.
     select : str, optional
         Globs on record ids, separated by commas; records that do not match stay as they are.
     mirror : path or URL, optional
@@ -285,6 +295,12 @@ def ingest(
         of NWB sessions over HTTP. Such files are compared with no checksum, and the version says so.
     by_reference : bool
         Refer to arrays where they lie in the cache of raw files, where their layout allows it, instead of copying them.
+    signals : str, optional
+        Globs on record ids, separated by commas: recordings whose signals are wanted; the records of the others are
+        made of their tables. What the latest version holds stays; ``none`` takes no signals at all. Default all, and
+        of an accession what the latest version holds.
+    relist : bool
+        List the files of an accession anew, and not go by the list of its first ingest.
 
     Returns
     -------
@@ -298,7 +314,7 @@ def ingest(
         When a record is not what its publisher says, or is missing.
     """
     chosen = make_runner(runner, workers=workers) if isinstance(runner, str) else runner
-    sources = sources_of(dataset)
+    sources = open_sources(repository, dataset, mirror=mirror, relist=relist)
     fetched: list[Fetched] = []
     discovered: list[Discovery] = []
     observer.begin("fetch", len(sources))
@@ -311,6 +327,7 @@ def ingest(
             allow_missing=allow_missing,
             progress=progress,
             remote=remote,
+            signals=signals,
         )
         fetched.append(found)
         observer.item("fetch", source.id, "fetched")
@@ -331,7 +348,8 @@ def ingest(
         check_complete(sources, outcomes, select=select)
     rejected = [item for found_ in discovered for item in found_.rejected]
     observer.begin("commit", 1)
-    commit = commit_outcomes(repository, dataset, outcomes, rejected, about=about_of(dataset), select=select)
+    about = about_of(repository, dataset)
+    commit = commit_outcomes(repository, dataset, outcomes, rejected, about=about, select=select)
     observer.item("commit", commit.manifest.version, "committed" if commit.created else "unchanged")
     observer.end("commit")
     return summarise(commit, outcomes, fetched).with_downloads(0, _by_ranges(outcomes, jobs))
@@ -347,13 +365,6 @@ def _by_ranges(outcomes: Sequence[Outcome], jobs: Sequence[Job]) -> list[dict[st
             sums = {name: told[name] for name in ("bytes_of_source", "bytes_fetched")}
             found.append({"path": paths[outcome.record], **sums})
     return found
-
-
-def about_of(dataset: str) -> dict[str, Any]:
-    """Return the catalogue's entry as a version stores it."""
-    from connectome.catalog import about, load_catalog
-
-    return about(load_catalog()[dataset])
 
 
 def summarise(commit: Commit, outcomes: Sequence[Outcome], fetched: Sequence[Fetched]) -> IngestResult:

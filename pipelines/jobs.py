@@ -39,6 +39,9 @@ class RemoteFile:
     optional: bool = False
     """Whether records can be made without it. One without a checksum may be missing, and the census says so; for the
     others an ingest has to be told to go on without them."""
+    signal: bool = False
+    """Whether it holds samples of a recording, whose record can be made of the tables alone: an ingest leaves it where
+    it is unless it is asked for (``--signals``), by the user or by the source (``signals_by_default``)."""
     pattern: bool = False
     """Whether ``path`` stands for all files that it matches (``leifer2023/*_t.txt``; ``*`` goes through folders too),
     because the publisher offers them only together, in an archive or behind a page. They are taken from a folder given
@@ -68,7 +71,8 @@ class Rejected:
     file: str
     reason: str
     kind: str
-    """Kind of the error that would be raised (``format``, ``truncated``, ...), ``unavailable`` or ``not-data``."""
+    """Kind of the error that would be raised (``format``, ``truncated``, ...), ``unavailable``, ``not-data``, or
+    ``not-asked`` of signals that could be had."""
 
     def as_dict(self) -> dict[str, str]:
         """Return the rejection as it is stored in a version."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from connectome.errors import FormatError, NotFoundError, UsageError
 from connectome.store.diff import reasons_for
 from connectome.store.record import Receipt
 
+from .datasets import is_catalogued, open_sources, sources_of
 from .derived.parents import SCHEME, DerivedDataset, find_parents
 from .fetch.cache import Cache
 from .jobs import Discovery, Job, RawFiles, Rejected, RemoteFile, Source
 from .making import recipe_of
-from .sources import load_source
+from .signals import left_aside, matches, parted
+from .sources.openneuro_accession import OpenNeuroAccession
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from connectome.catalog import Licence
     from connectome.store import Repository
 
@@ -47,6 +50,8 @@ class PlannedFile:
     """Whether it is in the cache already."""
     optional: bool
     licence: str | None = None
+    asked: bool = True
+    """False for signals that were not asked for, which stay where they are."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +92,13 @@ class Plan:
     """Of the sources whose files are all here; the others are looked into once they are fetched."""
     parents: tuple[PlannedParent, ...] = ()
     """Of a derived dataset."""
+    listing: Mapping[str, Any] = field(default_factory=dict)
+    """When and where the files were listed, of a dataset that the catalogue does not have."""
 
     @property
     def terms(self) -> tuple[Licence, ...]:
         """Licences of the files to be fetched that forbid commercial use or passing on, by id."""
-        return strict_licences(file.licence for file in self.files if not file.here)
+        return strict_licences(file.licence for file in self.files if file.asked and not file.here)
 
     @property
     def copy_bytes(self) -> int:
@@ -106,7 +113,7 @@ class Plan:
     @property
     def fetch_bytes(self) -> int:
         """Bytes to be fetched, of the files whose size is known."""
-        return sum(file.size_bytes or 0 for file in self.files if not file.here)
+        return sum(file.size_bytes or 0 for file in self.files if file.asked and not file.here)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as the command line prints it with ``--json``."""
@@ -133,33 +140,8 @@ class Plan:
             ],
             "rejected": [item.as_dict() for item in self.rejected],
             "parents": [dict(vars(item)) for item in self.parents],
+            **({"listing": dict(self.listing)} if self.listing else {}),
         }
-
-
-def sources_of(dataset: str) -> list[Source]:
-    """Make the adapters of a dataset's sources, in the catalogue's order.
-
-    Raises
-    ------
-    NotFoundError
-        When the catalogue has no such dataset.
-    UsageError
-        When the name is an accession of OpenNeuro that the catalogue does not have.
-    """
-    from connectome.catalog import load_catalog
-
-    from .sources.openneuro_accession import check_no_accession
-
-    catalog = load_catalog()
-    if dataset not in catalog:
-        check_no_accession(dataset)
-    entry = catalog[dataset]
-    return [load_source(entry.derived)] if entry.derived else [load_source(source.id) for source in entry.sources]
-
-
-def matches(record: str, select: str | None) -> bool:
-    """Tell whether a record is selected: by one of the globs, separated by commas, or because there is none."""
-    return select is None or any(fnmatchcase(record, glob.strip()) for glob in select.split(","))
 
 
 def chosen_files(source: Source, select: str | None) -> list[RemoteFile]:
@@ -203,17 +185,29 @@ def discover(source: Source, raw: RawFiles, *, select: str | None, missing: Sequ
     return Discovery(chosen, (*told, *missing))
 
 
-def plan(repository: Repository, dataset: str, *, select: str | None = None) -> Plan:
-    """Say what an ingest would do, reading nothing but what is cached.
+def plan(
+    repository: Repository,
+    dataset: str,
+    *,
+    select: str | None = None,
+    signals: str | None = None,
+    mirror: str | Path | None = None,
+    relist: bool = False,
+) -> Plan:
+    """Say what an ingest would do, reading nothing but what is cached, and writing nothing.
+
+    Of an accession that was never ingested, or with ``relist``, the bucket is asked which files there are.
 
     Parameters
     ----------
     repository : Repository
         A local one.
     dataset : str
-        A dataset of the catalogue.
+        A dataset of the catalogue, or ``openneuro-dsNNNNNN``.
     select : str, optional
         Globs on record ids, separated by commas.
+    signals, mirror, relist
+        As for :func:`~.ingest.ingest`.
 
     Returns
     -------
@@ -226,7 +220,10 @@ def plan(repository: Repository, dataset: str, *, select: str | None = None) -> 
     records: list[PlannedRecord] = []
     rejected: list[Rejected] = []
     parents: list[PlannedParent] = []
-    for source in sources_of(dataset):
+    listing: Mapping[str, Any] = {}
+    for source in open_sources(repository, dataset, mirror=mirror, relist=relist, keep=False):
+        if isinstance(source, OpenNeuroAccession):
+            listing = source.listing.provenance()
         if isinstance(source, DerivedDataset):
             found_parents, missing = find_parents(repository, source)
             parents += [PlannedParent(raw.path.removeprefix(SCHEME), here=True) for raw in found_parents]
@@ -240,8 +237,10 @@ def plan(repository: Repository, dataset: str, *, select: str | None = None) -> 
                 if matches(name, select)
             )
             continue
-        chosen = [file for item in chosen_files(source, select) for file in _expanded(item, cache)]
-        here = {file.path: cache.peek(file) for file in chosen}
+        taken, left = parted(repository, source, chosen_files(source, select), signals)
+        chosen = [file for item in taken for file in _expanded(item, cache)]
+        aside = {file.path for file in left}
+        here = {file.path: cache.peek(file) for file in [*chosen, *left]}
         files.extend(
             PlannedFile(
                 source.id,
@@ -251,16 +250,18 @@ def plan(repository: Repository, dataset: str, *, select: str | None = None) -> 
                 here[file.path] is not None,
                 file.optional or file.pattern,
                 file.licence,
+                file.path not in aside,
             )
-            for file in chosen
+            for file in [*chosen, *left]
         )
         if all(here[file.path] is not None or _may_be_missing(file) for file in chosen):
-            found = discover(source, RawFiles([raw for raw in here.values() if raw is not None]), select=select)
+            raw = RawFiles([item for path, item in here.items() if item is not None and path not in aside])
+            found = discover(source, raw, select=select, missing=left_aside(left))
             rejected.extend(found.rejected)
             planned = (_planned(job, known, latest.records if latest else {}) for job in found.jobs)
             records.extend(_surveyed(item, job, source) for item, job in zip(planned, found.jobs, strict=True))
         else:
-            names = sorted({record for file in chosen for record in file.records})
+            names = sorted({record for file in [*chosen, *left] for record in file.records})
             records.extend(
                 PlannedRecord(source.id, name, "make", ("its files are to be fetched",))
                 for name in names
@@ -269,7 +270,7 @@ def plan(repository: Repository, dataset: str, *, select: str | None = None) -> 
     if select is not None and not records:
         raise NotFoundError("no record matches", subject=select, place=dataset, hint=f"connectome plan {dataset}")
     version = latest.version if latest else None
-    return Plan(dataset, version, tuple(files), tuple(records), tuple(rejected), tuple(parents))
+    return Plan(dataset, version, tuple(files), tuple(records), tuple(rejected), tuple(parents), listing)
 
 
 def strict_licences(names: Iterable[str | None]) -> tuple[Licence, ...]:
@@ -282,13 +283,16 @@ def strict_licences(names: Iterable[str | None]) -> tuple[Licence, ...]:
 
 def terms_of(dataset: str, *, select: str | None = None) -> tuple[Licence, ...]:
     """Return the licences of the raw files of a dataset that forbid commercial use or passing on, by id."""
+    if not is_catalogued(dataset):
+        # Its licence is in a file that is yet to be fetched.
+        return ()
     sources = [source for source in sources_of(dataset) if not isinstance(source, DerivedDataset)]
     return strict_licences(file.licence for source in sources for file in chosen_files(source, select))
 
 
 def _may_be_missing(file: RemoteFile) -> bool:
     """Tell whether an ingest goes on without a file: as fetching does, where it has no checksum and is not needed."""
-    return file.pattern or (file.optional and not (file.sha256 or file.md5))
+    return file.pattern or (file.optional and not (file.signal or file.sha256 or file.md5))
 
 
 def _expanded(file: RemoteFile, cache: Cache) -> list[RemoteFile]:

@@ -104,7 +104,7 @@ def _citations(value: Any) -> tuple[Citation, ...]:
     return tuple(
         Citation(
             authors=_texts(work.get("authors")),
-            year=int(work["year"]),
+            year=None if work["year"] is None else int(work["year"]),
             **{name: str(work.get(name, "")) for name in _CITATION_TEXTS},
         )
         for work in value or ()

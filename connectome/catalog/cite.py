@@ -70,7 +70,12 @@ def key_of(work: Citation) -> str:
     family = work.authors[0].partition(",")[0] if work.authors else "anonymous"
     words = [_ascii(word) for word in re.split(r"[^\w]+", work.title)]
     word = next((word for word in words if word and word not in _SMALL_WORDS), "untitled")
-    return f"{_ascii(family) or 'anonymous'}{work.year}{word}"
+    return f"{_ascii(family) or 'anonymous'}{_ascii(_year(work))}{word}"
+
+
+def _year(work: Citation) -> str:
+    """Return the year, or what the APA writes for none."""
+    return "n.d." if work.year is None else str(work.year)
 
 
 def _ascii(value: str) -> str:
@@ -108,7 +113,7 @@ def _entry(work: Citation, key: str) -> str:
         "author": " and ".join(map(_bibtex_author, work.authors)),
         "title": f"{{{escape_bibtex(work.title)}}}",
         "journal" if work.container else "howpublished": escape_bibtex(work.container),
-        "year": str(work.year),
+        "year": "" if work.year is None else str(work.year),
         "volume": escape_bibtex(work.volume),
         "number": escape_bibtex(work.issue),
         "pages": escape_bibtex(re.sub(r"\s*[-–—]+\s*", "--", work.pages)),
@@ -144,7 +149,7 @@ def text(works: Iterable[Citation]) -> str:
 
 def _reference(work: Citation) -> str:
     title = _plain(work.title).rstrip(".")
-    parts = [f"{_apa_authors(work.authors)} ({work.year}). {title}."]
+    parts = [f"{_apa_authors(work.authors)} ({_year(work)}). {title}."]
     if work.container:
         volume = work.volume + (f"({work.issue})" if work.issue else "")
         pages = re.sub(r"\s*[-–—]+\s*", "–", work.pages)

@@ -30,7 +30,8 @@ class Citation:
     authors: tuple[str, ...]
     """``"Family, Given"`` for people; a name without a comma is an organisation."""
     title: str
-    year: int
+    year: int | None
+    """None where it is not known; the catalogue always knows it."""
     container: str = ""
     """Journal, book or archive."""
     volume: str = ""
@@ -92,7 +93,7 @@ class Dataset:
     @property
     def works(self) -> tuple[Citation, ...]:
         """Works to cite: the dataset's own, then those of its sources, each once."""
-        seen: dict[tuple[str, int, str], Citation] = {}
+        seen: dict[tuple[str, int | None, str], Citation] = {}
         for work in (*self.citations, *(work for source in self.sources for work in source.citations)):
             seen.setdefault((work.doi.casefold() or work.title.casefold(), work.year, work.title.casefold()), work)
         return tuple(seen.values())

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from connectome.errors import UsageError
 
+from .plan import DATASET, add_signals
 from .progress import listening
+from .show import rejected_lines
 
 if TYPE_CHECKING:
     from ..ingest import IngestResult
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("dataset", metavar="DATASET", help="name of a dataset; connectome list prints them")
+    parser.add_argument("dataset", metavar="DATASET", help=DATASET)
     parser.add_argument("--mirror", metavar="P", help="take raw files from this folder or URL; checksums still apply")
     parser.add_argument(
         "--select", metavar="GLOB,...", help="only records whose id matches; the others stay as they are"
@@ -33,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--references", action="store_true", help="refer to arrays in the raw files instead of copying them"
     )
     parser.add_argument("--flow", action="store_true", help="run as a Prefect flow: retries, artifacts, a dashboard")
+    add_signals(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
 
 
@@ -45,7 +48,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
         from ..planning import plan
         from .plan import describe
 
-        found = plan(repository, args.dataset, select=args.select)
+        found = plan(
+            repository, args.dataset, select=args.select, signals=args.signals, mirror=args.mirror, relist=args.relist
+        )  # fmt: skip
         output.result(found.as_dict(), describe(found))
         return 0
     from ..planning import terms_of
@@ -54,7 +59,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     for licence in terms_of(args.dataset, select=args.select):
         output.note(terms_line(licence))
     chosen = {"select": args.select, "mirror": args.mirror, "runner": args.runner, "workers": args.workers,
-              "allow_missing": args.allow_missing}  # fmt: skip
+              "allow_missing": args.allow_missing, "signals": args.signals, "relist": args.relist}  # fmt: skip
     if args.flow:
         from ..flows import run_ingest
 
@@ -90,9 +95,7 @@ def report(result: IngestResult, output: Output) -> None:
         + "; compared with no checksum of the whole"
         for item in result.by_ranges
     ]
-    lines += [
-        f"  rejected {item['file']} ({item['kind']}): {item['reason'].splitlines()[0]}" for item in result.rejected
-    ]
+    lines += [f"  {line}" for line in rejected_lines(result.rejected)]
     output.result(result.as_dict(), "\n".join(lines))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from connectome.display.text import human_bytes, table_text
 
@@ -14,10 +15,24 @@ if TYPE_CHECKING:
     from .output import Output
 
 
+DATASET = "name of a dataset (connectome list prints them), or openneuro-dsNNNNNN"
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("dataset", metavar="DATASET", help="name of a dataset; connectome list prints them")
-    parser.add_argument("--select", metavar="GLOB", help="only records whose id matches")
+    parser.add_argument("dataset", metavar="DATASET", help=DATASET)
+    parser.add_argument("--select", metavar="GLOB,...", help="only records whose id matches")
+    parser.add_argument("--mirror", metavar="P", help="list the files of an accession in this folder")
+    add_signals(parser)
+
+
+def add_signals(parser: argparse.ArgumentParser) -> None:
+    """Add what to take of recordings; ``ingest`` has the same."""
+    parser.add_argument(
+        "--signals", metavar="GLOB,...",
+        help="recordings whose signals to take, 'none' for tables only (default: all; of an accession, what is there)",
+    )  # fmt: skip
+    parser.add_argument("--relist", action="store_true", help="list the files of an accession anew")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
@@ -26,7 +41,10 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
     from ..planning import plan
 
-    found = plan(Repository(args.root), args.dataset, select=args.select)
+    found = plan(
+        Repository(args.root), args.dataset, select=args.select, signals=args.signals, mirror=args.mirror,
+        relist=args.relist,
+    )  # fmt: skip
     output.result(found.as_dict(), describe(found))
     return 0
 
@@ -36,6 +54,12 @@ def describe(plan: Plan) -> str:
     rows = [(item.record, item.source, item.action, "; ".join(item.why)) for item in plan.records]
     n_here = sum(file.here for file in plan.files)
     told = f"{len(plan.files)} raw files, {n_here} here, {human_bytes(plan.fetch_bytes)} to fetch"
+    left = [file for file in plan.files if not file.asked]
+    if left:
+        size = human_bytes(sum(file.size_bytes or 0 for file in left))
+        told += f"\n{len(left)} files of signals ({size}) were not asked for: --signals GLOB takes them"
+    if plan.listing:
+        told = f"{listed_line(plan.listing)}\n{told}"
     if plan.parents:
         missing = [f"  missing: {item.record} ({item.why})" for item in plan.parents if not item.here]
         told = "\n".join([f"{len(plan.parents)} parent records, {len(plan.parents) - len(missing)} here", *missing])
@@ -52,6 +76,13 @@ def describe(plan: Plan) -> str:
         table_text(("record", "source", "action", "why"), rows),
     ]
     return "\n".join(lines)
+
+
+def listed_line(listing: Mapping[str, Any]) -> str:
+    """Return in one line which list of an accession's files was gone by."""
+    where = listing["address"] if listing["origin"] == "bucket" else "a copy"
+    size = human_bytes(listing["bytes"])
+    return f"{listing['accession']}: {listing['n_files']} files, {size}, listed {listing['listed_at']} in {where}"
 
 
 def terms_line(licence: Licence) -> str:

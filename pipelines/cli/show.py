@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from connectome.display.text import human_bytes, table_text
+from connectome.errors import NotFoundError
+
+from ..signals import NOT_ASKED
+from .plan import listed_line
 
 if TYPE_CHECKING:
+    from connectome.catalog import Dataset
     from connectome.store import Version
 
     from .output import Output
@@ -20,13 +26,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Show a version, or the catalogue's entry where the store has none."""
-    from connectome.catalog import open_catalog
     from connectome.store import Repository, open_version
 
     repository = Repository(args.root)
     dataset = args.spec.partition("@")[0]
     if "@" not in args.spec and not repository.versions(dataset):
-        entry = open_catalog(args.root)[dataset]
+        entry = _entry(dataset, args.root)
         document = {**entry.as_json(), "digest": None, "version": None, "records": [], "rejected": [], "splits": {},
                     "facts": {}, "citation": entry.cite(style="text")}  # fmt: skip
         output.result(document, f"{entry.id}: {entry.title}\n\n{entry.description}\n\n{entry.cite(style='text')}\n\n"
@@ -35,6 +40,19 @@ def run(args: argparse.Namespace, output: Output) -> int:
     version = open_version(args.spec, root=args.root)
     output.result(describe(version), _text(version))
     return 0
+
+
+def _entry(dataset: str, root: str | None) -> Dataset:
+    from connectome.catalog import open_catalog
+
+    try:
+        return open_catalog(root)[dataset]
+    except NotFoundError as error:
+        from ..sources.openneuro_accession import source_of_dataset
+
+        if source_of_dataset(dataset) is not None:
+            error.hint = f"connectome plan {dataset} asks OpenNeuro what it has, connectome ingest {dataset} brings it"
+        raise
 
 
 def describe(version: Version) -> dict[str, Any]:
@@ -47,6 +65,7 @@ def describe(version: Version) -> dict[str, Any]:
         "title": manifest.about.get("title", version.dataset),
         "licence": manifest.about.get("licence"),
         "created": manifest.created,
+        **({"listing": manifest.about["listing"]} if manifest.about.get("listing") else {}),
         "census": manifest.census._asdict(),
         "records": [
             {
@@ -64,6 +83,17 @@ def describe(version: Version) -> dict[str, Any]:
         "facts": version.facts,
         "citation": version.cite("text"),
     }
+
+
+def rejected_lines(rejected: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return a line per rejection, one for all signals that were not asked for; ``ingest`` prints the same."""
+    lines = [
+        f"rejected {item['file']} ({item['kind']}): {item['reason'].splitlines()[0]}"
+        for item in rejected
+        if item["kind"] != NOT_ASKED
+    ]
+    n_aside = len(rejected) - len(lines)
+    return [*lines, f"{n_aside} files of signals were not asked for: --signals GLOB takes them"] if n_aside else lines
 
 
 def _text(version: Version) -> str:
@@ -84,11 +114,11 @@ def _text(version: Version) -> str:
         f"digest   {version.digest}",
         f"files    {census.seen} seen = {census.used} used + {census.rejected} rejected",
         f"licence  {manifest.about.get('licence', 'not stated')}",
+        *([f"listed   {listed_line(manifest.about['listing'])}"] if manifest.about.get("listing") else []),
         "",
         table_text(("record", "digest", "source", "size", "warnings"), rows),
     ]
     if manifest.rejected:
-        parts += ["", "rejected:"]
-        parts += [f"  {item['file']} ({item['kind']}): {item['reason'].splitlines()[0]}" for item in manifest.rejected]
+        parts += ["", *rejected_lines(manifest.rejected)]
     parts += ["", version.cite("text")]
     return "\n".join(parts)

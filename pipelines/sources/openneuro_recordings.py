@@ -111,12 +111,14 @@ def read_run(job: Job, folder: str, signals: Sequence[Mapping[str, str]], *, rul
     folder : str
         What stands before the paths of the dataset.
     signals : sequence of mapping
-        Rows of a listing: ``path``, ``size_bytes``, ``md5`` or empty, ``duration_s``, ``rate_hz``.
+        Rows of a listing: ``path``, ``size_bytes``, ``md5`` and ``sha256``, ``duration_s``, ``rate_hz``, where known.
     rules : str
         For the texts of events.
     """
     with tempfile.TemporaryDirectory(prefix="connectome-") as place:
-        root = Path(place).resolve()
+        # Its name is part of the titles in a dataset that has none.
+        root = Path(place).resolve() / folder
+        root.mkdir()
         for file in job.inputs:
             target = root / file.path.removeprefix(f"{folder}/")
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -141,8 +143,8 @@ def bids_rules() -> frozenset[str]:
 
 def _index(signals: Sequence[Mapping[str, str]]) -> str:
     """Return a listing in the form that the format ``bids`` reads."""
-    lines = ["path\tbytes\tmd5\trecording_duration_s\tsampling_frequency"]
-    keys = ("path", "size_bytes", "md5", "duration_s", "rate_hz")
+    lines = ["path\tbytes\tmd5\tsha256\trecording_duration_s\tsampling_frequency"]
+    keys = ("path", "size_bytes", "md5", "sha256", "duration_s", "rate_hz")
     lines += ["\t".join(row.get(key) or "n/a" for key in keys) for row in signals]
     return "\n".join(lines) + "\n"
 
@@ -213,7 +215,7 @@ def _made(source: OpenNeuroRecordings) -> list[RemoteFile]:
         found += [
             RemoteFile(
                 f"{folder}/{row['path']}", f"{BUCKET}/{accession}/{row['path']}", int(row["size_bytes"]),
-                md5=row["md5"], licence=licence, records=(record,), optional=True,
+                md5=row["md5"], licence=licence, records=(record,), optional=True, signal=True,
             )
             for row in rows
         ]  # fmt: skip
