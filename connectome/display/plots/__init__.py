@@ -18,9 +18,10 @@ from .events import raster
 from .figure import data_uri, png_bytes, svg_bytes
 from .graph import adjacency, degree_distribution
 from .intensity import intensities
-from .recording import electrode_map, first_seizure_s, is_recording, spectrum, timeline, traces
+from .recording import clock_of, electrode_map, first_seizure_s, is_recording, spectrum, timeline
 from .series import MAX_LINES, heat_map, lines
 from .space import in_space
+from .traces import traces
 from .units import unit_quality
 from .volume import slices
 
@@ -88,7 +89,7 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
         nothing. Each figure's label (``get_label()``) is the path of its group.
     """
     figures: list[Figure] = []
-    names, around = channel_names(tree), moments(tree)
+    names, around, told = channel_names(tree), moments(tree), False
     for path, dataset in groups(tree):
         head = f"{title} {path.strip('/')}".strip()
         kind = kind_of(dataset)
@@ -96,7 +97,8 @@ def preview(tree: xr.DataTree, *, title: str = "") -> list[Figure]:
         if kind == "graph":
             drawn = _graph(dataset, head)
         elif kind == "series" and dataset["signal"].size and is_recording(dataset):
-            drawn = _recording(tree, dataset, head)
+            drawn = _recording(tree, dataset, head, None if told else title)
+            told = True
         elif kind == "series" and dataset["signal"].size:
             few = int(dataset.sizes["channel"]) <= MAX_LINES
             own = None if names is None or not set(names) & set(dataset["channel"].values.tolist()) else names
@@ -154,15 +156,15 @@ def _graph(dataset: xr.Dataset, head: str) -> list[Figure]:
     return [*drawn, degree_distribution(dataset, edge_types=types, title=head)]
 
 
-def _recording(tree: xr.DataTree, dataset: xr.Dataset, head: str) -> list[Figure]:
-    rate_hz = dataset.attrs["rate_hz_numerator"] / dataset.attrs["rate_hz_denominator"]
-    found = (
-        traces(dataset, seizure_s=first_seizure_s(tree), title=head),
-        timeline(tree, duration_s=dataset.sizes["time"] / rate_hz, title=head),
-        spectrum(dataset, title=head),
-        electrode_map(dataset, title=head),
-    )
-    return [figure for figure in found if figure is not None]
+def _recording(tree: xr.DataTree, dataset: xr.Dataset, head: str, record: str | None) -> list[Figure]:
+    """Draw one series; with the record's title, what happened in it too."""
+    clock = clock_of(dataset)
+    found = [traces(dataset, seizure_s=first_seizure_s(tree), title=head)]
+    marks = None
+    if record is not None:
+        marks = timeline(tree, duration_s=clock.end_s, breaks_s=clock.breaks_s, title=record)
+    others = (marks, spectrum(dataset, title=head), electrode_map(dataset, title=head))
+    return [*found, *(figure for figure in others if figure is not None)]
 
 
 def channel_names(tree: xr.DataTree) -> dict[str, str] | None:

@@ -1,11 +1,13 @@
-"""Pictures of a recording (EEG, iEEG, MEG): traces, spectrum, electrodes in space, and what happened when.
+"""Pictures of a recording (EEG, iEEG, MEG): spectrum, electrodes in space, and what happened when.
 
-Nothing is filtered or resampled. Traces of one unit share one scale, which is said; only a stretch is drawn.
+Nothing is filtered or resampled. Times count from the first sample, with the gaps that the recording has.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -14,35 +16,86 @@ import numpy as np
 from connectome.schema import decode, groups, kind_of
 
 from .figure import INK, literal, new_figure, note
-from .projection import nice_length
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-__all__ = ["electrode_map", "is_recording", "spectrum", "timeline", "traces"]
+__all__ = ["Clock", "clock_of", "electrode_map", "is_recording", "spectrum", "timeline"]
 
 Array = np.ndarray[Any, Any]
-SHOWN_S, MAX_TRACES = 10.0, 24
-MAX_SWING = 2.0
-"""Rows that a trace may leave its own by."""
 MAX_SPECTRUM_S, SEGMENT_S = 60.0, 2.0
+MAX_SPECTRUM_VALUES = 1 << 24
+LOG_FROM_HZ = 200.0
+"""Where frequencies reach so far, their axis is logarithmic: most of what EEG is lies below."""
 MAX_ROWS, MAX_NAMES = 14, 130
-SEIZURE_COLOUR = "#c0392b"
+SEIZURE_COLOUR, GAP_COLOUR = "#c0392b", "#eeeeee"
 _TABLES = {"annotation": "description", "events": "text", "seizure": "label"}
 
 
 def is_recording(dataset: xr.Dataset) -> bool:
     """Tell whether a series came from a recording's file: channels with labels and units, and an exact rate."""
     columns = {"source_label", "source_unit", "channel_unit"}
-    return columns <= set(dataset.variables) and "rate_hz_numerator" in dataset.attrs
+    rates = {"rate_hz_numerator", "segment_rate_hz_numerator"}
+    return columns <= set(dataset.variables) and not rates.isdisjoint(dataset.attrs)
 
 
-def _rate(dataset: xr.Dataset) -> Fraction:
-    return Fraction(int(dataset.attrs["rate_hz_numerator"]), int(dataset.attrs["rate_hz_denominator"]))
+@dataclass(frozen=True)
+class Clock:
+    """When the samples of a recording were taken, in seconds after the first."""
+
+    rate_hz: Fraction
+    """Inside every segment."""
+    start: tuple[int, ...]
+    """First sample of each segment."""
+    start_s: tuple[float, ...]
+    n_samples: int
+    gaps: bool
+    """Whether the time between segments is known; otherwise they are counted one after the other."""
+
+    def times(self, start: int, stop: int) -> Array:
+        """Return the times of samples, shape (stop - start,), float64."""
+        samples = np.arange(start, stop)
+        segment = np.searchsorted(np.array(self.start), samples, side="right") - 1
+        inside = (samples - np.array(self.start)[segment]) * self.rate_hz.denominator / self.rate_hz.numerator
+        found: Array = np.array(self.start_s)[segment] + inside
+        return found
+
+    def sample_at(self, time_s: float) -> int:
+        """Return the sample nearest to a time; in a gap, the first one after it."""
+        segment = max(0, int(np.searchsorted(np.array(self.start_s), time_s, side="right")) - 1)
+        end = (*self.start[1:], self.n_samples)[segment]
+        inside = round((time_s - self.start_s[segment]) * float(self.rate_hz))
+        return min(max(self.start[segment] + inside, self.start[segment]), end, self.n_samples - 1)
+
+    @property
+    def end_s(self) -> float:
+        """End of the last sample."""
+        return float(self.times(self.n_samples - 1, self.n_samples)[0] + 1 / self.rate_hz)
+
+    @property
+    def breaks_s(self) -> list[tuple[float, float]]:
+        """Gaps as their begin and end; an end without length where only a cut is known."""
+        ends = [float(self.times(first - 1, first)[0] + 1 / self.rate_hz) for first in self.start[1:]]
+        return list(zip(ends, self.start_s[1:], strict=True))
 
 
-def _physical(dataset: xr.Dataset, start: int, stop: int, rows: Array | slice = slice(None)) -> Array:
+def clock_of(dataset: xr.Dataset) -> Clock:
+    """Return the clock of a series for which :func:`is_recording` holds."""
+    gaps = "rate_hz_numerator" not in dataset.attrs
+    name = "segment_rate_hz" if gaps else "rate_hz"
+    rate = Fraction(int(dataset.attrs[f"{name}_numerator"]), int(dataset.attrs[f"{name}_denominator"]))
+    start = dataset["segment_start"].values.tolist() if "segment_start" in dataset else [0]
+    if gaps:
+        stamps = dataset["time"][start].values
+        start_s = (stamps - stamps[0]).tolist()
+    else:
+        start_s = [float(first / rate) for first in start]
+    return Clock(rate, tuple(start), tuple(start_s), int(dataset.sizes["time"]), gaps)
+
+
+def physical(dataset: xr.Dataset, start: int, stop: int, rows: Array | slice = slice(None)) -> Array:
+    """Return samples in the units of their channels, float64; NaN where none was taken."""
     values: Array = np.asarray(dataset["signal"][rows, start:stop].values, dtype=np.float64)
     if "gain" in dataset:
         values = values * dataset["gain"].values[rows, None] + dataset["offset"].values[rows, None]
@@ -53,86 +106,22 @@ def _physical(dataset: xr.Dataset, start: int, stop: int, rows: Array | slice = 
     return values
 
 
-def _units(dataset: xr.Dataset) -> Array:
+def units_of(dataset: xr.Dataset) -> Array:
+    """Return the unit of every channel."""
     found: Array = np.array([str(unit) for unit in dataset["channel_unit"].values], dtype=object)
     return found
 
 
-def _unit_text(unit: str) -> str:
+def unit_text(unit: str) -> str:
+    """Return a unit as it is written in a picture."""
     return {"uV": "µV", "": "unit not stated", "1": "no unit"}.get(unit, unit)
 
 
-def _bad(dataset: xr.Dataset) -> Array:
+def bad_of(dataset: xr.Dataset) -> Array:
+    """Return which channels are marked as bad."""
     if "status" not in dataset:
         return np.zeros(dataset.sizes["channel"], dtype=bool)
     return np.array([str(status) == "bad" for status in decode(dataset["status"])])
-
-
-def traces(dataset: xr.Dataset, *, seizure_s: float | None = None, title: str = "") -> Figure:
-    """Draw ten seconds of up to 24 channels, evenly chosen, one above the other.
-
-    Parameters
-    ----------
-    dataset : xarray.Dataset
-        A series group of a recording.
-    seizure_s : float, optional
-        Onset of a seizure, drawn in the middle; default the first ten seconds.
-    title : str
-        Before the counts.
-    """
-    rate = float(_rate(dataset))
-    n_channels, n_samples = int(dataset.sizes["channel"]), int(dataset.sizes["time"])
-    length = min(n_samples, max(2, round(SHOWN_S * rate)))
-    wanted = 0 if seizure_s is None else round((seizure_s - SHOWN_S / 2) * rate)
-    first = min(max(0, wanted), n_samples - length)
-    rows = np.unique(np.linspace(0, n_channels - 1, min(n_channels, MAX_TRACES)).round().astype(int))
-    values = _physical(dataset, first, first + length, rows)
-    units, bad = _units(dataset)[rows], _bad(dataset)[rows]
-    values -= np.nanmedian(values, axis=1, keepdims=True)
-    step = {unit: _step(values[units == unit]) for unit in dict.fromkeys(units.tolist())}
-    seconds = (first + np.arange(length)) / rate
-    figure = new_figure(9.0, 1.4 + 0.24 * len(rows))
-    axes = figure.add_subplot()
-    n_cut = 0
-    for at, (row, unit) in enumerate(zip(values, units, strict=True)):
-        colour = "#b0b0b0" if bad[at] else f"C{list(step).index(unit) % 10}"
-        rows_up = row / step[unit]
-        n_cut += int((np.abs(rows_up) > MAX_SWING).any())
-        axes.plot(seconds, at - np.clip(rows_up, -MAX_SWING, MAX_SWING), color=colour, linewidth=0.5)
-    names = [str(name) for name in dataset["channel"].values[rows]]
-    axes.set_yticks(range(len(rows)), [literal(name) for name in names], fontsize=6)
-    axes.set(xlim=(seconds[0], seconds[-1]), ylim=(len(rows) - 0.2, -0.8))
-    if seizure_s is not None:
-        axes.axvline(seizure_s, color=SEIZURE_COLOUR, linewidth=0.9)
-    axes.set_xlabel("seconds after the first sample", loc="left", fontsize=8)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    _mark_gaps(axes, dataset, rate)
-    said = "; ".join(f"one row is {size:.3g} {_unit_text(unit)}" for unit, size in step.items())
-    greyed = ", bad ones grey" if bad.any() else ""
-    cut = f", {n_cut} cut at {MAX_SWING:g} rows" if n_cut else ""
-    onset = ", red: onset of a seizure" if seizure_s is not None else ""
-    note(axes, f"each channel minus its median; {said}{cut}{greyed}{onset}")
-    some = "" if len(rows) == n_channels else f", {len(rows)} drawn"
-    head = f"{title}: " if title else ""
-    whole = f"{length / rate:.3g} s of {n_samples / rate:.6g} s at {rate:.6g} Hz"
-    axes.set_title(literal(f"{head}{n_channels} channel{'' if n_channels == 1 else 's'}{some}, {whole}"), fontsize=10)
-    return figure
-
-
-def _step(values: Array) -> float:
-    """Return the distance of two rows: the median channel's range of 98 in 100 samples."""
-    spans = np.nanpercentile(values, 99, axis=1) - np.nanpercentile(values, 1, axis=1)
-    spans = spans[np.isfinite(spans) & (spans > 0)]
-    return nice_length(float(np.median(spans)) * 1.5) if spans.size else 1.0
-
-
-def _mark_gaps(axes: Any, dataset: xr.Dataset, rate: float) -> None:
-    if "segment_start" in dataset:
-        low, high = axes.get_xlim()
-        for start in dataset["segment_start"].values[1:].tolist():
-            if low < start / rate < high:
-                axes.axvline(start / rate, color="black", linewidth=0.8, linestyle=":")
 
 
 def spectrum(dataset: xr.Dataset, *, title: str = "") -> Figure | None:
@@ -141,16 +130,16 @@ def spectrum(dataset: xr.Dataset, *, title: str = "") -> Figure | None:
     Welch's method (Welch 1967, doi:10.1109/TAU.1967.1161901): Hann windows of 2 s that overlap by half, each minus its
     mean, over at most the first minute of the first segment. None where that is shorter than half a second.
     """
-    rate = float(_rate(dataset))
+    rate = float(clock_of(dataset).rate_hz)
     stop = int(dataset["segment_stop"].values[0]) if "segment_stop" in dataset else int(dataset.sizes["time"])
-    stop = min(stop, round(MAX_SPECTRUM_S * rate))
+    stop = min(stop, round(MAX_SPECTRUM_S * rate), MAX_SPECTRUM_VALUES // max(1, int(dataset.sizes["channel"])))
     if stop < max(8, rate / 2):
         return None
-    values = _physical(dataset, 0, stop)
+    values = physical(dataset, 0, stop)
     size = min(stop, round(SEGMENT_S * rate)) if rate * SEGMENT_S >= 8 else stop
     frequency, power = _welch(values, rate, size)
     good = np.isfinite(power).all(axis=1) & (power.sum(axis=1) > 0)
-    units = _units(dataset)
+    units = units_of(dataset)
     figure = new_figure(9.0, 3.0)
     axes = figure.add_subplot()
     for at, unit in enumerate(dict.fromkeys(units.tolist())):
@@ -160,11 +149,15 @@ def spectrum(dataset: xr.Dataset, *, title: str = "") -> Figure | None:
         low, middle, high = np.percentile(chosen, [10, 50, 90], axis=0)
         count = f"{len(chosen)} channel{'' if len(chosen) == 1 else 's'}"
         axes.fill_between(frequency[1:], low, high, color=f"C{at % 10}", alpha=0.18, linewidth=0)
-        axes.plot(frequency[1:], middle, color=f"C{at % 10}", linewidth=1, label=f"{_unit_text(unit)}: {count}")
+        axes.plot(frequency[1:], middle, color=f"C{at % 10}", linewidth=1, label=f"{unit_text(unit)}: {count}")
     axes.set_yscale("log")
-    axes.set_xlim(0, rate / 2)
+    if rate / 2 > LOG_FROM_HZ:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+    axes.set_xlim(frequency[1] if rate / 2 > LOG_FROM_HZ else 0, rate / 2)
     axes.set_xlabel("frequency (Hz)", loc="left", fontsize=8)
-    named = {_unit_text(unit) for unit in units}
+    named = {unit_text(unit) for unit in units}
     axes.set_ylabel(f"power ({named.pop()}²/Hz)" if len(named) == 1 else "power (unit²/Hz)", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
@@ -207,7 +200,7 @@ def electrode_map(dataset: xr.Dataset, *, title: str = "") -> Figure | None:
     unit = "unit not stated" if unit in {"", "unknown"} else unit
     what = "channel" if "channel" in dataset else "name"
     names = [str(name) for name in dataset[what].values]
-    bad = _bad(dataset) if what == "channel" else np.zeros(len(names), dtype=bool)
+    bad = bad_of(dataset) if what == "channel" else np.zeros(len(names), dtype=bool)
     figure = new_figure(9.0, 4.6)
     for at, (across, up) in enumerate(((0, 1), (1, 2))):
         axes = figure.add_subplot(1, 2, at + 1)
@@ -230,7 +223,9 @@ def electrode_map(dataset: xr.Dataset, *, title: str = "") -> Figure | None:
     return figure
 
 
-def timeline(tree: xr.DataTree, *, duration_s: float, title: str = "") -> Figure | None:
+def timeline(
+    tree: xr.DataTree, *, duration_s: float, breaks_s: Sequence[tuple[float, float]] = (), title: str = ""
+) -> Figure | None:
     """Draw annotations, events and seizures against time, one row per text; None where there are none.
 
     Parameters
@@ -239,6 +234,8 @@ def timeline(tree: xr.DataTree, *, duration_s: float, title: str = "") -> Figure
         A record; its tables ``annotation``, ``events`` and ``seizure`` are drawn.
     duration_s : float
         Of the recording.
+    breaks_s : sequence of (begin, end)
+        Gaps of the recording.
     title : str
         Before the counts.
     """
@@ -266,9 +263,15 @@ def timeline(tree: xr.DataTree, *, duration_s: float, title: str = "") -> Figure
     low = min(0.0, *(onset for _, _, onset, _ in found))
     high = max(duration_s, *(onset for _, _, onset, _ in found))
     axes.set(xlim=(low, high), ylim=(len(shown) - 0.4, -0.6))
+    grey = [(begin, end) for begin, end in breaks_s if end > begin]
+    said = [f"{len(grey)} gap{'' if len(grey) == 1 else 's'}"] if grey else []
     if high > duration_s:
-        axes.axvspan(duration_s, high, color="#eeeeee", zorder=0)
-        note(axes, f"grey: after the end of the recording, {duration_s:.6g} s")
+        grey.append((duration_s, high))
+        said.append(f"after the end of the recording, {duration_s:.6g} s")
+    for begin, end in grey:
+        axes.axvspan(begin, end, color=GAP_COLOUR, zorder=0)
+    if said:
+        note(axes, f"grey: {'; '.join(said)}")
     axes.set_xlabel("seconds after the first sample", loc="left", fontsize=8)
     axes.spines[["top", "right", "left"]].set_visible(False)
     more = "" if len(shown) == len(rows) else f", the most frequent {len(shown)} of {len(rows)} texts"
