@@ -1,16 +1,14 @@
 """The whole corpus of worms, generated: the store and its loaders beside pickles of padded arrays, in one run.
 
 Both ways start from the same raw files (``worms``), which are written before any clock runs. Every step runs in a
-process of its own, so that peaks of memory are its own. ``CONNECTOME_BENCHMARK_SCALE`` (0 to 1; 1 is all 912 worms)
-says how many worms of every set are made; the default is a twentieth.
+process of its own, so that peaks of memory are its own: those of the process, or of its largest worker where that held
+more. ``CONNECTOME_BENCHMARK_SCALE`` (0 to 1; 1 is all 912 worms) says how many worms of every set are made; the default
+is a twentieth.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .stages import part_of_whole, peak_bytes, print_figures, run_stage, timed
 from .worms import N_WORMS, SLOTS, Worm, make_tree, worms, write_raw
 
 SCALE = 0.05
@@ -38,6 +37,11 @@ class Corpus:
     def worms(self) -> list[Worm]:
         """Return its worms."""
         return worms(self.scale, self.root / "raw", length=self.length)
+
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        """What tells a stage in another process of it."""
+        return (self.root, self.scale, self.length)
 
     @property
     def store(self) -> Path:
@@ -112,10 +116,10 @@ def look_ours(corpus: Corpus) -> dict[str, Any]:
     """Open the version, list its records, open one."""
     from connectome.store import open_version
 
-    open_s, version = _timed(lambda: open_version(DATASET, root=corpus.store))
-    list_s, records = _timed(lambda: version.records)
-    record_s, _ = _timed(lambda: version.open(records["record"].iloc[-1]))
-    again_s, _ = _timed(lambda: version.open(records["record"].iloc[0]))
+    open_s, version = timed(lambda: open_version(DATASET, root=corpus.store))
+    list_s, records = timed(lambda: version.records)
+    record_s, _ = timed(lambda: version.open(records["record"].iloc[-1]))
+    again_s, _ = timed(lambda: version.open(records["record"].iloc[0]))
     return {"open_s": open_s, "list_s": list_s, "first_record_s": record_s, "next_record_s": again_s}
 
 
@@ -123,7 +127,7 @@ def look_theirs(corpus: Corpus) -> dict[str, Any]:
     """List the worms: a pickle says what it holds only when all of it has been read."""
     from .padded import load
 
-    listed_s, _ = _timed(lambda: [(worm["source_dataset"], worm["worm"]) for worm in load(corpus.pickles)])
+    listed_s, _ = timed(lambda: [(worm["source_dataset"], worm["worm"]) for worm in load(corpus.pickles)])
     return {"list_s": listed_s}
 
 
@@ -174,7 +178,7 @@ def _epochs(make: Callable[[], Any], batches: Callable[[Any], Iterable[Any]]) ->
     first = time.perf_counter()
     seconds, n_windows = [], 0
     for _ in range(EPOCHS):
-        epoch_s, n_windows = _timed(lambda: sum(len(batch["signal"]) for batch in batches(data)))
+        epoch_s, n_windows = timed(lambda: sum(len(batch["signal"]) for batch in batches(data)))
         seconds.append(epoch_s)
     return {
         "constructor_s": made - started,
@@ -207,11 +211,10 @@ def run(scale: float | None = None, *, length: float = 1.0) -> dict[str, Any]:
     length : float
         Part of the samples of every worm.
     """
-    if scale is None:
-        scale = float(os.environ.get("CONNECTOME_BENCHMARK_SCALE", SCALE))
+    scale = part_of_whole(scale, SCALE)
     with tempfile.TemporaryDirectory() as folder:
         corpus = Corpus(Path(folder), scale, length)
-        found = {stage: _in_process(stage, corpus) for stage in STAGES}
+        found = {stage: run_stage(__name__, stage, *corpus.arguments) for stage in STAGES}
         records = corpus.store / DATASET
         sizes = {
             "raw": _size(corpus.root / "raw"),
@@ -244,49 +247,15 @@ def run(scale: float | None = None, *, length: float = 1.0) -> dict[str, Any]:
     }
 
 
-def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    started = time.perf_counter()
-    value = work()
-    return time.perf_counter() - started, value
-
-
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _in_process(stage: str, corpus: Corpus) -> dict[str, Any]:
-    arguments = [stage, str(corpus.root), str(corpus.scale), str(corpus.length)]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.corpus", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[1],
-    )
-    if done.returncode:
-        raise RuntimeError(f"{stage}: {done.stderr[-2000:]}")
-    figures: dict[str, Any] = json.loads(done.stdout)
-    return figures
-
-
-def _peak_bytes() -> int:
-    """Return the largest resident size of this process or of one of its children."""
-    import resource
-
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    status = Path("/proc/self/status")
-    if status.is_file():
-        # ru_maxrss would count what the parent held when it started this process.
-        own = next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return max(own * 1024, children)
-    return max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, children)
 
 
 def main() -> None:
     """Run one stage in this process."""
     stage, root, scale, length = sys.argv[1:]
     figures = STAGES[stage](Corpus(Path(root), float(scale), float(length)))
-    sys.stdout.write(json.dumps({**figures, "peak_bytes": _peak_bytes()}))
+    print_figures({**figures, "peak_bytes": peak_bytes(children=True)})
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from connectome.pipelines.ingest import ingest
 from connectome.store import Repository, verify
+
+from .stages import timed
 
 DATASETS = ("celegans-connectomes", "celegans-activity")
 DATA = Path(os.environ.get("CONNECTOME_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "worm"
@@ -30,14 +30,14 @@ def run() -> dict[str, Any]:
 def _figures(dataset: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         repository = Repository(folder)
-        first_s, result = _timed(lambda: ingest(repository, dataset, mirror=DATA))
-        second_s, again = _timed(lambda: ingest(repository, dataset, mirror=DATA))
-        verify_s, checked = _timed(lambda: verify(repository, dataset))
+        first_s, result = timed(lambda: ingest(repository, dataset, mirror=DATA))
+        second_s, again = timed(lambda: ingest(repository, dataset, mirror=DATA))
+        verify_s, checked = timed(lambda: verify(repository, dataset))
         raw = [path for path in repository.raw.glob("*/*") if path.is_file() and len(path.parent.name) == 64]
-        hash_s, _ = _timed(lambda: [hashlib.sha256(path.read_bytes()).hexdigest() for path in raw])
+        hash_s, _ = timed(lambda: [hashlib.sha256(path.read_bytes()).hexdigest() for path in raw])
         raw_bytes = sum(path.stat().st_size for path in raw)
     with tempfile.TemporaryDirectory() as folder:
-        parallel_s, parallel = _timed(
+        parallel_s, parallel = timed(
             lambda: ingest(Repository(folder), dataset, mirror=DATA, runner="processes", workers=2)
         )
     return {
@@ -54,9 +54,3 @@ def _figures(dataset: str) -> dict[str, Any]:
         "second_made": len(again.added) + len(again.changed),
         "same_digest_with_two_processes": parallel.digest == result.digest,
     }
-
-
-def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    started = time.perf_counter()
-    value = work()
-    return time.perf_counter() - started, value

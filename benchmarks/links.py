@@ -13,9 +13,6 @@ process of its own. networkx gets at most ``MOST_NETWORKX`` vessels.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from .corpus import _peak_bytes
+from .stages import part_of_whole, peak_bytes, print_figures, resident_bytes, run_stage
 
 SCALE = 0.05
 """Part of the brain's nodes, by default."""
@@ -137,7 +134,7 @@ def kd_tree(folder: Path, scale: float) -> dict[str, Any]:  # noqa: ARG001
     graph = load(folder)
     position, delta = graph["position"].values, _delta(graph)
     rng = np.random.default_rng(DELTA_SEED)
-    before = _resident_bytes()
+    before = resident_bytes()
     started = time.perf_counter()
     tree = cKDTree(position)
     built = time.perf_counter() - started
@@ -147,7 +144,7 @@ def kd_tree(folder: Path, scale: float) -> dict[str, Any]:  # noqa: ARG001
         rng.choice(tree.query_ball_point(position[node], delta, p=np.inf))
     each = (time.perf_counter() - started) / len(drawn)
     seconds = built + each * TRIES * graph.sizes["edge"]
-    return {"build_s": built, "try_s": each, "seconds": seconds, "above_bytes": _peak_bytes() - before}
+    return {"build_s": built, "try_s": each, "seconds": seconds, "above_bytes": peak_bytes(children=True) - before}
 
 
 def _delta(graph: Any) -> float:
@@ -209,19 +206,11 @@ def line_networkx(folder: Path, scale: float) -> dict[str, Any]:  # noqa: ARG001
 
 
 def _measured(work: Callable[[], Any], told: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    before = _resident_bytes()
+    before = resident_bytes()
     started, busy = time.perf_counter(), time.process_time()
     value = work()
     seconds, busy = time.perf_counter() - started, time.process_time() - busy
-    return {"seconds": seconds, "cpu_s": busy, "above_bytes": _peak_bytes() - before, **told(value)}
-
-
-def _resident_bytes() -> int:
-    """Return what this process holds now; 0 where the system does not say."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return 0
-    return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmRSS"))
+    return {"seconds": seconds, "cpu_s": busy, "above_bytes": peak_bytes(children=True) - before, **told(value)}
 
 
 STAGES: dict[str, Callable[[Path, float], dict[str, Any]]] = {
@@ -247,10 +236,9 @@ def run(scale: float | None = None) -> dict[str, Any]:
     scale : float, optional
         Part of the brain's nodes; default ``CONNECTOME_BENCHMARK_SCALE``, else ``SCALE``.
     """
-    if scale is None:
-        scale = float(os.environ.get("CONNECTOME_BENCHMARK_SCALE", SCALE))
+    scale = part_of_whole(scale, SCALE)
     with tempfile.TemporaryDirectory() as folder:
-        found = {stage: _in_process(stage, folder, scale) for stage in STAGES}
+        found = {stage: run_stage(__name__, stage, folder, scale) for stage in STAGES}
     edges = found["generate"]["edges"]
     ours, pieces = found["spatial"]["seconds"], found["line_stream"]["seconds"]
     networkx = found["line_networkx"]["seconds"] * edges / found["line_networkx"]["edges"]
@@ -274,24 +262,10 @@ def run(scale: float | None = None) -> dict[str, Any]:
     }
 
 
-def _in_process(stage: str, folder: str, scale: float) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.links", stage, folder, str(scale)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[1],
-    )
-    if done.returncode:
-        raise RuntimeError(f"{stage}: {done.stderr[-2000:]}")
-    figures: dict[str, Any] = json.loads(done.stdout)
-    return figures
-
-
 def main() -> None:
     """Run one stage in this process."""
     stage, folder, scale = sys.argv[1:]
-    sys.stdout.write(json.dumps(STAGES[stage](Path(folder), float(scale))))
+    print_figures(STAGES[stage](Path(folder), float(scale)))
 
 
 if __name__ == "__main__":

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from .stages import peak_bytes, print_figures, resident_bytes, run_stage
 
 PATCH, BATCH, PER_VOLUME = 64, 16, 8
 EPOCHS = 3
@@ -39,13 +39,7 @@ def run() -> dict[str, Any]:
         sizes = write_store(files, root / "store")
         ways = {}
         for name in WAYS:
-            done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.patches", name, str(root), *map(str, files)],
-                check=True,
-                capture_output=True,
-                text=True,
-            )
-            ways[name] = json.loads(done.stdout)
+            ways[name] = run_stage(__name__, name, root, *files)
     queue = ways["TorchIO Queue"]
     return {
         "images": "IDEAS, T1 as FreeSurfer conformed them" if real else "generated",
@@ -255,7 +249,7 @@ def measure(name: str, root: Path, files: list[Path]) -> dict[str, float]:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     _import_everything()
-    before = _rss_mb()
+    before = resident_bytes()
     started = time.perf_counter()
     epoch = WAYS[name](root, files)
     _walk(epoch(0))
@@ -266,12 +260,12 @@ def measure(name: str, root: Path, files: list[Path]) -> dict[str, float]:
         n_patches = _walk(epoch(number))
         rates.append(n_patches / (time.perf_counter() - started))
         cpu_rates.append(n_patches / (time.process_time() - cpu_started))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_bytes()
     return {
         "patches_per_s": float(f"{max(rates):.3g}"),
         "patches_per_cpu_s": float(f"{max(cpu_rates):.3g}"),
         "first_epoch_s": float(f"{first_s:.3g}"),
-        "rss_increase_mb": round(peak - before, 1),
+        "rss_increase_mb": round((peak - before) / 2**20, 1),
     }
 
 
@@ -287,11 +281,6 @@ def _import_everything() -> None:
     assert all((monai.data, monai.transforms, nibabel, torchio, connectome.loaders.torch))
 
 
-def _rss_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
-
-
 def _walk(batches: Iterator[Any]) -> int:
     n = 0
     for batch in batches:
@@ -304,6 +293,6 @@ def _walk(batches: Iterator[Any]) -> int:
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         chosen, folder, *paths = sys.argv[1:]
-        sys.stdout.write(json.dumps(measure(chosen, Path(folder), [Path(path) for path in paths])) + "\n")
+        print_figures(measure(chosen, Path(folder), [Path(path) for path in paths]))
     else:
         sys.stdout.write(json.dumps(run(), indent=1) + "\n")

@@ -8,10 +8,7 @@ nodes) says how large the brain is; the default is a twentieth.
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +24,7 @@ from connectome.loaders.graphs.adjacency import adjacency_of
 from connectome.loaders.graphs.neighbours import ANY, Neighbours
 
 from .brain import BRAIN_EDGES, BRAIN_NODES, write_generated_brain
-from .corpus import _peak_bytes, _timed
+from .stages import part_of_whole, peak_bytes, print_figures, run_stage, timed
 
 SCALE = 0.05
 """Part of the brain, by default."""
@@ -58,7 +55,7 @@ def _rates(ways: dict[str, Callable[[], int]], n_batches: int) -> dict[str, Any]
     edges = {}
     for round_ in range(ROUNDS + 1):
         for name, way in ways.items():
-            taken, edges[name] = _timed(way)
+            taken, edges[name] = timed(way)
             if round_:
                 seconds[name].append(taken)
     return {
@@ -102,8 +99,8 @@ def ingest(root: Path, scale: float) -> dict[str, Any]:
 def first_use(root: Path, scale: float) -> dict[str, Any]:
     """Open the graph for the first time: the table of neighbours at both ends is built and kept."""
     del scale
-    open_s, graph = _timed(lambda: _graph(root))
-    build_s, adjacency = _timed(lambda: graph.incident)
+    open_s, graph = timed(lambda: _graph(root))
+    build_s, adjacency = timed(lambda: graph.incident)
     cached = sum(path.stat().st_size for path in (root / "cache").rglob("*") if path.is_file())
     return {
         "nodes": graph.n_nodes,
@@ -118,10 +115,10 @@ def first_use(root: Path, scale: float) -> dict[str, Any]:
 def from_store(root: Path, scale: float) -> dict[str, Any]:
     """Open again, and sample."""
     del scale
-    open_s, graph = _timed(lambda: _graph(root))
-    ready_s, sampler = _timed(lambda: Neighbours(graph.incident))
+    open_s, graph = timed(lambda: _graph(root))
+    ready_s, sampler = timed(lambda: Neighbours(graph.incident))
     seeds = _seeds(graph.n_nodes)
-    first_s, _ = _timed(lambda: _draw(sampler, seeds[:1]))
+    first_s, _ = timed(lambda: _draw(sampler, seeds[:1]))
     return {
         "open_s": open_s,
         "neighbours_s": ready_s,
@@ -133,7 +130,7 @@ def from_store(root: Path, scale: float) -> dict[str, Any]:
 def from_memory(root: Path, scale: float) -> dict[str, Any]:
     """Read the edges, build the table of neighbours in memory, and sample with the same sampler."""
     del scale
-    sampler_s, (sampler, n_nodes) = _timed(lambda: _in_memory(root))
+    sampler_s, (sampler, n_nodes) = timed(lambda: _in_memory(root))
     seeds = _seeds(n_nodes)
     return {
         "ready_s": sampler_s,
@@ -302,10 +299,9 @@ def run(scale: float | None = None) -> dict[str, Any]:
     scale : float, optional
         Part of a whole brain; default ``CONNECTOME_BENCHMARK_SCALE``, else ``SCALE``.
     """
-    if scale is None:
-        scale = float(os.environ.get("CONNECTOME_BENCHMARK_SCALE", SCALE))
+    scale = part_of_whole(scale, SCALE)
     with tempfile.TemporaryDirectory() as folder:
-        found = {step: _in_process(step, Path(folder), scale) for step in STEPS}
+        found = {step: run_stage(__name__, step, folder, scale) for step in STEPS}
     rates = found["in_turn"]
     ratios = {
         "batches_per_s_store_over_memory": rates["store"]["batches_per_s"] / rates["memory"]["batches_per_s"],
@@ -338,26 +334,12 @@ def _rounded(figures: Any) -> Any:
     return round(figures, 4) if isinstance(figures, float) else figures
 
 
-def _in_process(step: str, root: Path, scale: float) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.sampling", step, str(root), str(scale)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[1],
-    )
-    if done.returncode:
-        raise RuntimeError(f"{step}: {done.stderr[-2000:]}")
-    figures: dict[str, Any] = json.loads(done.stdout)
-    return figures
-
-
 def main() -> None:
     """Run one step in this process."""
     step, root, scale = sys.argv[1:]
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     figures = STEPS[step](Path(root), float(scale))
-    sys.stdout.write(json.dumps({**figures, "peak_bytes": _peak_bytes()}))
+    print_figures({**figures, "peak_bytes": peak_bytes(children=True)})
 
 
 if __name__ == "__main__":

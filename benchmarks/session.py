@@ -11,10 +11,6 @@ Two sessions are made, one with spikes alone, whose record is what a spike takes
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from .stages import part_of_whole, run_stage, run_timed
 
 SCALE = 0.02
 N_UNITS, N_SPIKES, SESSION_S = 2_779, 131_242_535, 9_600
@@ -161,8 +159,7 @@ def run(scale: float | None = None) -> dict[str, Any]:
     scale : float, optional
         Part of the session; default ``CONNECTOME_BENCHMARK_SCALE``, else ``SCALE``.
     """
-    if scale is None:
-        scale = float(os.environ.get("CONNECTOME_BENCHMARK_SCALE", SCALE))
+    scale = part_of_whole(scale, SCALE)
     n_units, n_spikes = max(1, round(scale * N_UNITS)), max(1, round(scale * N_SPIKES))
     steps: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -173,7 +170,7 @@ def run(scale: float | None = None) -> dict[str, Any]:
                 amplitudes=name == "amplitudes",
             )  # fmt: skip
         for name in STEPS:
-            steps[name] = _in_process(name, root)
+            steps[name] = run_stage(__name__, name, root)
         sizes = {
             name: sum(path.stat().st_size for path in (root / name).rglob("*.zarr.zip"))
             for name in ("spikes", "amplitudes")
@@ -187,34 +184,9 @@ def run(scale: float | None = None) -> dict[str, Any]:
     }
 
 
-def _in_process(name: str, root: Path) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.session", name, str(root)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[1],
-    )
-    if done.returncode:
-        raise RuntimeError(f"{name}: {done.stderr[-2000:]}")
-    figures: dict[str, Any] = json.loads(done.stdout)
-    return figures
-
-
 def main() -> None:
     """Run one step in this process."""
-    from .corpus import _peak_bytes
-
-    name, root = sys.argv[1:]
-    work = STEPS[name](Path(root))
-    before, cpu, started = _peak_bytes(), time.process_time(), time.perf_counter()
-    figures = work()
-    figures |= {
-        "seconds": round(time.perf_counter() - started, 3),
-        "cpu_seconds": round(time.process_time() - cpu, 3),
-        "peak_bytes": _peak_bytes() - before,
-    }
-    sys.stdout.write(json.dumps(figures))
+    run_timed(STEPS, children=True)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ interpreter.
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import time
 import warnings
@@ -18,6 +16,8 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from .stages import peak_bytes, print_figures, run_stage
 
 PEERS = ("pynwb", "pynapple", "temporaldata")
 OURS = "EventSource"
@@ -168,24 +168,13 @@ def opened(way: str, folder: Path) -> Callable[[float], int]:
 
 def in_fresh_process(way: str, folder: Path, starts: Sequence[int]) -> dict[str, Any]:
     """Return what :func:`main` prints for a way: seconds, bytes, and the spikes of a second from each start."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.spike_peers", way, str(folder), *map(str, starts)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def high_water_kib() -> int:
-    """Return the largest resident memory of the process so far."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1])
-    raise OSError("no VmHWM in /proc/self/status: this needs Linux")
+    return run_stage(__name__, way, folder, *starts, options=("-W", "ignore"))
 
 
 def main() -> None:
     """Open one form and count in some windows."""
     way, folder, starts = sys.argv[1], Path(sys.argv[2]), [float(one) for one in sys.argv[3:]]
-    bare = high_water_kib()
+    bare = peak_bytes()
     started = time.process_time()
     quiet()
     if way == "pynapple":
@@ -199,7 +188,7 @@ def main() -> None:
         import connectome.loaders.events.source
         import connectome.store  # noqa: F401 - as above
     imported = time.process_time()
-    above_imports = high_water_kib()
+    above_imports = peak_bytes()
     count = opened(way, folder)
     first = count(starts[0])
     ready = time.process_time()
@@ -207,11 +196,11 @@ def main() -> None:
     found = {
         "import_s": imported - started,
         "open_s": ready - imported,
-        "peak_bytes": (high_water_kib() - bare) * 1024,
-        "imports_bytes": (above_imports - bare) * 1024,
+        "peak_bytes": peak_bytes() - bare,
+        "imports_bytes": above_imports - bare,
         "counts": counts,
     }
-    sys.stdout.write(json.dumps(found) + "\n")
+    print_figures(found)
 
 
 if __name__ == "__main__":

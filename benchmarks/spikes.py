@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import spike_peers as peers
+from benchmarks.stages import part_of_whole
 from connectome import schema, store
 from connectome.loaders.events.source import EventSource
 from connectome.spikes import SpikeTrains, aligned_counts, bin_counts, bin_edges
@@ -62,7 +63,7 @@ def generate(copies: int) -> tuple[list[Array], str]:
 
 def run(scale: float | None = None) -> dict[str, Any]:
     """Return seconds of every way, their ratios, and the sizes on disk."""
-    scale = float(os.environ.get("CONNECTOME_BENCHMARK_SCALE", "0.2")) if scale is None else scale
+    scale = part_of_whole(scale, 0.2)
     per_unit, about = generate(max(1, round(COPIES * scale)))
     n_units, n_spikes = len(per_unit), sum(map(len, per_unit))
     seconds = [ticks / TICK_HZ for ticks in per_unit]

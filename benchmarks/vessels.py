@@ -11,9 +11,6 @@ nodes (``atlas``).
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +24,7 @@ from typing import Any
 
 from . import atlas
 from .brain import BRAIN_EDGES, BRAIN_NODES, write_generated_brain
+from .stages import part_of_whole, run_stage, run_timed
 
 SCALE = 0.05
 MOST_NETWORKX_EDGES = 600_000
@@ -236,8 +234,7 @@ def run(scale: float | None = None, *, names: Sequence[str] = tuple(STEPS)) -> d
     names : sequence of str
         Steps, ``ingest`` among them.
     """
-    if scale is None:
-        scale = float(os.environ.get("CONNECTOME_BENCHMARK_SCALE", SCALE))
+    scale = part_of_whole(scale, SCALE)
     n_nodes, n_edges = round(scale * BRAIN_NODES), round(scale * BRAIN_EDGES)
     steps: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -257,7 +254,7 @@ def run(scale: float | None = None, *, names: Sequence[str] = tuple(STEPS)) -> d
             elif name == "networkx" and n_edges > MOST_NETWORKX_EDGES:
                 steps[name] = {"skipped": "a graph of this size takes tens of gigabytes in networkx"}
             else:
-                steps[name] = _in_process(name, root)
+                steps[name] = run_stage(__name__, name, root)
         records = [path for path in (root / "store").rglob("*.zarr.zip") if path.is_file()]
         sizes["record"] = sum(path.stat().st_size for path in records)
     seconds = {name: found["seconds"] for name, found in steps.items() if "seconds" in found}
@@ -283,42 +280,9 @@ def run(scale: float | None = None, *, names: Sequence[str] = tuple(STEPS)) -> d
     }
 
 
-def _in_process(name: str, root: Path) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.vessels", name, str(root)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[1],
-    )
-    if done.returncode:
-        raise RuntimeError(f"{name}: {done.stderr[-2000:]}")
-    figures: dict[str, Any] = json.loads(done.stdout)
-    return figures
-
-
-def _peak_bytes() -> int:
-    """Return the largest resident size of this process so far (Linux)."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) * 1024
-
-
 def main() -> None:
     """Run one step in this process."""
-    name, root = sys.argv[1:]
-    work = STEPS[name](Path(root))
-    before, cpu, started = _peak_bytes(), time.process_time(), time.perf_counter()
-    figures = work()
-    figures |= {
-        "seconds": round(time.perf_counter() - started, 3),
-        "cpu_seconds": round(time.process_time() - cpu, 3),
-        "peak_bytes": _peak_bytes() - before,
-    }
-    sys.stdout.write(json.dumps(figures))
+    run_timed(STEPS)
 
 
 if __name__ == "__main__":
