@@ -73,10 +73,8 @@ def part(
     """Write one part of a recording."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
-        dataset(
-            file.create_group("data"), "ieeg", values, (values.shape[0], chunk), code, shuffle=shuffle,
-            leave_out=leave_out,
-        )  # fmt: skip
+        chunks = (values.shape[0], min(chunk, values.shape[1]))
+        dataset(file.create_group("data"), "ieeg", values, chunks, code, shuffle=shuffle, leave_out=leave_out)
         file.attrs.update(sampling_rate=rate_hz, channels=values.shape[0])
         if patient:
             file.attrs["patient"] = patient
@@ -86,14 +84,14 @@ def part(
 def index(
     path: Path, lengths: Sequence[int], *, n_channels: int, seizures: Sequence[tuple[float, float]] | None = (),
     rate_hz: float = RATE_HZ, virtual_subject: str = "", listed: Sequence[str] | None = None, dtype: str = "<f4",
-    folder: str = "",
+    elsewhere: str = "",
 ) -> Path:  # fmt: skip
     """Write the file of the whole recording: a virtual dataset over the parts, their names, and the seizures."""
     subject = path.name.removesuffix("_total.h5")
     layout = h5py.VirtualLayout((n_channels, sum(lengths)), dtype=dtype)
     at = 0
     for number, length in enumerate(lengths, start=1):
-        name = f"{folder}{virtual_subject or subject}_part_{number}.h5"
+        name = f"{elsewhere}{virtual_subject or subject}_part_{number}.h5"
         layout[:, at : at + length] = h5py.VirtualSource(name, "data/ieeg", shape=(n_channels, length))
         at += length
     names = [f"{subject}_part_{number}.h5" for number in range(1, len(lengths) + 1)] if listed is None else listed
