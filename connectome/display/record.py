@@ -1,4 +1,4 @@
-"""A record as HTML: what it is, its groups with their facts and columns, its warnings; graphs in numbers."""
+"""A record as HTML: what it is, its groups with facts, columns and first rows, its warnings; graphs in numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from connectome.graphs import Distribution, GraphSummary, summarise_graph
-from connectome.schema import KINDS, groups, is_category, kind_of
+from connectome.schema import KINDS, decode, groups, is_category, kind_of
 
 from .html import Html, details, escape, table_html, wrap
 from .text import clean
@@ -19,6 +19,8 @@ __all__ = ["graph_html", "record_html"]
 HIDDEN = {"encoding-type", "encoding-version", "warnings", "edge_types", "provenance", "digests", "fetched"}
 MOST_LISTED = 12
 """Degrees or components that are listed one by one."""
+MOST_ROWS = {"table": ("row", 20), "series": ("channel", 128)}
+"""Rows of a table, and channels of a series, that are listed."""
 HEADINGS = ("", "n", "not known", "mean", "sd", "5%", "median", "95%", "largest", "sum", "unit")
 
 
@@ -63,6 +65,7 @@ def record_html(tree: xr.DataTree, *, title: str = "", by: str | None = None) ->
     for path, dataset in groups(tree):
         kind = kind_of(dataset)
         inner = _graph(dataset, by) if kind == "graph" else [_pairs(KINDS[kind].measure(dataset))]
+        inner += _rows(dataset, kind)
         parts.append(details(f"{path.strip('/')} ({kind})", *inner, _columns(dataset), open_=kind == "graph"))
     return wrap(*parts)
 
@@ -158,12 +161,30 @@ def _regions(summary: GraphSummary) -> Html:
     return table_html(heading, rows)
 
 
+def _rows(dataset: xr.Dataset, kind: str) -> list[Html]:
+    """Return the first rows of a table, or what is known of the channels of a series."""
+    if kind not in MOST_ROWS:
+        return []
+    dim, most = MOST_ROWS[kind]
+    names = [str(name) for name, variable in dataset.variables.items() if variable.dims == (dim,)]
+    count = int(dataset.sizes.get(dim, 0))
+    # Bytes of a file say nothing to a reader, and a channel's name alone is in the columns.
+    if not count or (len(names) == 1 and (kind == "series" or dataset[names[0]].dtype == "uint8")):
+        return []
+    names.sort(key=lambda name: (name != dim, list(dataset.variables).index(name)))
+    columns = [decode(dataset[name][:most]).tolist() for name in names]
+    what = {"row": "rows", "channel": "channels"}[dim]
+    label = f"{count:,} {what}" if count <= most else f"the first {most} of {count:,} {what}"
+    shown = [[_value(value) if value == value else "" for value in row] for row in zip(*columns, strict=True)]
+    return [details(label, table_html(names, shown, max_rows=most))]
+
+
 def _columns(dataset: xr.Dataset) -> Html:
     rows = [
         (
             str(name),
             " × ".join(f"{size:,} {dim}" for dim, size in zip(variable.dims, variable.shape, strict=True)),
-            "category" if is_category(variable) else str(variable.dtype).replace("object", "text"),
+            "category" if is_category(variable) else "text" if variable.dtype.kind in "OTU" else str(variable.dtype),
             variable.attrs.get("units", ""),
             variable.attrs.get("long_name", ""),
         )

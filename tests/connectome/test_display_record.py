@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -90,3 +91,27 @@ def test_a_record_of_every_kind_is_one_page_and_hostile_names_stay_text() -> Non
         assert f"{path.strip('/')} ({schema.kind_of(dataset)})" in folded
     assert "1 warning" in folded
     assert HOSTILE in "".join(page.itertext())
+
+
+def test_rows_of_tables_and_channels_of_series_are_listed_as_far_as_they_can_be_read() -> None:
+    n_rows = 25
+    events = schema.table({
+        "onset_s": schema.column("row", np.append(np.arange(n_rows - 1) / 4, np.nan)[::-1], "Onset", "s"),
+        "label": schema.category("row", ["cue"] * n_rows, ["cue", "go"], "Label"),
+    })  # fmt: skip
+    signal = schema.series(
+        np.zeros((2, 4)), channel=["Fz", HOSTILE], units="uV", long_name="EEG", rate_hz=Fraction(4),
+        channels={"kind": schema.column("channel", ["eeg", "eog"], "Kind")},
+    )  # fmt: skip
+    raw = schema.table({"byte": schema.column("row", np.zeros(9, dtype=np.uint8), "Byte", "1")})
+    page = ET.fromstring(record_html(schema.record({"events": events, "signal": signal, "raw": raw})))
+    folded = {"".join(item[0].itertext()): item for item in page.iter("details")}
+
+    def cells_of(name: str) -> list[list[str]]:
+        return [["".join(cell.itertext()) for cell in row] for row in folded[name].iter("tr")]
+
+    assert cells_of("the first 20 of 25 rows")[:3] == [["onset_s", "label"], ["", "cue"], ["5.75", "cue"]]
+    assert len(cells_of("the first 20 of 25 rows")) == 21
+    assert cells_of("2 channels") == [["channel", "kind"], ["Fz", "eeg"], [HOSTILE, "eog"]]
+    assert "9 rows" not in folded
+    assert any("".join(cell.itertext()) == "text" for cell in page.iter("td"))
