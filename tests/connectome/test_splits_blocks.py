@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connectome.errors import LeakError, UsageError
@@ -22,9 +22,7 @@ from connectome.splits import (
     part_of_windows,
     prove,
 )
-
-THIRDS = {"train": 0.8, "val": 0.1, "test": 0.1}
-patient = settings(deadline=None)
+from support.split_indexes import THIRDS, unhurried
 
 
 def recordings(**extents: tuple[float, float]) -> pd.DataFrame:
@@ -52,7 +50,7 @@ def indexes(draw: st.DrawFn) -> pd.DataFrame:
     return recordings(**{f"r{i}": (start, start + length) for i, (start, length) in enumerate(spans)})
 
 
-@patient
+@unhurried
 @given(plans(), indexes())
 def test_no_two_parts_of_a_record_are_nearer_than_the_gap(plan, index):
     for _, rows in plan.assign(index).rows.groupby("record"):
@@ -61,7 +59,7 @@ def test_no_two_parts_of_a_record_are_nearer_than_the_gap(plan, index):
                 assert max(one.start_s, other.start_s) - min(one.stop_s, other.stop_s) >= plan.gap_s
 
 
-@patient
+@unhurried
 @given(plans(), indexes())
 def test_stretches_and_gaps_add_up_to_the_record(plan, index):
     rows = plan.assign(index).rows
@@ -76,7 +74,7 @@ def test_stretches_and_gaps_add_up_to_the_record(plan, index):
         )
 
 
-@patient
+@unhurried
 @given(plans(), indexes())
 def test_a_split_in_time_is_proved(plan, index):
     split = plan.assign(index)
@@ -86,7 +84,7 @@ def test_a_split_in_time_is_proved(plan, index):
     assert proof.unproved[0].startswith("that no animal")
 
 
-@patient
+@unhurried
 @given(indexes(), st.sampled_from([0.0, 2.0]))
 def test_forward_parts_follow_each_other_in_order_and_have_their_fraction_of_the_time(index, gap_s):
     split = TimeBlockSplit(fractions=THIRDS, gap_s=gap_s).assign(index)
@@ -146,7 +144,7 @@ def test_blocks_of_a_least_length_are_as_many_as_fit():
     assert {round(start / (1000 / 41), 9) % 1 for start in rows[rows["record"] == "b"]["start_s"]} == {0.0}
 
 
-@patient
+@unhurried
 @given(plans(), indexes(), st.randoms(use_true_random=False))
 def test_a_record_is_cut_alike_whatever_other_records_there_are(plan, index, random):
     rows = list(range(len(index)))
@@ -235,7 +233,7 @@ def test_a_record_without_an_extent_is_refused(columns):
 # clocks and copies
 
 
-@patient
+@unhurried
 @given(plans(), st.lists(st.tuples(st.floats(0, 40), st.floats(60, 200)), min_size=2, max_size=4))
 def test_records_on_one_clock_are_cut_at_the_same_times(plan, ends):
     plan = TimeBlockSplit.from_dict({**plan.as_dict(), "clock": "session"})
@@ -289,7 +287,7 @@ def test_a_record_that_lies_in_a_guard_gap_of_its_clock_is_named():
 # windows
 
 
-@patient
+@unhurried
 @given(plans(), indexes(), st.data())
 def test_a_window_has_a_part_exactly_when_it_lies_inside_one_stretch(plan, index, data):
     split = plan.assign(index)
@@ -312,7 +310,7 @@ def test_a_window_has_a_part_exactly_when_it_lies_inside_one_stretch(plan, index
     assert found.index.equals(windows.index)
 
 
-@patient
+@unhurried
 @given(plans(), indexes(), st.floats(0.01, 3.0))
 def test_windows_that_keep_to_their_parts_are_a_gap_apart(plan, index, length_s):
     split = plan.assign(index)
