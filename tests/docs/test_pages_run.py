@@ -15,6 +15,7 @@ from connectome.pipelines.ingest import ingest
 from connectome.store import Repository
 from support import run_page
 from support.doc_pages import PAGES, RUNNABLE, Block, blocks_of, name_of, pattern_of
+from support.recording_layouts import chb_mit_case
 
 FROM_THE_INDEX = ("ecog-demo", "mni-template", "grasshopper-spikes")
 FROM_FILES = {
@@ -27,6 +28,8 @@ FROM_FILES = {
     "ideas-epilepsy": ("mri", "sub-1,sub-5,sub-111,sub-4012"),
 }
 """Dataset to the folder of its real files and the records that the pages speak of."""
+FROM_LAYOUTS = {"chb-mit": {"chb01": range(2, 9), "chb03": (3, 4, 7, 8), "chb05": range(6, 10)}}
+"""Dataset to the cases and files that are generated under their names, with the real summaries."""
 IN_PART = {"eegmmidb", "vesselgraph", "mouse-alm-delayed-response", "ideas-epilepsy"}
 """Datasets of which only these records' files lie there."""
 STARTS_EMPTY = {"docs/tutorial/first-steps.md"}
@@ -60,6 +63,20 @@ def from_files(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return root
 
 
+@pytest.fixture(scope="module")
+def from_layouts(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store of generated recordings in the layout of a dataset that is too large to lie here."""
+    folder = tmp_path_factory.mktemp("layouts")
+    names = []
+    for case, numbers in FROM_LAYOUTS["chb-mit"].items():
+        files = [f"{case}_{number:02}.edf" for number in numbers]
+        summary = data_dir / "eeg/physionet_chbmit_meta" / f"{case}-summary.txt"
+        chb_mit_case(folder / "chb_mit" / case, summary, files=files)
+        names += [name.removesuffix(".edf") for name in files]
+    ingest(Repository(folder / "store"), "chb-mit", select=",".join(names), mirror=folder, allow_missing=True)
+    return folder / "store"
+
+
 def link_store(source: Path, target: Path) -> None:
     """Copy a store; its files are never changed in place, so links to them will do."""
     for folder in sorted(item for item in source.iterdir() if item.name != "staging"):
@@ -76,6 +93,8 @@ def test_the_blocks_of_a_page_run_and_print_what_it_says(
     stores = [from_the_index]
     if any(dataset in block.text for block in chosen for dataset in FROM_FILES):
         stores.append(request.getfixturevalue("from_files"))
+    if any(dataset in block.text for block in chosen for dataset in FROM_LAYOUTS):
+        stores.append(request.getfixturevalue("from_layouts"))
     for store in stores:
         if name_of(page) in STARTS_EMPTY:
             shutil.copytree(store / "raw", tmp_path / "store" / "raw", copy_function=os.link, dirs_exist_ok=True)

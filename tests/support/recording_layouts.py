@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from connectome.pipelines.formats.seizures.chbmit_summary import read_summary
 from support.eeg_files import edf
 from support.gdf_files import gdf
 
@@ -40,3 +42,28 @@ def graz_session(path: Path, *, cues: tuple[int, ...], rejected: tuple[int, ...]
             events.append((1 + 20 * at, 1023))
         events.append((1 + 20 * at + 5, cue))
     return gdf(path, channels=channels, events=events, event_hz=250.0)
+
+
+def chb_mit_case(folder: Path, summary: Path, *, files: Sequence[str], day: str = "06.11.76", seed: int = 0) -> None:
+    """Write generated recordings of a case of CHB-MIT beside a copy of its summary.
+
+    Names, labels, lengths and clock times are those of the summary; the signal is noise at 4 Hz, not at 256 Hz.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / summary.name).write_bytes(summary.read_bytes())
+    stated = read_summary(summary)
+    random = np.random.default_rng(seed)
+    for name in files:
+        file = stated.file(name)
+        assert file is not None
+        assert file.duration_s is not None
+        assert file.start_clock_s is not None
+        signals = [(label, "uV", "-800", "800", "-2048", "2047") for label in file.channels]
+        records = random.integers(-500, 500, (file.duration_s // 10, len(signals), 40), dtype=np.int32)
+        path = edf(folder / name, signals=signals, records=records, record_s="10")
+        hours, seconds = divmod(file.start_clock_s, 3600)
+        assert hours < 24, "the day of the recording is the first"
+        clock = f"{hours:02}.{seconds // 60:02}.{seconds % 60:02}"
+        with path.open("r+b") as stream:
+            stream.seek(168)
+            stream.write(f"{day}{clock}".encode())
