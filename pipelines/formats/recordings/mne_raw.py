@@ -1,14 +1,15 @@
 """EEG, iEEG and MEG recordings, as their makers store them.
 
-BrainVision, EDF, BDF, GDF 2, EEGLAB, Persyst and Nihon Kohden are read here sample by sample, in the stored type and
-at their own exact rates. Everything else goes through MNE-Python, which converts to float64 in SI units; the record
-then says so.
+BrainVision, EDF, BDF, GDF 2, EEGLAB, Persyst, Nihon Kohden, Neuroscan and EGI's simple binary are read here sample by
+sample, in the stored type and at their own exact rates. Everything else goes through MNE-Python, which converts to
+float64 in SI units; the record then says so. :mod:`.forms` lists them all, and what is refused.
 
 Gramfort et al. 2013, doi:10.3389/fnins.2013.00267.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,26 +17,22 @@ from connectome.errors import TruncatedError, UsageError
 
 from ..files.pointers import refuse_pointer
 from ..seizures.annotations import with_annotated_seizures
-from . import brainvision, edf, eeglab, gdf, nihon_kohden, persyst, through_mne
+from . import brainvision, edf, eeglab, egi, forms, gdf, neuroscan, nihon_kohden, persyst, through_mne
 from .bids_sidecars import find, is_sidecar, read_sidecars
-from .recording import to_tree
+from .recording import Recording, to_tree
 
 if TYPE_CHECKING:
     import xarray as xr
 
 COMPANIONS = {".eeg", ".vmrk", ".dat", ".fdt", ".21e", ".log", ".pnt", ".cmt", ".rs3", ".cef", ".dpa", ".dpo"}
 """Suffixes of files that belong to a header."""
-MATLAB_START = (b"MATLAB 5.0", b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3")
 
 
 def sniff(path: Path) -> bool:
     """Tell whether a file or folder starts as one of the recordings that are read here."""
     if path.is_dir():
-        return through_mne.starts_like(path)
-    if path.suffix.lower() == ".set":
-        with path.open("rb") as file:
-            return file.read(16).startswith(MATLAB_START)
-    return edf.is_edf(path) or brainvision.is_header(path) or through_mne.starts_like(path)
+        return forms.starts_like(path)
+    return edf.is_edf(path) or brainvision.is_header(path) or forms.starts_like(path)
 
 
 def read(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") -> xr.DataTree:
@@ -68,20 +65,8 @@ def read(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") ->
     main, files, beside = _sorted_out(paths)
     extra = find(main, beside, search=_search(sidecars))
     _refuse_empty(main)
-    if _is_brainvision(main) and not brainvision.is_ascii(main):
-        recording = brainvision.read_recording(main, files)
-    elif _is_edf(main):
-        recording = edf.read_recording(main)
-    elif main.is_file() and gdf.is_gdf2(main):
-        recording = gdf.read_recording(main)
-    elif main.suffix.lower() == ".set":
-        recording = eeglab.read_recording(main, files)
-    elif _is_persyst(main):
-        recording = persyst.read_recording(main, files)
-    elif _is_nihon_kohden(main):
-        recording = nihon_kohden.read_recording(main, [*through_mne.beside(main), *files])
-    else:
-        recording = through_mne.read_recording(main)
+    own = READERS.get(_read_here(main))
+    recording = through_mne.read_recording(main) if own is None else own(main, files)
     return with_annotated_seizures(to_tree(recording, read_sidecars(extra), group=group))
 
 
@@ -89,28 +74,20 @@ def companions(paths: list[Path], *, sidecars: str = "auto", group: str = "signa
     """Return every file that is read for these: data files, marker files, further parts and sidecars."""
     main, files, beside = _sorted_out(paths)
     _refuse_empty(main)
-    brought: list[Path]
-    if _is_brainvision(main):
-        brought = brainvision.data_files(main, files)
-    elif main.suffix.lower() == ".set" and main.is_file():
-        brought = eeglab.data_files(main, files)
-    elif _is_persyst(main):
-        brought = persyst.data_files(main, files)
-    elif _is_nihon_kohden(main):
-        brought = through_mne.beside(main)
-    elif main.is_dir():
-        inside = sorted(path for path in main.rglob("*") if path.is_file())
-        return [*inside, *files, *find(main, beside, search=_search(sidecars))]
-    else:
-        brought = [] if _is_edf(main) or gdf.is_gdf2(main) else through_mne.data_files(main)
-    found = [main, *files, *brought, *find(main, beside, search=_search(sidecars))]
+    sidecar_files = find(main, beside, search=_search(sidecars))
+    if main.is_dir():
+        return [*sorted(path for path in main.rglob("*") if path.is_file()), *files, *sidecar_files]
+    name = "BrainVision" if _is_brainvision(main) else _read_here(main)
+    named = NAMED.get(name)
+    brought = named(main, files) if named else forms.beside(main) if name else through_mne.data_files(main)
+    found = [main, *files, *brought, *sidecar_files]
     return list({path.resolve(): path for path in found}.values())
 
 
 def _refuse_empty(path: Path) -> None:
     """Refuse a file that holds no recording at all, or only says where one lies."""
     if path.is_dir():
-        through_mne.refuse_mislabelled(path)
+        forms.refuse_mislabelled(path)
         return
     refuse_pointer(path)
     if path.is_file() and path.stat().st_size == 0:
@@ -131,12 +108,36 @@ def _is_edf(path: Path) -> bool:
     return (path.suffix.lower() in {".edf", ".bdf"} and not path.is_dir()) or (path.is_file() and edf.is_edf(path))
 
 
-def _is_persyst(path: Path) -> bool:
-    return path.suffix.lower() == ".lay" and path.is_file()
+def _read_here(path: Path) -> str:
+    """Return the name of the form of what is read here; ``""`` for what MNE-Python reads."""
+    if _is_brainvision(path):
+        return "" if brainvision.is_ascii(path) else "BrainVision"
+    if _is_edf(path):
+        return "EDF"
+    if path.is_file() and gdf.is_gdf2(path):
+        return "GDF"
+    if path.suffix.lower() == ".set":
+        return "EEGLAB"
+    form = forms.form_of(path)
+    return form.name if form is not None and form.here and not form.reader else ""
 
 
-def _is_nihon_kohden(path: Path) -> bool:
-    return path.suffix.lower() == ".eeg" and path.is_file() and nihon_kohden.is_nihon_kohden(path)
+READERS: dict[str, Callable[[Path, list[Path]], Recording]] = {
+    "BrainVision": brainvision.read_recording,
+    "EDF": lambda main, _: edf.read_recording(main),
+    "GDF": lambda main, _: gdf.read_recording(main),
+    "EEGLAB": eeglab.read_recording,
+    "Persyst": persyst.read_recording,
+    "Nihon Kohden": lambda main, files: nihon_kohden.read_recording(main, [*forms.beside(main), *files]),
+    "Neuroscan": lambda main, _: neuroscan.read_recording(main),
+    "EGI simple binary": lambda main, _: egi.read_recording(main),
+}
+NAMED: dict[str, Callable[[Path, list[Path]], list[Path]]] = {
+    "BrainVision": brainvision.data_files,
+    "EEGLAB": eeglab.data_files,
+    "Persyst": persyst.data_files,
+}
+"""Forms whose header names further files."""
 
 
 def _sorted_out(paths: list[Path]) -> tuple[Path, list[Path], list[Path]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,81 +20,20 @@ import numpy as np
 
 from connectome.errors import FormatError, MissingExtraError, TruncatedError
 
+from .forms import Form, beside, refuse_mislabelled
 from .recording import Annotation, Block, Channel, Recording, exact_rate, warning
 
-FIF_START = b"\x00\x00\x00\x64\x00\x00\x00\x1f\x00\x00\x00\x14"
-"""First tag of a FIF file: kind 100 (file id), type 31, 20 bytes."""
-STARTS: dict[str, tuple[bytes, ...]] = {
-    ".cnt": (b"Version 3", b"RIFF", b"RF64"),
-    ".eeg": (b"EEG-1100", b"EEG-1200", b"EEG-2100", b"QI-403A", b"DAE-2100D"),
-    ".fif": (FIF_START,),
-    ".gdf": (b"GDF ",),
-    ".lay": (b"[FileInfo]", b"[fileinfo]", b"[Fileinfo]", b"[FILEINFO]"),
-}
-"""First bytes by suffix: Neuroscan and ANT; Nihon Kohden; Elekta; GDF; Persyst."""
-WITHOUT_MARK = {".sqd", ".con"}
-"""KIT, whose files start with a table of addresses."""
-INSIDE: dict[str, tuple[str, ...]] = {".ds": (".res4", ".meg4"), ".mff": ("info.xml", "signal1.bin")}
-"""Folders, and the ends of names of files that must be in them: CTF, EGI."""
-BESIDE: dict[str, tuple[str, ...]] = {
-    ".eeg": (".21e", ".log"),
-    ".cdt": (".cdt.dpa", ".cdt.dpo", ".cdt.cef", ".cdt.ceo"),
-    ".dap": (".dat", ".rs3", ".cef"),
-    ".dat": (".dap", ".rs3", ".cef"),
-}
-"""Files of the same stem that are read along with one of that suffix: Nihon Kohden and Curry."""
 SKIPPED = "BAD_ACQ_SKIP"
-STATES_UNITS = {"FIF", "KIT", "CTF", "EGI", "BTi"}
+STATES_UNITS = {"FIF", "KIT", "CTF", "EGI MFF", "BTi", "UCL FIL OPM"}
 """Forms whose files say the unit of a channel; for others MNE-Python assumes one unless it kept the original."""
 FAILURES = (ValueError, RuntimeError, OSError, KeyError, IndexError, TypeError, AttributeError, EOFError,
             NotImplementedError, AssertionError, OverflowError, MemoryError)  # fmt: skip
 """Readers of damaged files fail in as many ways as there are vendors."""
 
 
-def starts_like(path: Path) -> bool:
-    """Tell whether a file or folder starts as its suffix demands; False for suffixes that are not read."""
-    suffix = path.suffix.lower()
-    if path.is_dir():
-        names = [item.name.lower() for item in path.iterdir()] if suffix in INSIDE else []
-        return bool(names) and all(any(name.endswith(end) for name in names) for end in INSIDE[suffix])
-    if suffix in {".cdt", ".dap"}:
-        return any(found.suffix.lower() in {".dpa", ".dpo", ".dat"} for found in beside(path))
-    with path.open("rb") as file:
-        return suffix in WITHOUT_MARK or (suffix in STARTS and file.read(16).startswith(STARTS[suffix]))
-
-
-def refuse_mislabelled(path: Path) -> None:
-    """Raise where a file or folder does not start as its suffix demands, before MNE-Python guesses at it."""
-    suffix = path.suffix.lower()
-    if path.is_dir() and not starts_like(path):
-        raise FormatError(
-            "not a folder of a recording",
-            subject=str(path),
-            expected="; ".join(f"NAME{end} with {' and '.join(names)}" for end, names in INSIDE.items()),
-            found=path.name,
-        )
-    if path.is_file() and suffix in STARTS and not starts_like(path):
-        with path.open("rb") as file:
-            found = file.read(16)
-        raise FormatError(
-            "the file does not start as its suffix demands",
-            subject=str(path),
-            place="byte 0",
-            expected=" or ".join(map(repr, STARTS[suffix])),
-            found=repr(found),
-        )
-
-
-def beside(path: Path) -> list[Path]:
-    """Return the files of the same stem that belong to this one."""
-    stem = path.name[: -len(path.suffix)].lower()
-    wanted = {f"{stem}{end}" for end in BESIDE.get(path.suffix.lower(), ())}
-    return sorted(item for item in path.parent.iterdir() if item.name.lower() in wanted and item.is_file())
-
-
 def data_files(path: Path) -> list[Path]:
     """Return the other files that are read for one: parts of a long recording, samples beside a header."""
-    raw, _ = _opened(path)
+    raw, _, _ = _opened(path)
     named = [Path(name) for name in raw.filenames if name is not None and Path(name).is_file()]
     return [*named, *beside(path)]
 
@@ -110,26 +50,31 @@ def read_recording(path: Path) -> Recording:
     FormatError
         When MNE-Python cannot read it.
     """
-    raw, remarks = _opened(path)
+    raw, remarks, form = _opened(path)
     import mne
 
     signal, more = _attempt(path, raw.get_data)
     if signal.shape[1] == 0:
         raise TruncatedError("the recording has no samples", subject=str(path), found="0 samples")
-    form = type(raw).__name__.removeprefix("Raw") or "FIF"
     rate = exact_rate(float(raw.info["sfreq"]))
     signal, segments, starts = _without_skips(raw, signal, rate)
     attrs: dict[str, Any] = {
-        "file_format": form,
+        "file_format": form.name,
         "conversion": f"MNE-Python {mne.__version__}: float64 in SI units; stored numbers and their scale are not kept",
     }
-    if raw.info["meas_date"] is not None:
-        attrs["recorded_at"] = raw.info["meas_date"].isoformat()
+    recorded_at = _nicolet_start(path) if form.name == "Nicolet" else raw.info["meas_date"]
+    if recorded_at is not None:
+        attrs["recorded_at"] = (recorded_at if form.states_zone else recorded_at.replace(tzinfo=None)).isoformat()
     if raw.first_samp:
         attrs["first_sample_number"] = int(raw.first_samp)
     notes = [warning("mne", path.name, remark) for remark in dict.fromkeys([*remarks, *more])]
     if len(segments) > 1:
         notes.append(warning("gaps", path.name, f"{len(segments) - 1} stretches were not recorded ({SKIPPED})"))
+    if form.name == "CTF":
+        notes += _trials(path, raw)
+    if form.unscaled:
+        message = "MNE-Python hands out stored numbers and calls them volts; their unit is not known"
+        notes.append(warning("units-unknown", path.name, message))
     block = Block(
         signal,
         tuple(_channels(raw, form)),
@@ -140,16 +85,62 @@ def read_recording(path: Path) -> Recording:
     return Recording((block,), tuple(_annotations(raw)), attrs, tuple(notes))
 
 
-def _opened(path: Path) -> tuple[Any, list[str]]:
-    """Open a recording; return MNE-Python's warnings too."""
+def _opened(path: Path) -> tuple[Any, list[str], Form]:
+    """Open a recording; return MNE-Python's warnings and the form too."""
+    form = refuse_mislabelled(path)
     try:
         import mne
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             "the format needs mne for this kind of file", subject=path.name, hint='pip install "connectome[eeg]"'
         ) from error
-    refuse_mislabelled(path)
-    return _attempt(path, lambda: mne.io.read_raw(path, preload=False, verbose="error"))
+    if not form.reader:
+        raise FormatError("not a recording of its form", subject=str(path), expected=form.name, found=path.name)
+    options = {"preload": False, **form.options}
+    target = _samples_in(path, form) if path.is_dir() and form.needed else path
+    raw, remarks = _attempt(path, lambda: getattr(mne.io, form.reader)(target, **options, verbose="error"))
+    return raw, remarks, form
+
+
+def _nicolet_start(path: Path) -> datetime | None:
+    """Return the start with its part of the second, which MNE-Python leaves out."""
+    for header in beside(path):
+        for line in header.read_text(encoding="latin-1").splitlines():
+            key, _, value = line.partition("=")
+            if key.strip() == "start_ts":
+                try:
+                    return datetime.fromisoformat(value.strip())
+                except ValueError:
+                    return None
+    return None
+
+
+def _trials(path: Path, raw: Any) -> list[dict[str, str]]:
+    """Say what of a CTF folder's trials MNE-Python does not tell."""
+    parts = raw._raw_extras  # noqa: SLF001 - nothing public says how many samples there are
+    left_out, length = sum(part["n_samp_tot"] - part["n_samp"] for part in parts), parts[0]["res4_nsamp"]
+    notes = []
+    if left_out:
+        message = f"{left_out} samples at the end, for which the system clock stands still, are left out"
+        notes.append(warning("samples-left-out", path.name, message))
+    if raw.n_times > length:
+        message = f"trials of {length} samples follow each other; the folder does not say if time passed between them"
+        notes.append(warning("trials", path.name, message))
+    return notes
+
+
+def _samples_in(path: Path, form: Form) -> Path:
+    """Return the one file of samples in a folder that may hold others, processed, as well."""
+    found = sorted(item for item in path.iterdir() if item.name.lower().startswith(form.needed))
+    if len(found) != 1:
+        raise FormatError(
+            "several files of samples in the folder",
+            subject=str(path),
+            expected="one",
+            found=", ".join(item.name for item in found),
+            hint="lay each into a folder of its own, with its config",
+        )
+    return found[0]
 
 
 def _attempt(path: Path, action: Callable[[], Any]) -> tuple[Any, list[str]]:
@@ -189,19 +180,22 @@ def _without_skips(
     return signal[:, kept], segments, [int(start) / rate for start, _ in edges]
 
 
-def _channels(raw: Any, form: str) -> list[Channel]:
+def _channels(raw: Any, form: Form) -> list[Channel]:
     bad, original = set(raw.info["bads"]), getattr(raw, "_orig_units", None) or {}
     channels = []
     for info, kind in zip(raw.info["chs"], raw.get_channel_types(), strict=True):
         label = str(info["ch_name"])
         stated = str(original.get(label, ""))
         stated = "" if stated == "n/a" else stated
+        unit, origin = _unit(info), "file" if stated or form.name in STATES_UNITS else "assumed"
+        if form.unscaled and unit == "V":
+            unit = origin = ""
         channels.append(
             Channel(
                 label=label,
                 source_unit=stated,
-                unit=_unit(info),
-                unit_origin="file" if stated or form in STATES_UNITS else "assumed",
+                unit=unit,
+                unit_origin=origin,
                 kind=kind,
                 position=_position(info),
                 status="bad" if label in bad else "",
