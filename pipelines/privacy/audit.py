@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from connectome import schema
 from connectome.store.canonical import plain
+from connectome.volumes.nifti_bytes import source_format
 
-from ..export.stored_bytes import source_format
 from .edf_headers import header_findings
 from .findings import FACES, Finding
 from .headers import fields_of, trailer_fields

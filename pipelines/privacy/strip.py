@@ -17,8 +17,8 @@ import xarray as xr
 
 from connectome import schema
 from connectome.store.canonical import plain
+from connectome.volumes.nifti_bytes import source_format
 
-from ..export.stored_bytes import source_format
 from .audit import HEADER_TEXTS, audit_record
 from .edf_headers import KEPT_OF_EDF, without
 from .headers import blanked, blanked_trailer, fields_of
