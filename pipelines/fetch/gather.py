@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Fetched", "fetch"]
 
+MOST_NOTED = 5
+"""Failures that are told in full beside the first; the rest are counted."""
+
 
 @dataclass(frozen=True)
 class Fetched:
@@ -249,12 +252,14 @@ def _checked(files: Sequence[RemoteFile]) -> list[RemoteFile]:
 
 
 def _summary(outcomes: Sequence[_Outcome]) -> Fetched:
-    """Raise the first failure of a required file, with the others as notes, or say what there is."""
+    """Raise the first failure of a required file, with some others as notes, or say what there is."""
     fatal = [item.error for item in outcomes if item.error is not None and not _may_miss(item)]
     if fatal:
         first, *others = fatal
-        for error in others:
+        for error in others[:MOST_NOTED]:
             first.add_note(f"and {error}")
+        if len(others) > MOST_NOTED:
+            first.add_note(f"and {len(others) - MOST_NOTED:,} more files")
         raise first
     missing = tuple(
         Rejected(item.remote.path, _reason(item.error), "unavailable") for item in outcomes if item.error is not None

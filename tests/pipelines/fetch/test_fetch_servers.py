@@ -142,6 +142,14 @@ def test_the_others_are_finished_before_a_failure_is_raised(http_server, cache):
     assert len(again.files) == 6
 
 
+def test_many_failures_are_counted_not_listed(http_server, cache):
+    gone = http_server.put("/gone", http_server.Answer(status=404))
+    with pytest.raises(FetchError) as caught:
+        fetch([listed(gone, path=f"lab/{number}") for number in range(40)], cache, retries=0)
+    assert len(caught.value.__notes__) == 6
+    assert caught.value.__notes__[-1] == "and 34 more files"
+
+
 def test_an_optional_file_that_cannot_be_had_is_missing_with_a_reason(http_server, cache):
     here = listed(http_server.put("/here", BODY), path="here")
     gone = listed(http_server.put("/gone", http_server.Answer(status=404)), path="gone", optional=True)
