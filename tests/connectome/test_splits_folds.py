@@ -9,13 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectome.errors import LeakError, UsageError
-from connectome.splits import (
-    GroupedFolds,
-    HeldOutFold,
-    PublishedSplit,
-    extend,
-    prove,
-)
+from connectome.splits import GroupedFolds, HeldOutFold, PublishedSplit, extend, prove
 from support.split_indexes import index_of, seeds, sizes, unhurried
 
 

@@ -11,15 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectome.errors import LeakError, UsageError
-from connectome.splits import (
-    Fractions,
-    GroupedFolds,
-    GroupedSplit,
-    Split,
-    StratifiedGroupedSplit,
-    extend,
-    prove,
-)
+from connectome.splits import Fractions, GroupedFolds, GroupedSplit, Split, StratifiedGroupedSplit, extend, prove
 from support.split_indexes import THIRDS, fractions, groupings, index_of, names, seeds, sizes, unhurried
 
 

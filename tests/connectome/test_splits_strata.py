@@ -12,11 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectome.errors import UsageError
-from connectome.splits import (
-    GroupedSplit,
-    StratifiedGroupedSplit,
-    prove,
-)
+from connectome.splits import GroupedSplit, StratifiedGroupedSplit, prove
 from connectome.splits.strata import rounded_table
 from support.split_indexes import THIRDS, fractions, index_of, names, seeds, sizes, unhurried
 

@@ -8,11 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectome.errors import LeakError, UsageError
-from connectome.splits import (
-    GroupedSplit,
-    extend,
-    prove,
-)
+from connectome.splits import GroupedSplit, extend, prove
 from support.split_indexes import THIRDS, groupings, index_of, seeds, unhurried
 
 
