@@ -84,6 +84,9 @@ def _n_records(header: Header, paths: dict[str, xr.Dataset]) -> int | None:
     groups, found = header.rate_groups(), _series(paths)
     if header.n_records > 0:
         return header.n_records
+    if not groups and ANNOTATIONS in paths:
+        # Every record of a file without signals is one of annotations.
+        return int(paths[ANNOTATIONS].sizes["row"]) // header.record_bytes
     if not groups or not found:
         return None
     return int(found[0].sizes["time"]) // header.samples[groups[0][0]]

@@ -64,8 +64,10 @@ def test_gaps_several_annotation_lists_and_unclosed_files_come_out_byte_for_byte
         ("gap.edf", {"texts": {1: b"+1.75\x150.5\x14caf\xc3\xa9\x14\0"}}),
         ("unclosed.edf", {"n_records": -1}),
         ("gap.bdf", {"bdf": True}),
+        ("marks.edf", {"signals": [], "records": [[]] * 3}),
+        ("unclosed-marks.edf", {"signals": [], "records": [[]] * 3, "n_records": -1}),
     ):
-        path = edf(tmp_path / name, **plus, **changes)
+        path = edf(tmp_path / name, **(plus | changes))
         (made,) = export(read(path, "mne"), to="edf", destination=tmp_path / f"out-{name}")
         assert made.read_bytes() == path.read_bytes(), name
 

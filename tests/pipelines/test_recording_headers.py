@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from connectome import schema
 from connectome.errors import ConnectomeError, FormatError
+from connectome.pipelines.export import export
 from connectome.pipelines.formats import read
 from connectome.pipelines.formats.recordings.numbers import decimal
 from support.eeg_files import ONE, codes, edf, vhdr
@@ -71,6 +72,15 @@ def test_a_digital_range_beyond_the_format_holds_and_is_flagged(least, most, tmp
     tree = read(edf(tmp_path / "a.edf", signals=[signal], records=RAMP), "mne")
     assert codes(tree) == ["odd-digital-range"]
     assert tree["signal"]["gain"].item() == pytest.approx(200 / (int(most) - int(least)))
+
+
+def test_a_signal_without_samples_is_named(tmp_path):
+    path = edf(tmp_path / "a.edf", signals=[ONE, ("empty", *ONE[1:])], records=[[np.arange(4), []]] * 2)
+    tree = read(path, "mne")
+    assert codes(tree) == ["no-samples"]
+    assert tree["signal"]["channel"].values.tolist() == ["EEG Fz"]
+    (made,) = export(tree, to="edf", destination=tmp_path / "b.edf")
+    assert made.read_bytes() == path.read_bytes()
 
 
 def test_a_decimal_comma_is_read_as_a_point_and_flagged(tmp_path):

@@ -58,6 +58,10 @@ def read_recording(path: Path) -> Recording:
     starts, marked = read_annotations(header, records, warnings)
     first = starts[0] if starts else Fraction(0)
     segments, segment_starts = _segments(header, [start - first for start in starts], warnings)
+    for number, n_samples in enumerate(header.samples):
+        if not n_samples:
+            place = f"signal {number + 1} ({header.signals[number]['label']})"
+            warnings.append(warning("no-samples", place, "a signal without samples is only in the header"))
     blocks = [
         _block(header, records, members, at, segments, segment_starts, warnings)
         for at, members in enumerate(header.rate_groups())
