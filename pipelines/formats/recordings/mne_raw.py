@@ -19,10 +19,13 @@ from ..files.pointers import refuse_pointer
 from ..seizures.annotations import with_annotated_seizures
 from . import brainvision, edf, eeglab, egi, forms, gdf, neuroscan, nihon_kohden, persyst, through_mne
 from .bids_sidecars import find, is_sidecar, read_sidecars
-from .recording import Recording, to_tree
+from .tree import to_tree
+from .units import given_unit
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from .recording import Recording
 
 COMPANIONS = {".eeg", ".vmrk", ".dat", ".fdt", ".21e", ".log", ".pnt", ".cmt", ".rs3", ".cef", ".dpa", ".dpo"}
 """Suffixes of files that belong to a header."""
@@ -35,7 +38,14 @@ def sniff(path: Path) -> bool:
     return edf.is_edf(path) or brainvision.is_header(path) or forms.starts_like(path)
 
 
-def read(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") -> xr.DataTree:
+def read(
+    paths: list[Path],
+    *,
+    sidecars: str = "auto",
+    group: str = "signal",
+    unit: str = "",
+    unit_corrects: bool = False,
+) -> xr.DataTree:
     """Read one recording.
 
     Parameters
@@ -48,6 +58,12 @@ def read(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") ->
         ``"auto"`` also joins BIDS sidecars that lie beside the recording; ``"given"`` only those among ``paths``.
     group : str
         Path of the signal in the record; with several rates each becomes ``<group>/<rate>hz``.
+    unit : str
+        Unit of the physical numbers (``"uV"``) where the recording does not state one, or one is only implied; the
+        column ``unit_origin`` then says ``given``. Channels of triggers and of other quantities are not meant, and no
+        number is changed. Single channels get theirs by ``channels.tsv``.
+    unit_corrects : bool
+        Whether ``unit`` holds against a recording that states another.
 
     Returns
     -------
@@ -60,17 +76,25 @@ def read(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") ->
     TruncatedError, FormatError
         When a file is missing, short, or not what its name says.
     UsageError
-        When the files are not those of one recording.
+        When the files are not those of one recording, or the recording states another unit than the given one.
     """
+    given = given_unit(unit, corrects=unit_corrects)
     main, files, beside = _sorted_out(paths)
     extra = find(main, beside, search=_search(sidecars))
     _refuse_empty(main)
     own = READERS.get(_read_here(main))
     recording = through_mne.read_recording(main) if own is None else own(main, files)
-    return with_annotated_seizures(to_tree(recording, read_sidecars(extra), group=group))
+    return with_annotated_seizures(to_tree(recording, read_sidecars(extra), group=group, given=given))
 
 
-def companions(paths: list[Path], *, sidecars: str = "auto", group: str = "signal") -> list[Path]:  # noqa: ARG001 - as read
+def companions(
+    paths: list[Path],
+    *,
+    sidecars: str = "auto",
+    group: str = "signal",  # noqa: ARG001 - as read
+    unit: str = "",  # noqa: ARG001 - as read
+    unit_corrects: bool = False,  # noqa: ARG001 - as read
+) -> list[Path]:
     """Return every file that is read for these: data files, marker files, further parts and sidecars."""
     main, files, beside = _sorted_out(paths)
     _refuse_empty(main)

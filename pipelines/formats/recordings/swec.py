@@ -22,8 +22,9 @@ from ..files.matlab import is_mat
 from ..files.pointers import refuse_pointer
 from . import swec_hours, swec_parts
 from .bids_sidecars import read_sidecars
-from .recording import Block, Channel, Recording, exact_rate, to_tree, warning
+from .recording import Block, Channel, Recording, exact_rate, warning
 from .streamed import Piece, streamed
+from .tree import to_tree
 
 if TYPE_CHECKING:
     import xarray as xr
