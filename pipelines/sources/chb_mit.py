@@ -23,6 +23,7 @@ from connectome import schema
 from connectome.errors import FormatError
 from connectome.seizures import seizure_table
 
+from ..formats.bids.ends import past_end
 from ..formats.recordings.recording import unique_ids
 from ..formats.seizures.chbmit_summary import Summary, SummaryFile, read_summary
 from ..formats.seizures.wfdb_seizures import read_seizure_file
@@ -107,6 +108,8 @@ class ChbMit(RecordingSource):
         tree.attrs["warnings"] = [
             *tree.attrs.get("warnings", []), *(note for note in summary.warnings if note["place"] == stated.name)
         ]  # fmt: skip
+        for note in past_end(groups):
+            warn(tree, **note)
         _doubts(tree, stated, [file for file in job.inputs if file.path.endswith(".seizures")], here=bool(signals))
         return self.described(tree, job)
 

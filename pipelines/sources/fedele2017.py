@@ -20,6 +20,7 @@ from ..formats.bids.participants import read_participants
 from ..formats.bids.tsv import read_rows
 from ..formats.recordings import mne_raw
 from ..jobs import Expected, RemoteFile
+from .linked_people import linked_subjects
 from .recordings import RecordingSource, local_of, with_groups
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Fedele2017(RecordingSource):
     """The clip, one record."""
 
     id = "fedele2017"
-    version = "2"
+    version = "3"
     dataset = "zurich-hfo"
     parts = (".eeg", ".vmrk")
     about: ClassVar[Mapping[str, Any]] = {
@@ -119,6 +120,7 @@ class Fedele2017(RecordingSource):
             "session": "ses-interictalsleep",
             "task": "sleep",
             "run": 1,
+            **linked_subjects(self.id, "sub-01"),
         }
 
     def recording(self, job: Job) -> xr.DataTree:

@@ -3,9 +3,9 @@
 A split keeps records of one ``linked_subjects`` on one side (:mod:`connectome.splits`). ds003876
 (https://openneuro.org/datasets/ds003876) and ds003029 (Li et al. 2021, doi:10.18112/openneuro.ds003029.v1.0.5) share
 five patients, of whom one is ``sub-pt1`` in one and ``sub-pt01`` in the other; case chb21 of CHB-MIT is chb01, a year
-and a half later (https://physionet.org/content/chbmit/1.0.0/). Eighteen folders of the SWEC iEEG dataset hold the
-recordings of eighteen others (doi:10.82901/nemar.nm000276); they are the patients of the older SWEC-ETHZ dataset, whose
-recordings are as long together (2,656 h, http://ieeg-swez.ethz.ch).
+and a half later (https://physionet.org/content/chbmit/1.0.0/). The clip of Fedele et al. 2017 is of ds003498. Eighteen
+folders of the SWEC iEEG dataset hold the recordings of eighteen others (doi:10.82901/nemar.nm000276); they are the
+patients of the older SWEC-ETHZ dataset, whose recordings are as long together (2,656 h, http://ieeg-swez.ethz.ch).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ LINKED: tuple[tuple[str, ...], ...] = (
     ("ds003029:sub-jh103", "ds003876:sub-jh103"),
     ("ds003029:sub-jh105", "ds003876:sub-jh105"),
     ("chb_mit:chb01", "chb_mit:chb21"),
+    ("ds003498:sub-01", "fedele2017:sub-01"),
     *(
         (f"swec_ieeg:{row['copy_of']}", f"swec_ieeg:{row['folder']}", f"swec_ethz:{row['copy_of']}")
         for row in listed_rows("swec-ieeg-subjects")
