@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from connectome.errors import DamagedError, NotFoundError
 
 from .fetch.cache import Cache
+from .observe import SILENT, Observer
 from .sources import load_source
 from .sources.openneuro_accession import OpenNeuroAccession, source_of_dataset
 from .sources.openneuro_listing import Listing, keep_listing, kept_listing, list_folder, list_published
@@ -48,6 +49,7 @@ def open_sources(
     mirror: str | Path | None = None,
     relist: bool = False,
     keep: bool = True,
+    observer: Observer = SILENT,
 ) -> list[Source]:
     """Make the adapters of a dataset's sources; those of an accession with the list of its files.
 
@@ -63,6 +65,8 @@ def open_sources(
         List the files anew although a list is kept.
     keep : bool
         Keep a list that is made now, for later runs.
+    observer : Observer
+        Told that files are listed.
 
     Returns
     -------
@@ -81,7 +85,11 @@ def open_sources(
     if source_id is None or is_catalogued(dataset):
         return sources_of(dataset)
     accession = OpenNeuroAccession(source_id).accession
-    return [OpenNeuroAccession(source_id, _listing(repository, dataset, accession, mirror, relist, keep))]
+    observer.begin("list", 1)
+    listing = _listing(repository, dataset, accession, mirror, relist, keep)
+    observer.item("list", accession, f"{len(listing.files)} files, listed {listing.listed_at}")
+    observer.end("list")
+    return [OpenNeuroAccession(source_id, listing)]
 
 
 def open_source(repository: Repository, source_id: str) -> Source:

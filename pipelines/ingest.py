@@ -314,7 +314,7 @@ def ingest(
         When a record is not what its publisher says, or is missing.
     """
     chosen = make_runner(runner, workers=workers) if isinstance(runner, str) else runner
-    sources = open_sources(repository, dataset, mirror=mirror, relist=relist)
+    sources = open_sources(repository, dataset, mirror=mirror, relist=relist, observer=observer)
     fetched: list[Fetched] = []
     discovered: list[Discovery] = []
     observer.begin("fetch", len(sources))

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 __all__ = ["SILENT", "Observer", "Stage"]
 
-Stage = Literal["plan", "fetch", "discover", "make", "commit"]
+Stage = Literal["list", "plan", "fetch", "discover", "make", "commit"]
 
 
 class Observer(Protocol):

@@ -57,7 +57,7 @@ def describe(plan: Plan) -> str:
     left = [file for file in plan.files if not file.asked]
     if left:
         size = human_bytes(sum(file.size_bytes or 0 for file in left))
-        told += f"\n{len(left)} files of signals ({size}) were not asked for: --signals GLOB takes them"
+        told += f"\n{aside_line(len(left), size)}"
     if plan.listing:
         told = f"{listed_line(plan.listing)}\n{told}"
     if plan.parents:
@@ -76,6 +76,12 @@ def describe(plan: Plan) -> str:
         table_text(("record", "source", "action", "why"), rows),
     ]
     return "\n".join(lines)
+
+
+def aside_line(n_files: int, size: str = "") -> str:
+    """Return in one line how many signals were not asked for."""
+    many = f"{n_files} file{'' if n_files == 1 else 's'}" + (f", {size}," if size else "")
+    return f"signals of {many} were not asked for: --signals GLOB takes them"
 
 
 def listed_line(listing: Mapping[str, Any]) -> str:

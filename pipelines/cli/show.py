@@ -10,7 +10,7 @@ from connectome.display.text import human_bytes, table_text
 from connectome.errors import NotFoundError
 
 from ..signals import NOT_ASKED
-from .plan import listed_line
+from .plan import aside_line, listed_line
 
 if TYPE_CHECKING:
     from connectome.catalog import Dataset
@@ -93,7 +93,7 @@ def rejected_lines(rejected: Sequence[Mapping[str, str]]) -> list[str]:
         if item["kind"] != NOT_ASKED
     ]
     n_aside = len(rejected) - len(lines)
-    return [*lines, f"{n_aside} files of signals were not asked for: --signals GLOB takes them"] if n_aside else lines
+    return [*lines, aside_line(n_aside)] if n_aside else lines
 
 
 def _text(version: Version) -> str:

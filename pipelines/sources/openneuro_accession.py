@@ -258,7 +258,7 @@ def _unusable(record: str) -> str:
 
 def _heap(files: Sequence[BidsFile]) -> str:
     size = sum(file.pointer.size_bytes or 0 if file.pointer else file.size_bytes for file in files)
-    return f"{len(files)} files, {size} bytes: no part of a recording's record"
+    return f"{len(files)} file{'' if len(files) == 1 else 's'}, {size} bytes: no part of a recording's record"
 
 
 def _kinds(tree: BidsTree) -> str:
@@ -266,7 +266,7 @@ def _kinds(tree: BidsTree) -> str:
     for file in tree.files:
         if file.datatype is not None and file.pipeline is None:
             counts[file.datatype] = counts.get(file.datatype, 0) + 1
-    return ", ".join(f"{n} files in folders {kind}" for kind, n in sorted(counts.items()))
+    return ", ".join(f"{n} file{'' if n == 1 else 's'} in folders {kind}" for kind, n in sorted(counts.items()))
 
 
 def described(source: OpenNeuroAccession, told: Mapping[str, Any], changes: str) -> dict[str, Any]:

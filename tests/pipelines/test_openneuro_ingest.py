@@ -23,6 +23,7 @@ from connectome.pipelines.sources.linked_people import LINKED
 from connectome.pipelines.sources.openneuro_accession import HOW_TO, OpenNeuroAccession
 from connectome.splits import GroupedSplit, prove
 from connectome.store import Repository
+from connectome.store.collect import collect
 from connectome.store.index import index_of
 from support import bids_trees, eeg_files
 from support.doc_pages import PROJECT, anchors_of
@@ -168,7 +169,7 @@ def test_what_a_dataset_does_not_say_stays_unknown_and_is_not_passed_on(tmp_path
     assert title == f"sub-01_task-rest_run-1 of openneuro_{ACCESSION}"
 
 
-def test_an_interrupted_ingest_goes_on_with_the_list_that_it_began_with(served, publish, http_server, run):
+def test_an_interrupted_ingest_goes_on_with_the_list_that_it_began_with(served, publish, http_server, run, repository):
     publish(served)
     broken = f"/{ACCESSION}/participants.tsv"
     http_server.put(broken, HttpServer.Answer(status=404))
@@ -177,7 +178,8 @@ def test_an_interrupted_ingest_goes_on_with_the_list_that_it_began_with(served, 
     assert "404" in json.dumps(told)
     fetched = len(http_server.log)
     http_server.put(broken, (served / "participants.tsv").read_bytes())
-    # Meanwhile the publisher adds a person.
+    # Neither garbage collection nor a person that the publisher adds meanwhile changes the list.
+    collect(repository, grace_s=0)
     http_server.put("/", page((f"{ACCESSION}/sub-03/eeg/sub-03_task-rest_eeg.edf", 5, "0" * 32)))
     code, made = run("ingest", NAME)
     assert (code, made["added"]) == (0, list(RUNS))
@@ -216,6 +218,7 @@ def test_bytes_that_are_not_those_of_the_list_are_refused_with_advice(
     said = capsys.readouterr()
     assert json.loads(said.out)["error"]["kind"] == "checksum"
     assert "--relist" in said.err
+    assert f"list     1/1  {ACCESSION}  15 files, listed " in said.err
     assert repository.versions(NAME) == []
 
 
@@ -252,7 +255,7 @@ def test_errors_are_clear(tmp_path, publish, http_server, monkeypatch, run, repo
         code, told = run(verb, NAME)
         assert (code, told["error"]["kind"]) == (1, "not-found")
         assert told["error"]["message"] == "the dataset has no recording of EEG, iEEG or MEG"
-        assert told["error"]["found"] == "1 files in folders anat"
+        assert told["error"]["found"] == "1 file in folders anat"
         assert HOW_TO in told["error"]["hint"]
     page_name, _, anchor = HOW_TO.partition("#")
     assert anchor in anchors_of(PROJECT / page_name)
