@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from fractions import Fraction
 
 import mne
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError
 from connectome.pipelines.formats import FORMATS, read
+from connectome.pipelines.formats.recordings.through_mne import in_segments
 from connectome.schema.series import time_s
 from support.eeg_files import codes
 
@@ -47,6 +49,45 @@ def test_what_a_fif_file_skips_is_a_gap_between_segments(dated, first_samp, tmp_
     at = tree["annotation"]["description"].values.tolist().index("cue")
     assert tree["annotation"]["onset_s"].values[at] == pytest.approx(7.5, abs=1e-6)
     assert signal.attrs.get("first_sample_number", 0) == first_samp
+
+
+@pytest.mark.parametrize("first_samp", [0, 750])
+def test_recordings_that_were_put_together_are_segments_without_a_known_gap(first_samp, tmp_path):
+    parts = [recording(400, first_samp=first_samp), recording(300), recording(300)]
+    raw = mne.concatenate_raws(parts, verbose="error")
+    path = tmp_path / "generated_raw.fif"
+    raw.save(path, fmt="double", verbose="error")
+    tree = read(path, "mne")
+    signal = tree["signal"].dataset
+    assert np.array_equal(signal["signal"].values, raw.get_data())
+    assert signal["segment_start"].values.tolist() == [0, 400, 700]
+    assert time_s(signal)[-1] == 9.99
+    assert codes(tree) == ["segments"]
+
+
+def test_a_boundary_beside_a_gap_cuts_at_its_true_time(tmp_path):
+    raw = recording()
+    raw.set_annotations(mne.Annotations([2.0, 7.0], [3.0, 0.0], ["BAD_ACQ_SKIP", "EDGE boundary"]))
+    path = tmp_path / "generated_raw.fif"
+    raw.save(path, buffer_size_sec=1.0, verbose="error")
+    tree = read(path, "mne")
+    signal = tree["signal"].dataset
+    assert signal["segment_start"].values.tolist() == [0, 200, 400]
+    assert time_s(signal)[[199, 200, 399, 400]].tolist() == [1.99, 5.0, 6.99, 7.0]
+    assert codes(tree) == ["gaps", "segments"]
+
+
+@pytest.mark.parametrize(("onset", "starts"), [(0.0, [2]), (8.0, [])])
+def test_what_was_not_recorded_at_either_end_is_left_out_and_told(onset, starts):
+    raw = recording()
+    values = raw.get_data()
+    at = round(onset * 100)
+    values[:, at : at + 200] = 0
+    raw.set_annotations(mne.Annotations([onset], [2.0], ["BAD_ACQ_SKIP"]))
+    signal, segments, found, told = in_segments(raw, values, Fraction(100))
+    assert np.array_equal(signal, np.delete(values, np.s_[at : at + 200], axis=1))
+    assert (segments, found) == ([(0, 800)], starts)
+    assert [item["code"] for item in told] == ["gaps"]
 
 
 def test_all_parts_of_a_split_recording_are_read_and_count_as_inputs(tmp_path):

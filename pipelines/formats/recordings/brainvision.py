@@ -89,10 +89,12 @@ def read_recording(path: Path, given: Sequence[Path]) -> Recording:
     begun = {marker["position"] - 1 for marker in markers if marker["kind"] == NEW_SEGMENT}
     # A segment that begins after the last sample has none.
     starts = sorted({start for start in begun if start < n_samples} | {0})
+    dates = [marker["date"] for marker in markers if marker["kind"] == NEW_SEGMENT and marker["date"]]
     if len(starts) > 1:
         message = f"{len(starts)} segments; the time between them is not part of the clock"
+        if len(dates) == len(starts):
+            message += f"; they began {', '.join(dates[:20])}{', ...' if len(dates) > 20 else ''}"
         warnings.append(warning("segments", path.name, message))
-    dates = [marker["date"] for marker in markers if marker["kind"] == NEW_SEGMENT and marker["date"]]
     block = Block(
         signal,
         tuple(channels),

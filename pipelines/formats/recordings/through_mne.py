@@ -8,6 +8,7 @@ Gramfort et al. 2013, doi:10.3389/fnins.2013.00267.
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from .forms import Form, beside, refuse_mislabelled
 from .recording import Annotation, Block, Channel, Recording, exact_rate, warning
 
 SKIPPED = "BAD_ACQ_SKIP"
+BOUNDARIES = {"BAD boundary", "EDGE boundary"}
+"""What MNE-Python writes where recordings were put together."""
 STATES_UNITS = {"FIF", "KIT", "CTF", "EGI MFF", "BTi", "UCL FIL OPM"}
 """Forms whose files say the unit of a channel; for others MNE-Python assumes one unless it kept the original."""
 FAILURES = (ValueError, RuntimeError, OSError, KeyError, IndexError, TypeError, AttributeError, EOFError,
@@ -57,7 +60,7 @@ def read_recording(path: Path) -> Recording:
     if signal.shape[1] == 0:
         raise TruncatedError("the recording has no samples", subject=str(path), found="0 samples")
     rate = exact_rate(float(raw.info["sfreq"]))
-    signal, segments, starts = _without_skips(raw, signal, rate)
+    signal, segments, starts, told = in_segments(raw, signal, rate)
     attrs: dict[str, Any] = {
         "file_format": form.name,
         "conversion": f"MNE-Python {mne.__version__}: float64 in SI units; stored numbers and their scale are not kept",
@@ -68,8 +71,7 @@ def read_recording(path: Path) -> Recording:
     if raw.first_samp:
         attrs["first_sample_number"] = int(raw.first_samp)
     notes = [warning("mne", path.name, remark) for remark in dict.fromkeys([*remarks, *more])]
-    if len(segments) > 1:
-        notes.append(warning("gaps", path.name, f"{len(segments) - 1} stretches were not recorded ({SKIPPED})"))
+    notes += told
     if form.name == "CTF":
         notes += _trials(path, raw)
     if form.unscaled:
@@ -79,7 +81,7 @@ def read_recording(path: Path) -> Recording:
         signal,
         tuple(_channels(raw, form)),
         rate,
-        segments=tuple(segments) if starts else (),
+        segments=tuple(segments) if starts or len(segments) > 1 else (),
         segment_start_s=tuple(starts),
     )
     return Recording((block,), tuple(_annotations(raw)), attrs, tuple(notes))
@@ -158,13 +160,17 @@ def _attempt(path: Path, action: Callable[[], Any]) -> tuple[Any, list[str]]:
     return result, [" ".join(str(item.message).split())[:300] for item in caught]
 
 
-def _without_skips(
+def in_segments(
     raw: Any, signal: np.ndarray[Any, Any], rate: Fraction
-) -> tuple[np.ndarray[Any, Any], list[tuple[int, int]], list[Fraction]]:
-    """Leave out what was not recorded; return segments and their starts, none where nothing is missing."""
+) -> tuple[np.ndarray[Any, Any], list[tuple[int, int]], list[Fraction], list[dict[str, str]]]:
+    """Leave out what was not recorded; return segments, their starts where gaps are known, and what to tell."""
     n_samples = signal.shape[1]
     kept = np.ones(n_samples, dtype=bool)
+    cuts = set()
     for mark in _annotations(raw):
+        if mark.description in BOUNDARIES:
+            # Some readers put the mark between two samples; what MNE-Python keeps of a time is a microsecond.
+            cuts.add(math.ceil(mark.onset_s * rate - Fraction(1, 100)))
         if mark.description != SKIPPED or mark.duration_s is None:
             continue
         start, stop = (round(time * rate) for time in (mark.onset_s, mark.onset_s + mark.duration_s))
@@ -172,12 +178,24 @@ def _without_skips(
         # Somebody may have marked samples that exist; only MNE-Python's filling of zeros stands for nothing.
         if start < stop and not signal[:, start:stop].any():
             kept[start:stop] = False
-    if kept.all() or not kept.any():
-        return signal, [(0, n_samples)], []
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], kept, [False]]).astype(np.int8))).reshape(-1, 2)
-    stops = np.cumsum(edges[:, 1] - edges[:, 0]).tolist()
+    if not kept.any():
+        return signal, [(0, n_samples)], [], []
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], kept, [False]]).astype(np.int8))).reshape(-1, 2).tolist()
+    pieces = []
+    for start, stop in edges:
+        inner = sorted({start, *(cut for cut in cuts if start < cut < stop)})
+        pieces += list(zip(inner, [*inner[1:], stop], strict=True))
+    stops = list(itertools.accumulate(stop - start for start, stop in pieces))
     segments = list(zip([0, *stops[:-1]], stops, strict=True))
-    return signal[:, kept], segments, [int(start) / rate for start, _ in edges]
+    notes = []
+    n_gaps = len(edges) - 1 + (edges[0][0] > 0) + (edges[-1][1] < n_samples)
+    n_cuts = len(pieces) - len(edges)
+    if n_gaps:
+        notes.append(("gaps", f"{n_gaps} stretches were not recorded ({SKIPPED})"))
+    if n_cuts:
+        notes.append(("segments", f"{n_cuts} boundaries; the time that may have passed there is not part of the clock"))
+    starts = [start / rate for start, _ in pieces] if len(edges) > 1 or edges[0][0] > 0 else []
+    return signal[:, kept], segments, starts, [warning(code, "annotation", message) for code, message in notes]
 
 
 def _channels(raw: Any, form: Form) -> list[Channel]:
