@@ -68,6 +68,8 @@ def braindecode_datasets(lazy: list[BaseRaw], loaded: list[BaseRaw]) -> dict[str
     It imports torchaudio for its models; where a build of that does not fit torch, neither can be imported.
     """
     try:
+        # A second try to import braindecode would succeed, with what the first one left half made.
+        import torchaudio  # noqa: F401
         from braindecode.datasets import BaseConcatDataset, RawDataset
         from braindecode.preprocessing import create_fixed_length_windows
     except (ImportError, OSError):
