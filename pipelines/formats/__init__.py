@@ -120,7 +120,7 @@ FORMATS: dict[str, Format] = {
         Format("bbp", "vessels.bbp", "Vasculature of the Blue Brain Project: HDF5 points, sections, SONATA; CSV; JSON",
                ("graph",), (".h5", ".hdf5", ".csv", ".json"), "graph"),
         Format("bids", "bids.dataset", "BIDS datasets: patients with anatomical images, runs of EEG, iEEG and MEG",
-               ("volume", "series", "table"), (), "mri", folders=True, divides=True, version="3"),
+               ("volume", "series", "table"), (), "mri", folders=True, divides=True, version="4"),
         Format("celegans-table", "worms.celegans_table", "C. elegans connectome as an edge list or a matrix",
                ("graph",), (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".json", ".mat"), "worm"),
         Format("connectivity-matrix", "graphs.connectivity_matrix", "Connections of brain regions as a square table",

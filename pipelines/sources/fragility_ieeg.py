@@ -20,7 +20,7 @@ class FragilityIeeg(OpenNeuroRecordings):
     """Every run, one record each."""
 
     id = "fragility_ieeg"
-    version = "2"
+    version = "3"
     dataset = "fragility-ieeg"
     accession = "ds003029"
     commit = "62b403d544f42c095035efebafe43cb9479b32bd"

@@ -161,6 +161,14 @@ def test_time_marks_in_doubt_of_annotations_are_told():
     assert [note["code"] for note in notes] == ["time-marks-doubtful"]
 
 
+def test_samples_of_corrected_onsets_are_told_to_be_those_of_the_source(tmp_path):
+    rows = "onset\tduration\ttrial_type\tsample\n1.1\t0\t+1.300000\t11\n1.1\t0\tsz onset\t11\n"
+    events = recording(tmp_path, events=rows)["events"].to_dataset()
+    assert events["onset_s"].values.tolist() == [1.3, 1.3]
+    assert events["sample"].values.tolist() == [11, 11]
+    assert events["sample"].attrs["long_name"].endswith("of the onset in the source and not of the corrected one")
+
+
 @pytest.mark.parametrize(("stamps", "number"), [((1, 2, 3), 3), ((1, 2), 0), ((1, 2.5, 3), 0), ((0, 1, 2), 0)])
 def test_time_marks_that_are_all_whole_seconds_are_told(stamps, number):
     found = correct_onsets([stamp - 0.25 * (stamp > 0) for stamp in stamps], [f"+{stamp:f}" for stamp in stamps])

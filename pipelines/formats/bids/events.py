@@ -34,6 +34,7 @@ __all__ = ["Events", "read_events"]
 
 TEXT_COLUMNS = ("trial_type", COLUMN, "event_type", "type", "value")
 """Columns that the text is taken from: the first that is there."""
+SAMPLE = "sample"
 OURS = ("onset_s", "duration_s", "text", "label", "onset_corrected_by", "source_onset_s", "hed")
 
 
@@ -128,6 +129,9 @@ def read_events(rows: Rows, rules: EventRules, *, subject: str, described: Mappi
         columns["hed"] = schema.column("row", hed, "HED tags of the text, by the JSON file")
     more, notes = _others(rows, key, described, place)
     warnings += notes
+    if any(rule_ids) and SAMPLE in more:
+        # Whoever cuts epochs by it would cut them where the source is early.
+        more[SAMPLE].attrs["long_name"] += ", of the onset in the source and not of the corrected one"
     clash = sorted(set(more) & set(OURS))
     if clash:
         raise FormatError("two columns would have one name", subject=subject, found=", ".join(clash))
