@@ -221,8 +221,9 @@ def test_samples_that_were_never_written_lie_in_no_segment(tmp_path: Path) -> No
 def test_integers_stay_integers_and_the_record_says_that_their_step_is_unknown(tmp_path: Path) -> None:
     values = samples(2, 600, dtype="<i2")
     part(tmp_path / "ID99_part_1.h5", values)
-    tree = read(tmp_path / "ID99_part_1.h5")
+    tree = read(tmp_path / "ID99_part_1.h5", unit="uV")
     assert tree["signal/signal"].dtype == np.int16
+    assert tree["signal/signal"].attrs["units"] == "unknown"
     np.testing.assert_array_equal(tree["signal/signal"].values, values)
     assert "no-scale" in codes(tree)
 
@@ -232,7 +233,7 @@ def test_a_unit_is_what_the_user_says_and_the_record_says_so(tmp_path: Path) -> 
     plain, told = (read(tmp_path / "ID99_part_1.h5", **options)["signal"] for options in ({}, {"unit": "uV"}))
     assert plain["signal"].attrs["units"] == "unknown"
     assert told["signal"].attrs["units"] == "uV"
-    assert set(schema.decode(told["unit_origin"].variable)) == {"assumed"}
+    assert set(schema.decode(told["unit_origin"].variable)) == {"given"}
 
 
 def test_what_a_file_holds_beside_the_known_layout_is_named(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from .bids_sidecars import read_sidecars
 from .recording import Block, Channel, Recording, exact_rate, warning
 from .streamed import Piece, streamed
 from .tree import to_tree
+from .units import given_unit
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -56,7 +57,8 @@ def read(paths: list[Path], *, unit: str = "") -> xr.DataTree:
         The index of the parts (``ID04_total.h5``), which lie beside it or are given too; or parts alone, from the first
         on; or consecutive hours (``ID02_83h.mat``), with ``ID02_info.mat`` beside them or among the paths.
     unit : str
-        Unit of the samples, which the files do not give, in UDUNITS spelling; the record says that it is assumed.
+        Unit of the samples (``"uV"``), which the files do not give; the column ``unit_origin`` then says ``given``.
+        Stored integers have none, because nothing says what a step is.
 
     Returns
     -------
@@ -183,14 +185,16 @@ def _tree(
     segments: tuple[tuple[int, int], ...], unit: str, warnings: list[dict[str, str]], tables: Mapping[str, xr.Dataset],
     subject: str, **attrs: Any,
 ) -> xr.DataTree:  # fmt: skip
-    origin = "assumed" if unit else ""
-    channel = Channel(label="", source_unit="", unit=unit, unit_origin=origin, kind="ieeg")
+    given = given_unit(unit, corrects=False)
+    channel = Channel(label="", source_unit="", unit="", kind="ieeg")
     signal = streamed(pieces, n_channels=n_channels, dtype=dtype)
     if dtype.kind != "f":
+        # A unit that somebody gives is that of numbers in floating point, not of steps.
+        given = None
         warnings.append(warning("no-scale", "signal", "stored integers; the files do not say what a step is"))
     block = Block(signal, (channel,) * n_channels, exact_rate(rate_hz), segments=segments)
     recording = Recording((block,), (), attrs, tuple(warnings), tables)
-    tree = to_tree(recording, read_sidecars([]), group="signal")
+    tree = to_tree(recording, read_sidecars([]), group="signal", given=given)
     tree.attrs["subject"] = subject
     return tree
 
