@@ -194,6 +194,7 @@ class SeriesReader:
         self._reader, self.info, self.fill = reader, info, fill
         self._signal: ArrayReader | None = None
         self._single: tuple[Array | None, Array | None] | None = None
+        self._complete: bool | None = None
 
     def channels(self) -> list[str]:
         """Return the channel ids in stored order."""
@@ -259,12 +260,21 @@ class SeriesReader:
             self._single = (gain if (gain != 1).any() else None, offset if offset.any() else None)
         return self._single
 
+    def _all_numbers(self) -> bool:
+        """Tell whether every sample is a number: integers are, unless the scale of their channel is unknown."""
+        if self._complete is None:
+            names = ("gain", "offset") if self.info.scaled else ()
+            scale = [self._reader.constant(f"{self.info.group}/{name}") for name in names]
+            self._complete = self.info.complete and all(bool(np.isfinite(values).all()) for values in scale)
+        return self._complete
+
     def _mark(
         self, signal: Array, mask: Array, start: int, stop: int, rows: Array | None, present: Array | None
     ) -> None:
         here: Any = slice(None) if rows is None else present
         mask[here] = True
-        if not self.info.complete:
+        complete = self._all_numbers()
+        if not complete:
             mask[here] = ~np.isnan(signal[here])
         if self.info.valid != "none":
             valid = self._reader.array(f"{self.info.group}/valid")
@@ -273,7 +283,7 @@ class SeriesReader:
             else:
                 taken = valid.read([0, start], [self.info.n_channels, stop])
                 mask[here] &= taken if rows is None else taken[rows[present]]
-        if not self.info.complete or self.info.valid != "none":
+        if not complete or self.info.valid != "none":
             np.copyto(signal, self.fill, where=~mask)
 
     def times_into(self, time_s: Array, start: int) -> None:

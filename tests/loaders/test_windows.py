@@ -283,6 +283,20 @@ def test_samples_that_are_no_numbers_are_masked_and_filled(make_store, generated
     assert np.array_equal(batch.signal[expected], np.stack([signal[:, :30], signal[:, 30:60]])[expected])
 
 
+@pytest.mark.parametrize("options", [{}, {"dtype": "float64"}, {"channels": ["2", "1"]}, {"resample_hz": 5}])
+def test_a_channel_whose_scale_is_unknown_is_masked_and_filled(make_store, generated, options):
+    stored = np.arange(60, dtype=np.int16).reshape(3, 20)
+    scale = {"gain": np.array([0.5, np.nan, 2.0]), "offset": np.zeros(3)}
+    version = make_store({"a": schema.record({"activity": generated.series(stored, **scale)})})
+    windows = WindowSource(version, window=4, fill=-1.0, **options).windows([0, 1])
+    unknown = 0 if "channels" in options else 1
+    assert not windows.mask[:, unknown].any()
+    assert (windows.signal[:, unknown] == -1.0).all()
+    others = np.delete(np.arange(windows.signal.shape[1]), unknown)
+    assert windows.mask[:, others].all()
+    assert np.isfinite(windows.signal).all()
+
+
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_samples_that_were_never_taken_are_masked_and_filled(make_store, generated, per_channel):
     valid = RNG.random((3, 90) if per_channel else 90) > 0.3
