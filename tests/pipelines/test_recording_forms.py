@@ -17,6 +17,7 @@ from connectome.errors import FormatError, MissingExtraError, NotFoundError
 from connectome.pipelines.formats import FORMATS, read, recognise
 from connectome.pipelines.formats.recordings.forms import FORMS, Form, form_of
 from connectome.pipelines.formats.recordings.mne_raw import READERS
+from support.curry_files import curry
 from support.eeg_files import ONE, codes, edf, vhdr
 from support.gdf_files import gdf
 from support.mne_layouts import bci2000, ctf, egi, neuroscan, nicolet
@@ -70,6 +71,8 @@ def with_reader(folder: Path) -> dict[str, Callable[[], Path]]:
         "Nihon Kohden": lambda: nihon_kohden(folder, [(datetime(2020, 1, 1), INTS[:, :500])], codes=(0, 1)),
         "Neuroscan": lambda: neuroscan(folder / "a.cnt", INTS, labels=LABELS, scales=[(0, 1.0, 204.8)] * 3),
         "EGI simple binary": lambda: egi(folder / "a.raw", INTS, {}),
+        "Curry 7": lambda: curry(folder, INTS.astype(np.float32), later=False),
+        "Curry 8 and 9": lambda: curry(folder, INTS.astype(np.float32)),
         "FIF": lambda: fif(folder / "a_raw.fif"),
         "CTF": lambda: ctf(folder / "a.ds", [INTS.astype(np.int32)], channels=[(name, 9, 1.0, 1e6) for name in LABELS]),
         "BCI2000": lambda: bci2000(folder / "a.dat", INTS, np.zeros(512, np.uint8)),
@@ -146,8 +149,8 @@ def test_forms_that_are_not_read_are_refused_with_the_reason(name, tmp_path):
 
 
 PACKAGES = {
-    "a.cnt": (b"RIFF", "antio"), "a.nedf": (b"<NEDF/>", "defusedxml"), "a.cdt": (b"", "curryreader"),
-    "a.dat": (b"", "curryreader"), "a.mefd": (b"", "pymef"), "a.mff": (b"", "mffpy"),
+    "a.cnt": (b"RIFF", "antio"), "a.nedf": (b"<NEDF/>", "defusedxml"), "a.mefd": (b"", "pymef"),
+    "a.mff": (b"", "mffpy"),
 }  # fmt: skip
 
 
@@ -163,8 +166,6 @@ def test_forms_for_which_mne_needs_another_package_name_it(name, tmp_path):
             (path / inside).write_bytes(b"x")
     else:
         path.write_bytes(start + bytes(100))
-        for beside in ("a.cdt.dpa", "a.dap"):
-            (tmp_path / beside).write_text("DATA_PARAMETERS START\n")
     assert recognise([path]).name == "mne"
     with pytest.raises(MissingExtraError) as caught:
         read(path, "mne")

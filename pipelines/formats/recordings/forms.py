@@ -61,8 +61,6 @@ class Form:
     """Whether the file says in which time zone its clock is; MNE-Python writes UTC for all."""
 
 
-CURRY: dict[str, Any] = {"package": "curryreader", "reader": "read_raw_curry", "states_zone": False}
-CURRY_7 = (".dap", ".dat", ".rs3", ".cef")
 FORMS = (
     Form("EDF", (".edf",), here=True, starts=(b"0       ",)),
     Form("BDF", (".bdf",), here=True, starts=(b"\xffBIOSEMI",)),
@@ -83,9 +81,9 @@ FORMS = (
          options={"rename_channels": False, "sort_by_ch_name": False, "ecg_ch": None, "eog_ch": None}),
     Form("ANT", (".cnt",), "read_raw_ant", starts=(b"RIFF", b"RF64"), package="antio"),
     Form("EGI MFF", (".mff",), "read_raw_egi", inside=("info.xml", "signal1.bin"), package="mffpy"),
-    Form("Curry 7", CURRY_7, beside=CURRY_7, needed=(".dap",), **CURRY),
-    Form("Curry 8 and 9", (".cdt", ".cdt.dpa", ".cdt.dpo", ".cdt.cef"), needed=(".cdt.dpa", ".cdt.dpo"),
-         beside=(".cdt", ".cdt.dpa", ".cdt.dpo", ".cdt.cef", ".cdt.ceo"), **CURRY),
+    Form("Curry 7", (".dap", ".dat", ".rs3", ".cef", ".ceo"), here=True, needed=(".dap",)),
+    Form("Curry 8 and 9", (".cdt", ".cdt.dpa", ".cdt.dpo", ".cdt.cef", ".cdt.ceo"), here=True,
+         needed=(".cdt.dpa", ".cdt.dpo")),
     Form("BCI2000", (".dat",), "read_raw_bci2k", starts=(b"BCI2000V=", b"HeaderLen="), unscaled=True,
          options={"preload": True}),
     Form("Nicolet", (".data",), "read_raw_nicolet", beside=(".head",), needed=(".head",), options={"ch_type": "eeg"},

@@ -1,8 +1,8 @@
 """EEG, iEEG and MEG recordings, as their makers store them.
 
-BrainVision, EDF, BDF, GDF 2, EEGLAB, Persyst, Nihon Kohden, Neuroscan and EGI's simple binary are read here sample by
-sample, in the stored type and at their own exact rates. Everything else goes through MNE-Python, which converts to
-float64 in SI units; the record then says so. :mod:`.forms` lists them all, and what is refused.
+BrainVision, EDF, BDF, GDF 2, EEGLAB, Persyst, Nihon Kohden, Neuroscan, Curry and EGI's simple binary are read here
+sample by sample, in the stored type and at their own exact rates. Everything else goes through MNE-Python, which
+converts to float64 in SI units; the record then says so. :mod:`.forms` lists them all, and what is refused.
 
 Gramfort et al. 2013, doi:10.3389/fnins.2013.00267.
 """
@@ -17,7 +17,7 @@ from connectome.errors import TruncatedError, UsageError
 
 from ..files.pointers import refuse_pointer
 from ..seizures.annotations import with_annotated_seizures
-from . import brainvision, edf, eeglab, egi, forms, gdf, neuroscan, nihon_kohden, persyst, through_mne
+from . import brainvision, curry, edf, eeglab, egi, forms, gdf, neuroscan, nihon_kohden, persyst, through_mne
 from .bids_sidecars import find, is_sidecar, read_sidecars
 from .tree import to_tree
 from .units import given_unit
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .recording import Recording
 
-COMPANIONS = {".eeg", ".vmrk", ".dat", ".fdt", ".21e", ".log", ".pnt", ".cmt", ".rs3", ".cef", ".dpa", ".dpo"}
+COMPANIONS = {".eeg", ".vmrk", ".dat", ".fdt", ".21e", ".log", ".pnt", ".cmt", ".rs3", ".cef", ".ceo", ".dpa", ".dpo"}
 """Suffixes of files that belong to a header."""
 
 
@@ -152,6 +152,8 @@ READERS: dict[str, Callable[[Path, list[Path]], Recording]] = {
     "GDF": lambda main, _: gdf.read_recording(main),
     "EEGLAB": eeglab.read_recording,
     "Persyst": persyst.read_recording,
+    "Curry 7": curry.read_recording,
+    "Curry 8 and 9": curry.read_recording,
     "Nihon Kohden": lambda main, files: nihon_kohden.read_recording(main, [*forms.beside(main), *files]),
     "Neuroscan": lambda main, _: neuroscan.read_recording(main),
     "EGI simple binary": lambda main, _: egi.read_recording(main),
@@ -160,6 +162,8 @@ NAMED: dict[str, Callable[[Path, list[Path]], list[Path]]] = {
     "BrainVision": brainvision.data_files,
     "EEGLAB": eeglab.data_files,
     "Persyst": persyst.data_files,
+    "Curry 7": curry.data_files,
+    "Curry 8 and 9": curry.data_files,
 }
 """Forms whose header names further files."""
 
