@@ -79,7 +79,7 @@ class SeriesInfo:
                 found=f"{duration_s} s",
                 hint="give window= and stride= in samples instead of window_s= and stride_s=",
             )
-        rate = self.rate_hz if self.rate_hz is not None else Fraction(self.frequency_hz)
+        rate = self.segment_rate_hz or Fraction(self.frequency_hz)
         n_samples = round(Fraction(duration_s).limit_denominator(10**9) * rate)
         if n_samples < 1:
             raise UsageError(
@@ -119,6 +119,10 @@ def describe_series(reader: RecordReader, *, record: str, group: str, complete: 
     if "rate_hz_numerator" in attrs:
         rate = Fraction(int(attrs["rate_hz_numerator"]), int(attrs["rate_hz_denominator"]))
         clock, frequency = "rate", float(rate)
+    elif reader.has(f"{group}/time") and "segment_rate_hz_numerator" in attrs:
+        # Not from the stamps: a night of them is larger than what a training process should read to begin with.
+        clock = "stamps"
+        frequency = int(attrs["segment_rate_hz_numerator"]) / int(attrs["segment_rate_hz_denominator"])
     elif reader.has(f"{group}/time"):
         clock = "stamps"
         steps = np.diff(reader.array(f"{group}/time").read())

@@ -113,6 +113,16 @@ def test_time_stamps_of_the_source_come_unchanged(make_store, generated):
     assert np.array_equal(batch.time_s[0], stamps[60:80])
 
 
+def test_the_rate_inside_segments_is_exact_though_stamps_are_rounded(make_store, generated):
+    rate = Fraction(23814000, 23828)
+    stamps = np.concatenate([np.arange(3000), np.arange(5000, 8000)]) / float(rate)
+    told = {"segment_rate_hz_numerator": rate.numerator, "segment_rate_hz_denominator": rate.denominator}
+    series = generated.series(noise(1, 6000), time_s=stamps.round(3), segments=[(0, 3000), (3000, 6000)], **told)
+    (info,) = WindowSource(make_store({"a": record(series)}), window_s=1).infos
+    assert info.frequency_hz == float(rate)
+    assert info.samples_per(1000.0) == round(1000 * rate)
+
+
 def test_a_record_that_counts_frames_has_windows_in_samples_and_no_times(make_store, generated):
     version = make_store({"a": record(generated.series(noise(2, 300), frame_start=1))})
     assert np.isnan(WindowSource(version, window=20).windows([0]).time_s).all()
