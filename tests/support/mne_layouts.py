@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -147,4 +148,18 @@ def nicolet(
         "adm_id=2", "rec_id=3", f"duration_in_sec={samples.shape[1] / rate_hz}", "sample_bytes=2",
     ]  # fmt: skip
     path.with_suffix(".head").write_text("\n".join(lines) + "\n")
+    return path
+
+
+def fil(path: Path, samples: np.ndarray, *, units: Sequence[str], rate_hz: float = 600.0) -> Path:
+    """Write ``NAME_meg.bin`` of big-endian float32 with ``NAME_meg.json`` and ``NAME_channels.tsv``."""
+    path.write_bytes(samples.T.astype(">f4").tobytes())
+    stem = path.name.removesuffix("_meg.bin")
+    about = {"SamplingFrequency": rate_hz, "PowerLineFrequency": 50}
+    (path.parent / f"{stem}_meg.json").write_text(json.dumps(about))
+    kinds = {"fT": "MEGMAG", "V": "TRIG"}
+    rows = [
+        f"C{at}\t{kinds.get(unit, 'MISC')}\t{unit}\t{'bad' if at == 1 else 'good'}" for at, unit in enumerate(units)
+    ]
+    (path.parent / f"{stem}_channels.tsv").write_text("\n".join(["name\ttype\tunits\tstatus", *rows]) + "\n")
     return path

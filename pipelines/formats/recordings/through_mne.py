@@ -59,6 +59,8 @@ def read_recording(path: Path) -> Recording:
     signal, more = _attempt(path, raw.get_data)
     if signal.shape[1] == 0:
         raise TruncatedError("the recording has no samples", subject=str(path), found="0 samples")
+    if form.name == "UCL FIL OPM":
+        signal = _fil_scaled(path, raw, signal)
     rate = exact_rate(float(raw.info["sfreq"]))
     signal, segments, starts, told = in_segments(raw, signal, rate)
     attrs: dict[str, Any] = {
@@ -102,6 +104,18 @@ def _opened(path: Path) -> tuple[Any, list[str], Form]:
     target = _samples_in(path, form) if path.is_dir() and form.needed else path
     raw, remarks = _attempt(path, lambda: getattr(mne.io, form.reader)(target, **options, verbose="error"))
     return raw, remarks, form
+
+
+def _fil_scaled(path: Path, raw: Any, signal: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Undo that MNE-Python multiplies millivolts by 1e3 and microvolts by 1e6; refuse samples that are cut."""
+    size, frame = path.stat().st_size, 4 * signal.shape[0]
+    if size % frame:
+        raise TruncatedError(
+            "the samples end early", subject=str(path), expected=f"a multiple of {frame} bytes", found=f"{size} bytes"
+        )
+    factors = np.array([1 / item["cal"] ** 2 if item["cal"] > 1 else 1.0 for item in raw.info["chs"]])
+    scaled: np.ndarray[Any, Any] = signal * factors[:, None]
+    return scaled
 
 
 def _nicolet_start(path: Path) -> datetime | None:
@@ -206,6 +220,8 @@ def _channels(raw: Any, form: Form) -> list[Channel]:
         stated = str(original.get(label, ""))
         stated = "" if stated == "n/a" else stated
         unit, origin = _unit(info), "file" if stated or form.name in STATES_UNITS else "assumed"
+        if form.name == "UCL FIL OPM" and info["cal"] > 1:
+            unit = "V"
         if form.unscaled and unit == "V":
             unit = origin = ""
         channels.append(
