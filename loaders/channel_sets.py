@@ -30,6 +30,16 @@ Spelling = Literal["exact", "plain"]
 METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6}
 """Units in which positions are stored; others, pixels among them, are no places in metres."""
 ELECTRODES = "electrodes"
+NONE_FITS = "none of the channels of the view"
+MOST_NAMED = 6
+
+
+def none_named(names: Sequence[str], ids: Sequence[str]) -> str:
+    """Say that a record has no channel of these names, and what its own are called."""
+    shown = ", ".join(ids[:MOST_NAMED]) + (", ..." if len(ids) > MOST_NAMED else "")
+    plain = {plain_name(name) for name in names} & {plain_name(name) for name in ids}
+    advice = "; ChannelSet(names=..., spelling='plain') finds them" if plain and not set(names) & set(ids) else ""
+    return f"{NONE_FITS}: it has {shown}{advice}"
 
 
 def _conditions(where: Sequence[Sequence[Any]] | None) -> tuple[Condition, ...]:
@@ -197,6 +207,15 @@ class ChannelSet:
                 )  # fmt: skip
             found[keys[at]] = at
         return found
+
+    def why_none(self, table: ChannelTable) -> str:
+        """Say why no channel of a record fits."""
+        lost = [item.column for item in _conditions(self.where) if item.column not in {*table.columns, "channel"}]
+        if lost:
+            return f"{NONE_FITS}: no column {', '.join(lost)} beside {', '.join(sorted(table.columns))}"
+        if self.near_m is not None and not np.isfinite(table.position_m).any():
+            return f"{NONE_FITS}: it does not say in metres where they are"
+        return none_named(self.names, table.ids) if self.names is not None else NONE_FITS
 
     def axis(self, found: Sequence[Mapping[str, int]]) -> tuple[tuple[str, ...], list[Array]]:
         """Return the names along the channel axis, and per record which stored channel each is (-1 for none)."""

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from connectome.splits import Split
     from connectome.store import Version
 
-__all__ = ["check_kind", "choose_records", "reasons"]
+__all__ = ["check_kind", "choose_records", "other_groups", "reasons"]
 
+MOST_GROUPS = 8
 MOST_REASONS = 5
 """Records whose reason an error tells."""
 
@@ -79,6 +80,14 @@ def choose_records(
         lacking = (name for name in listed if name not in left_out and f"/{group}" not in receipts[name].facts)
         left_out |= dict.fromkeys(lacking, f"no group {group}")
     return [name for name in listed if name not in left_out], left_out
+
+
+def other_groups(version: Version, kind: str) -> str | None:
+    """Say which groups of a kind the records of a version have; None where there are none."""
+    receipts = version.manifest.records.values()
+    found = sorted({path.strip("/") for one in receipts for path, facts in one.facts.items() if facts["kind"] == kind})
+    shown = ", ".join(found[:MOST_GROUPS]) + (", ..." if len(found) > MOST_GROUPS else "")
+    return f"groups with {kind}: {shown}" if found else None
 
 
 def reasons(left_out: Mapping[str, str]) -> str:

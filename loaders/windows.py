@@ -22,13 +22,13 @@ from connectome.store.canonical import canonical_json
 
 from .alignment import Identities, Policy, identify, read_labels, rows_of
 from .buffers import BatchBuffers
-from .channel_sets import Channels, ChannelSet, along_axis, read_channels
+from .channel_sets import NONE_FITS, Channels, ChannelSet, along_axis, none_named, read_channels
 from .filtering import FILTER_BYTES, BlockStore, FilteredSeries, FilterPlan, plan_filters
 from .filters import Filter, as_filters
 from .index import Lengths, WindowIndex, choose_split, sample_ranges, stretches_of
 from .provenance import Provenance
 from .reading import CACHE_BYTES, Shelf
-from .records import choose_records, reasons
+from .records import choose_records, other_groups, reasons
 from .signals import SeriesInfo, SeriesReader, describe_series, write_times
 from .specs import as_version, record_file
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Provenance", "WindowSource", "Windows"]
 
 Array = np.ndarray[Any, Any]
-NONE_PRESENT = "none of the channels of the view"
 NO_IDENTITIES = "no table of identities"
 
 
@@ -206,7 +205,8 @@ class WindowSource:
             found.append(seen)
             kept.append(at)
         if not kept:
-            raise UsageError("no window fits", subject=version.spec, place=self.group, found=reasons(self.skipped))
+            raise UsageError("no window fits", subject=version.spec, place=self.group, found=reasons(self.skipped),
+                             hint=None if names else other_groups(version, "series"))  # fmt: skip
         if self.channel_set is not None:
             view, rows = self.channel_set.axis([seen.places for seen in found])
             if not view:
@@ -280,12 +280,15 @@ class WindowSource:
         places: dict[str, int] = {}
         if view is not None:
             row = self._rows_in(shelf.reader(at), series, view, by_neuron=by_neuron, policy=policy, demand=demand)
-            if row is None or (row < 0).all():
-                return NO_IDENTITIES if row is None else NONE_PRESENT
+            if row is None:
+                return NO_IDENTITIES
+            if (row < 0).all():
+                return NONE_FITS if by_neuron else none_named(view, series.channels())
         if self.channel_set is not None:
-            places = self.channel_set.places(read_channels(shelf.reader(at), self.group), record=name)
+            table = read_channels(shelf.reader(at), self.group)
+            places = self.channel_set.places(table, record=name)
             if not places:
-                return NONE_PRESENT
+                return self.channel_set.why_none(table)
         ranges, plan = sample_ranges(series, stretches), None
         if self._changed:
             plan = plan_filters(info, ranges, filters=self.filters, resample_hz=self.resample_hz)

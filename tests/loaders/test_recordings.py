@@ -339,6 +339,37 @@ def test_places_and_kinds_are_tensors_in_one_unit(mixed: Any) -> None:
     assert len(info.table) == 7
 
 
+@pytest.mark.parametrize(
+    ("channels", "reason"),
+    [
+        (["c3"], "it has C3.., C4..; ChannelSet(names=..., spelling='plain') finds them"),
+        (["Pz"], "it has C3.., C4.."),
+        (ChannelSet(where=[("region", "==", "CA1")]), "no column region beside channel"),
+        (ChannelSet(near_m=(0.0, 0.0, 0.0), radius_m=1.0), "it does not say in metres where they are"),
+        (ChannelSet(where=[("channel", "==", "Oz")]), "none of the channels of the view"),
+    ],
+)
+def test_an_error_says_why_no_channel_fits(
+    channels: Any, reason: str, make_store: Callable[..., Any], generated: Any
+) -> None:
+    signal = generated.series(ramp(2, 100), channel=["C3..", "C4.."])
+    version = make_store({"a": schema.record({"signal/100hz": signal})})
+    with pytest.raises(UsageError) as caught:
+        WindowSource(version, group="signal/100hz", window=10, channels=channels)
+    assert reason in caught.value.found
+    assert caught.value.hint is None
+
+
+def test_an_error_says_which_groups_there_are(make_store: Callable[..., Any], generated: Any) -> None:
+    tree = schema.record({
+        "signal/100hz": generated.series(ramp(2, 100)), "signal/1hz": generated.series(ramp(2, 1)),
+        "annotation": marks([(0.5, "cue")]),
+    })  # fmt: skip
+    with pytest.raises(UsageError) as caught:
+        WindowSource(make_store({"a": tree}), group="signal", window=10)
+    assert caught.value.hint == "groups with series: signal/100hz, signal/1hz"
+
+
 def test_names_that_become_one_in_the_plain_spelling_are_refused(
     make_store: Callable[..., Any], generated: Any
 ) -> None:
