@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .jobs import Source
 
-__all__ = ["about_of", "is_catalogued", "open_source", "open_sources", "sources_of"]
+__all__ = ["about_of", "catalogued_as", "is_catalogued", "open_source", "open_sources", "sources_of"]
 
 
 def sources_of(dataset: str) -> list[Source]:
@@ -40,6 +40,19 @@ def is_catalogued(dataset: str) -> bool:
     from connectome.catalog import load_catalog
 
     return source_of_dataset(dataset) is None or dataset in load_catalog()
+
+
+def catalogued_as(dataset: str) -> tuple[str, ...]:
+    """Return the datasets of the catalogue that are made from the accession that a name is of, sorted."""
+    from connectome.catalog import load_catalog
+
+    if is_catalogued(dataset):
+        return ()
+    home = f"https://openneuro.org/datasets/{dataset.removeprefix('openneuro-')}"
+    entries = load_catalog().values()
+    return tuple(
+        entry.id for entry in entries if any(f"{source.homepage}/".startswith(f"{home}/") for source in entry.sources)
+    )
 
 
 def open_sources(

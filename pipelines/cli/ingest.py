@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from connectome.errors import UsageError
 
-from .plan import DATASET, add_signals
+from .plan import DATASET, add_signals, note_catalogued
 from .progress import listening
 from .show import rejected_lines
 
@@ -44,6 +44,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from connectome.store import Repository
 
     repository = Repository(args.root)
+    note_catalogued(args.dataset, output)
     if args.dry_run:
         from ..planning import plan
         from .plan import describe

@@ -41,6 +41,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
     from ..planning import plan
 
+    note_catalogued(args.dataset, output)
     found = plan(
         Repository(args.root), args.dataset, select=args.select, signals=args.signals, mirror=args.mirror,
         relist=args.relist,
@@ -76,6 +77,15 @@ def describe(plan: Plan) -> str:
         table_text(("record", "source", "action", "why"), rows),
     ]
     return "\n".join(lines)
+
+
+def note_catalogued(dataset: str, output: Output) -> None:
+    """Tell who takes by its accession what the catalogue has; ``ingest`` does the same."""
+    from ..datasets import catalogued_as
+
+    for name in catalogued_as(dataset):
+        accession = dataset.removeprefix("openneuro-")
+        output.note(f"the catalogue has {accession} as {name}: the same people, never to be split apart")
 
 
 def aside_line(n_files: int, size: str = "") -> str:

@@ -233,7 +233,7 @@ class OpenNeuroAccession:
         return b"" if here is None else here.local.read_bytes()
 
 
-_STATED = ("size_bytes", "md5", "sha256")
+_STATED = ("size_bytes", "md5", "sha256", "duration_s", "rate_hz")
 
 
 def _stated(file: Published) -> list[Any]:

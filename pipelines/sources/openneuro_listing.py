@@ -13,7 +13,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +66,13 @@ class Published:
     """None where a copy only points to the file and does not say."""
     md5: str | None = None
     sha256: str | None = None
+    duration_s: float | None = None
+    """Of a recording, and its rate, where a list that came with a copy says so."""
+    rate_hz: float | None = None
+
+    def row(self) -> list[str | float | None]:
+        """Return all that is known, in the order of the fields."""
+        return [self.path, self.size_bytes, self.md5, self.sha256, self.duration_s, self.rate_hz]
 
 
 @dataclass(frozen=True)
@@ -86,8 +93,8 @@ class Listing:
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of paths, sizes and checksums: of what is listed, not of when."""
-        rows = [[file.path, file.size_bytes, file.md5, file.sha256] for file in self.files]
+        """Digest of paths, sizes, checksums and lengths: of what is listed, not of when."""
+        rows = [file.row() for file in self.files]
         return json_digest([self.accession, rows])
 
     def remote(self, file: Published, *, records: tuple[str, ...] = (), signal: bool = False) -> RemoteFile:
@@ -112,8 +119,8 @@ class Listing:
 
     def to_bytes(self) -> bytes:
         """Return the list as it is kept."""
-        document = {**asdict(self), "files": [list(asdict(file).values()) for file in self.files]}
-        return json.dumps({**document, "sha256": self.sha256}, indent=0).encode()
+        document = {**vars(self), "files": [file.row() for file in self.files], "sha256": self.sha256}
+        return json.dumps(document, indent=0).encode()
 
 
 def list_published(accession: str, at: str = "", *, patience: Patience | None = None) -> Listing:
@@ -168,14 +175,16 @@ def list_folder(accession: str, folder: Path) -> Listing:
     check_accession(accession)
     tree = scan(folder)
     index = folder / INDEX
-    tree = with_listed(tree, read_index(index) if index.is_file() else {})
-    found = [
-        Published(file.path, file.size_bytes)
-        if file.pointer is None
-        else Published(file.path, file.pointer.size_bytes, file.pointer.md5, file.pointer.sha256)
-        for file in tree.files
-        if file.path != INDEX and (file.pointer is None or file.pointer.system != "folder")
-    ]
+    rows = read_index(index) if index.is_file() else {}
+    found = []
+    for file in with_listed(tree, rows).files:
+        row, pointer = rows.get(file.path), file.pointer
+        told = (None, None) if row is None else (row.duration_s, row.rate_hz)
+        if pointer is None and file.path != INDEX:
+            found.append(Published(file.path, file.size_bytes, None, None, *told))
+        elif pointer is not None and pointer.system != "folder":
+            size = None if pointer.size_bytes is None else int(pointer.size_bytes)
+            found.append(Published(file.path, size, pointer.md5, pointer.sha256, *told))
     if not found:
         raise NotFoundError("there is no file in the copy", subject=accession, place=str(folder))
     return _listing(accession, ADDRESS, COPY, "", found)

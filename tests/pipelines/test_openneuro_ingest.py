@@ -24,6 +24,7 @@ from connectome.pipelines.sources.openneuro_accession import HOW_TO, OpenNeuroAc
 from connectome.splits import GroupedSplit, prove
 from connectome.store import Repository
 from connectome.store.collect import collect
+from connectome.store.digest import array_digests
 from connectome.store.index import index_of
 from support import bids_trees, eeg_files
 from support.doc_pages import PROJECT, anchors_of
@@ -426,7 +427,7 @@ def test_a_copy_is_ingested_where_there_is_no_network(served, publish, http_serv
         assert told["error"]["message"] == "the mirror does not say which files the dataset has"
 
 
-def test_the_real_tables_of_ds003029_give_its_runs(data_dir, tmp_path, run, repository):
+def test_the_real_tables_of_ds003029_give_its_runs(data_dir, tmp_path, run, repository, capsys):
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     (mirror / "openneuro_ds003029").symlink_to(data_dir / "eeg" / "openneuro_ds003029_meta")
@@ -443,6 +444,13 @@ def test_the_real_tables_of_ds003029_give_its_runs(data_dir, tmp_path, run, repo
     record = version.open("sub-pt01_ses-presurgery_task-ictal_acq-ecog_run-01")
     assert set(record["events"]["label"].values.tolist()) >= {"seizure_onset", "seizure_offset"}
     assert version.manifest.about["sources"][0]["citation"][0]["year"] == 2022
+    # Records of the source of the catalogue, which has a list of its own, hold the same.
+    ingest(repository, "fragility-ieeg", select="sub-pt01*run-01", mirror=data_dir / "eeg", allow_missing=True)
+    other = connectome.open("fragility-ieeg", root=repository.path)
+    (name,) = other.manifest.records
+    assert array_digests(other.open(name)) == array_digests(version.open(name))
+    assert main(["plan", "openneuro-ds003029", "--root", str(repository.path)]) == 0
+    assert "the catalogue has ds003029 as fragility-ieeg" in capsys.readouterr().err
 
 
 def test_a_kept_list_is_the_source_for_tasks_and_no_list_is_told():
