@@ -285,7 +285,7 @@ def _segments(
         ends = starts[-1] + (sample - cuts[-1]) / rate
         cuts.append(sample)
         starts.append(max(time - zero, ends))
-    message = f"{len(pauses)} pauses by the header's times; what follows each begins at its true time"
+    message = f"pauses by the header's times: {len(pauses)}; what follows one begins at its true time"
     warnings.append(warning("gaps", path.name, message))
     return tuple(zip(cuts, [*cuts[1:], n_samples], strict=True)), tuple(starts)
 
