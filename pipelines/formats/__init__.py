@@ -166,7 +166,7 @@ FORMATS: dict[str, Format] = {
         Format("mne", "recordings.mne_raw", "EEG, iEEG and MEG files that MNE reads", ("series", "table"),
                (".vhdr", ".ahdr", ".edf", ".bdf", ".gdf", ".set", ".fif", ".fif.gz", ".sqd", ".con", ".lay", ".eeg",
                 ".cnt", ".raw", ".cdt", ".dap", ".dat", ".data", ".nedf", ".nxe", "_meg.bin", ".hdr", ".snirf", ".ns3",
-                ".vmrk", ".amrk"), "eeg", version="8", folders=True),
+                ".vmrk", ".amrk"), "eeg", version="9", folders=True),
         Format("nifti", "volumes.nifti", "NIfTI-1 and NIfTI-2 volumes",
                ("volume",), (".nii", ".nii.gz", ".hdr"), "mri", version="2"),
         Format("nwb", "nwb.session", "Sessions in NWB 2: spikes, trials, stimuli, behaviour, LFP; HDF5 or Zarr v2",

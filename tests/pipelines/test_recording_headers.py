@@ -83,6 +83,13 @@ def test_a_signal_without_samples_is_named(tmp_path):
     assert made.read_bytes() == path.read_bytes()
 
 
+def test_a_file_of_marks_alone_says_when_its_clock_began(data_dir):
+    table = read(data_dir / "eeg/physionet_sleepedf_sc4001/SC4001EC-Hypnogram.edf", "mne")["annotation"]
+    assert table.attrs["recorded_at"] == "1989-04-24T16:13:00"
+    assert table.attrs["file_format"] == "EDF+C"
+    assert table.sizes["row"] == 154
+
+
 def test_a_decimal_comma_is_read_as_a_point_and_flagged(tmp_path):
     signal = ("EEG Fz", "uV", "-204,8", "204,7", "-2048", "2047")
     tree = read(edf(tmp_path / "a.edf", signals=[signal], records=RAMP, record_s="0,5"), "mne")

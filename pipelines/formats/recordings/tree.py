@@ -57,6 +57,9 @@ def to_tree(recording: Recording, sidecars: Sidecars, *, group: str, given: Give
         at = part.stop
         groups[name] = _series(block, ids[part], joined.rows(part), {**recording.attrs, **sidecars.attrs})
     groups["annotation"] = _annotations(recording.annotations)
+    if not blocks:
+        # Nothing else of such a file says when its clock began: a hypnogram beside a night, for one.
+        groups["annotation"].attrs.update({**recording.attrs, **sidecars.attrs})
     groups.update(sidecars.tables)
     groups.update(recording.tables)
     return schema.record(groups, warnings=[dict(item) for item in warnings])
