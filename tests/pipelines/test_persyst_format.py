@@ -104,7 +104,7 @@ def test_a_date_of_unknown_form_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"SamplingRate": "0"}, "not a number"),
+        ({"SamplingRate": "0"}, "no recording has such a rate"),
         ({"SamplingRate": "nan"}, "not a number"),
         ({"Calibration": ""}, "not a number"),
         ({"WaveformCount": "0"}, "not a whole number"),

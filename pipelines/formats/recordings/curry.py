@@ -22,10 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from connectome.errors import FormatError, TruncatedError
+from connectome.errors import FormatError
 
 from ..files.pointers import refuse_pointer
 from ..files.text_mode import refuse_text_damage
+from .headers import header_text, require_length
 from .numbers import decimal, possible_rate
 from .recording import Annotation, Block, Channel, Recording, udunits, warning
 
@@ -139,17 +140,11 @@ def _parts(path: Path, given: Sequence[Path]) -> Parts:
 
 def _read(path: Path) -> tuple[dict[str, Keys], Lists]:
     """Split a file into sections of ``KEY = VALUE`` and lists of lines."""
-    refuse_pointer(path)
-    raw = path.read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
     groups: dict[str, Keys] = {}
     lists: Lists = {}
     keys: Keys | None = None
     rows: list[str] | None = None
-    for line in text.splitlines():
+    for line in header_text(path).splitlines():
         found = SECTION.fullmatch(line.strip())
         if found is not None:
             keys = rows = None
@@ -198,7 +193,7 @@ def _signal(file: Path, path: Path, keys: Mapping[str, str], shape: tuple[int, i
     total = n_channels * n_samples * n_trials
     if "ASCII" in {keys.get("DataFormat", "").upper(), keys.get("DataByteOrder", "").upper()}:
         numbers = file.read_text(encoding="ascii", errors="replace").split()
-        _require(file, len(numbers), total, "numbers")
+        require_length(file, len(numbers), total, unit="numbers")
         try:
             samples = np.array([float(number) for number in numbers])
         except ValueError as error:
@@ -214,23 +209,12 @@ def _signal(file: Path, path: Path, keys: Mapping[str, str], shape: tuple[int, i
                 found=f"{keys.get('DataFormat')} and {keys.get('DataByteOrder')}",
             )
         raw = np.fromfile(file, dtype=np.uint8)
-        _require(file, raw.size, 4 * total, "bytes")
+        require_length(file, raw.size, 4 * total)
         refuse_text_damage(file, raw)
         samples = raw.view("<f4").astype(np.float32)
     if keys.get("DataSampOrder", "SAMP").upper() == "CHAN":
         return np.ascontiguousarray(samples.reshape(n_channels, n_samples * n_trials))
     return np.ascontiguousarray(samples.reshape(n_samples * n_trials, n_channels).T)
-
-
-def _require(file: Path, found: int, expected: int, what: str) -> None:
-    if found != expected:
-        kind = TruncatedError if found < expected else FormatError
-        raise kind(
-            "the samples end early" if found < expected else "more samples than stated",
-            subject=str(file),
-            expected=f"{expected} {what}",
-            found=f"{found} {what}",
-        )
 
 
 def _channels(

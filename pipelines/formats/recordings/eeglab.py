@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome import schema
-from connectome.errors import FormatError, TruncatedError
+from connectome.errors import FormatError
 
 from ..bids.tsv import variable_name
 from ..files.matlab import read_mat
 from ..files.pointers import refuse_pointer
 from ..files.text_mode import refuse_text_damage
+from .headers import require_length
 from .numbers import possible_rate
 from .recording import Annotation, Block, Channel, Recording, exact_rate, warning
 
@@ -167,15 +168,8 @@ def _signal(
         refuse_pointer(file)
         if not as_stated:
             warnings.append(warning("renamed", path.name, f"the samples are in {file.name}, stated is {data[:80]}"))
-        expected, size = shape[0] * shape[1] * 4, file.stat().st_size
-        if size != expected:
-            kind = TruncatedError if size < expected else FormatError
-            raise kind(
-                "the samples end early" if size < expected else "more samples than stated",
-                subject=str(file),
-                expected=f"{expected} bytes ({shape[0]} channels of {shape[1]} float32)",
-                found=f"{size} bytes",
-            )
+        place = f"{shape[0]} channels of {shape[1]} float32"
+        require_length(file, file.stat().st_size, shape[0] * shape[1] * 4, place=place)
         samples = np.fromfile(file, dtype="<f4").reshape(shape[1], shape[0])
         refuse_text_damage(file, samples.view(np.uint8).ravel())
         return np.ascontiguousarray(samples.T, dtype=np.float32)

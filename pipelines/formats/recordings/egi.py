@@ -20,6 +20,7 @@ from connectome.errors import FormatError, TruncatedError
 
 from ..files.pointers import refuse_pointer
 from ..files.text_mode import refuse_text_damage
+from .headers import require_length
 from .recording import Annotation, Block, Channel, Recording, warning
 
 HEAD = struct.Struct(">i6hI5hIh")
@@ -71,16 +72,12 @@ def read_recording(path: Path) -> Recording:
         )
     dtype, width = np.dtype(DTYPES[version]), n_channels + n_codes
     at = HEAD.size + CODE_BYTES * n_codes
-    expected = at + width * dtype.itemsize * n_samples
-    if raw.size != expected:
-        kind = TruncatedError if raw.size < expected else FormatError
-        raise kind(
-            "the samples end early" if raw.size < expected else "more samples than stated",
-            subject=str(path),
-            place=f"{n_samples} samples of {n_channels} channels and {n_codes} tracks of events",
-            expected=f"{expected} bytes",
-            found=f"{raw.size} bytes",
-        )
+    require_length(
+        path,
+        raw.size,
+        at + width * dtype.itemsize * n_samples,
+        place=f"{n_samples} samples of {n_channels} channels and {n_codes} tracks of events",
+    )
     refuse_text_damage(path, raw[at:])
     codes = [raw[HEAD.size + 4 * k : HEAD.size + 4 * k + 4].tobytes().decode("latin-1") for k in range(n_codes)]
     samples = np.ascontiguousarray(raw[at:].view(dtype).reshape(n_samples, width).T, dtype=dtype.newbyteorder("="))

@@ -26,6 +26,7 @@ import numpy as np
 from connectome.errors import FormatError, TruncatedError
 
 from ..files.pointers import refuse_pointer
+from .headers import header_text
 from .recording import Annotation, Block, Channel, Recording, on_the_clock, warning
 
 DEVICES = (
@@ -269,9 +270,8 @@ def _labels(path: Path | None, warnings: list[dict[str, str]]) -> list[str]:
     if path is None:
         warnings.append(warning("no-channel-names", ".21E", "no such file: channels have the device's default names"))
         return labels
-    refuse_pointer(path)
     section = ""
-    for line in _text(path.read_bytes()).splitlines():
+    for line in header_text(path).splitlines():
         found = LABEL.fullmatch(line)
         if line.startswith("["):
             section = line.strip().upper()

@@ -28,6 +28,8 @@ from connectome.errors import FormatError, TruncatedError
 
 from ..files.pointers import refuse_pointer
 from ..files.text_mode import refuse_text_damage
+from .headers import header_text
+from .numbers import decimal, possible_rate
 from .recording import Annotation, Block, Channel, Recording, on_the_clock, warning
 
 if TYPE_CHECKING:
@@ -40,7 +42,6 @@ UNIT = "uV"
 LARGEST_DRIFT_S = Fraction(1, 10)
 """Times that a recorder writes now and then differ by its clock's drift; a pause is longer."""
 DATES = ("%m/%d/%Y", "%d-%m-%Y", "%Y.%m.%d")
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 Lines = list[tuple[int, str]]
 """Number and text of each line of a section."""
@@ -82,7 +83,8 @@ def read_recording(path: Path, given: Sequence[Path]) -> Recording:
     """
     sections = _sections(path)
     keys = _keys(path, sections, "fileinfo")
-    rate = _number(path, "FileInfo, SamplingRate", keys.get("samplingrate", ""), positive=True)
+    place = "FileInfo, SamplingRate"
+    rate = possible_rate(_number(path, place, keys.get("samplingrate", "")), path, place)
     channels, warnings = _channels(path, sections, keys)
     signal = _signal(path, keys, _samples_file(path, keys, given), len(channels))
     times = _sample_times(path, sections)
@@ -107,12 +109,7 @@ def read_recording(path: Path, given: Sequence[Path]) -> Recording:
 
 def _sections(path: Path) -> dict[str, Lines]:
     """Split a header into sections; their names are lower case."""
-    refuse_pointer(path)
-    raw = path.read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
+    text = header_text(path)
     sections: dict[str, Lines] = {}
     current: Lines | None = None
     for number, line in enumerate(text.splitlines(), start=1):
@@ -145,11 +142,11 @@ def _keys(path: Path, sections: dict[str, Lines], name: str) -> dict[str, str]:
     return found
 
 
-def _number(path: Path, place: str, text: str, *, positive: bool = False) -> Fraction:
-    if NUMBER.fullmatch(text.strip()) is None or (positive and Fraction(text.strip()) <= 0):
-        expected = "a positive number" if positive else "a number"
-        raise FormatError("not a number", subject=str(path), place=place, expected=expected, found=repr(text[:40]))
-    return Fraction(text.strip())
+def _number(path: Path, place: str, text: str) -> Fraction:
+    number = decimal(text)
+    if number is None:
+        raise FormatError("not a number", subject=str(path), place=place, expected="a number", found=repr(text[:40]))
+    return number
 
 
 def _whole(path: Path, place: str, text: str, *, least: int) -> int:
