@@ -168,8 +168,8 @@ def _signal(
         refuse_pointer(file)
         if not as_stated:
             warnings.append(warning("renamed", path.name, f"the samples are in {file.name}, stated is {data[:80]}"))
-        place = f"{shape[0]} channels of {shape[1]} float32"
-        require_length(file, file.stat().st_size, shape[0] * shape[1] * 4, place=place)
+        unit = f"bytes ({shape[0]} channels of {shape[1]} float32)"
+        require_length(file, file.stat().st_size, shape[0] * shape[1] * 4, unit=unit)
         samples = np.fromfile(file, dtype="<f4").reshape(shape[1], shape[0])
         refuse_text_damage(file, samples.view(np.uint8).ravel())
         return np.ascontiguousarray(samples.T, dtype=np.float32)
