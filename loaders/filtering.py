@@ -10,6 +10,7 @@ segments: each run between gaps is filtered on its own, and nothing is given in 
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from .signals import SeriesInfo, SeriesReader
 
-__all__ = ["FILTER_BYTES", "BlockStore", "FilterPlan", "FilteredSeries", "plan_filters"]
+__all__ = ["FILTER_BYTES", "BlockStore", "FilterPlan", "FilteredSeries", "plan_filters", "warn_of_short_stretches"]
 
 Array = np.ndarray[Any, Any]
 FILTER_BYTES = 256 << 20
@@ -63,6 +64,14 @@ class FilterPlan:
             made = item.at(rate, subject=self.base.record)
             before, after = before + made.before, after + made.after
         return before, after
+
+    @property
+    def fir_length(self) -> int:
+        """Samples of the longest FIR filter; 0 without one."""
+        rate = self.base.segment_rate_hz
+        assert rate is not None
+        made = [item.at(rate) for item in self.filters if item.kind == "fir"]
+        return max((item.before + item.after + 1 for item in made), default=0)
 
 
 def plan_filters(
@@ -126,6 +135,30 @@ def plan_filters(
     )  # fmt: skip
     assert sum(plan.reach) >= 0
     return plan
+
+
+def warn_of_short_stretches(plans: Sequence[FilterPlan], sizes: Sequence[int]) -> None:
+    """Warn once where FIR filters are longer than what they filter, so that mirrored ends have a say in every value.
+
+    Parameters
+    ----------
+    plans : sequence of FilterPlan
+    sizes : sequence of int
+        Samples per window of each record, as they are read; stretches that hold no window do not count.
+    """
+    short = [
+        f"{plan.base.record} ({stop - first} samples)"
+        for plan, size in zip(plans, sizes, strict=True)
+        for (_, first, stop), (begin, end) in zip(plan.ranges, plan.new_ranges, strict=True)
+        if stop - first < plan.fir_length and end - begin >= size
+    ]
+    if short:
+        shown = ", ".join(short[:3]) + (f" and {len(short) - 3} more" if len(short) > 3 else "")
+        longest = max(plan.fir_length for plan in plans)
+        warnings.warn(
+            f"a filter of {longest} samples is longer than what it filters, stretches without a gap: {shown}",
+            stacklevel=3,
+        )
 
 
 class BlockStore:

@@ -27,7 +27,8 @@ HAMMING_FACTOR = 3.3
 SETTLED = 1e-13
 """A recursive filter has settled when its slowest mode has decayed to this part."""
 EDGE_SETTLED = 1e-3
-"""The same for how many samples are mirrored at the ends of a run, as :func:`mne.filter.estimate_ringing_samples`."""
+"""The same for how many samples are mirrored at the ends of a run. :func:`mne.filter.estimate_ringing_samples` looks at
+the impulse response instead of the slowest mode and mirrors less, so values near the ends differ a little."""
 KAISER_BETA = 5.0
 HALF_WIDTH = 10
 """Of the low-pass of the polyphase resampler, in samples of the slower clock (:func:`scipy.signal.resample_poly`)."""

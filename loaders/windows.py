@@ -23,7 +23,7 @@ from connectome.store.canonical import canonical_json
 from .alignment import Identities, Policy, identify, read_labels, rows_of
 from .buffers import BatchBuffers
 from .channel_sets import NONE_FITS, Channels, ChannelSet, along_axis, none_named, read_channels
-from .filtering import FILTER_BYTES, BlockStore, FilteredSeries, FilterPlan, plan_filters
+from .filtering import FILTER_BYTES, BlockStore, FilteredSeries, FilterPlan, plan_filters, warn_of_short_stretches
 from .filters import Filter, as_filters
 from .index import Lengths, WindowIndex, choose_split, sample_ranges, stretches_of
 from .provenance import Provenance
@@ -220,6 +220,7 @@ class WindowSource:
         self._names = view
         self._buffers = BatchBuffers()
         self._plans = tuple(seen.plan for seen in found if seen.plan is not None)
+        warn_of_short_stretches(self._plans, [seen.size for seen in found if seen.plan is not None])
         self._blocks = BlockStore(filter_bytes)
         self._clocks = np.array([info.clock_numbers for info in self.infos])
         self._computed = np.array([info.clock != "stamps" and not self._plans for info in self.infos])

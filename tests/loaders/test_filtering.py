@@ -211,6 +211,23 @@ def test_what_cannot_be_filtered_is_refused(options: dict[str, Any], message: st
         source_of(one(drift()), **options)
 
 
+def test_a_filter_longer_than_what_it_filters_is_told(make_store: Callable[..., Any], generated: Any) -> None:
+    stamps = np.concatenate([np.arange(400), np.arange(1000, 1100), np.arange(2000, 2004)]) / 100
+    told = {"segment_rate_hz_numerator": 100, "segment_rate_hz_denominator": 1}
+    series = generated.series(
+        np.random.default_rng(0).normal(size=(1, 504)),
+        time_s=stamps,
+        segments=[(0, 400), (400, 500), (500, 504)],
+        **told,
+    )
+    version = make_store({"a": schema.record({"signal": series})})
+    # A high-pass at 2 Hz is 165 samples long: the second stretch is shorter, and the third has no window.
+    with pytest.warns(UserWarning, match=r"a filter of 165 samples .* a \(100 samples\)$"):
+        WindowSource(version, group="signal", window=50, filters=[Filter(2), Filter(None, 30)])
+    WindowSource(version, group="signal", window=200, filters=Filter(2))
+    WindowSource(version, group="signal", window=50, filters=Filter(2, kind="butterworth"))
+
+
 def test_a_recording_without_an_exact_rate_is_not_filtered(one: Callable[..., Any]) -> None:
     stamps = np.cumsum(np.random.default_rng(0).uniform(0.004, 0.006, 6000))
     with pytest.raises(UsageError, match="exact rate"):
