@@ -90,6 +90,19 @@ def test_what_was_not_recorded_at_either_end_is_left_out_and_told(onset, starts)
     assert [item["code"] for item in told] == ["gaps"]
 
 
+@pytest.mark.parametrize("first", [200, 201, 333])
+@pytest.mark.parametrize("shift", [0.0, -0.5])
+def test_gaps_are_found_whether_their_marks_lie_on_a_sample_or_before_it(first, shift):
+    raw = recording()
+    values = raw.get_data()
+    values[:, first : first + 100] = 0
+    raw.set_annotations(mne.Annotations([(first + shift) / 100], [1.0], ["BAD_ACQ_SKIP"]))
+    signal, segments, starts, _ = in_segments(raw, values, Fraction(100))
+    assert np.array_equal(signal, np.delete(values, np.s_[first : first + 100], axis=1))
+    assert segments == [(0, first), (first, 900)]
+    assert starts == [0, Fraction(first + 100, 100)]
+
+
 def test_all_parts_of_a_split_recording_are_read_and_count_as_inputs(tmp_path):
     raw = recording(40_000, n_channels=16)
     path = tmp_path / "generated_raw.fif"

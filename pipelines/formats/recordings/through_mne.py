@@ -182,13 +182,13 @@ def in_segments(
     kept = np.ones(n_samples, dtype=bool)
     cuts = set()
     for mark in _annotations(raw):
+        # Some readers put a mark between two samples; what MNE-Python keeps of a time is a microsecond.
+        begin = math.ceil(mark.onset_s * rate - Fraction(1, 100))
         if mark.description in BOUNDARIES:
-            # Some readers put the mark between two samples; what MNE-Python keeps of a time is a microsecond.
-            cuts.add(math.ceil(mark.onset_s * rate - Fraction(1, 100)))
+            cuts.add(begin)
         if mark.description != SKIPPED or mark.duration_s is None:
             continue
-        start, stop = (round(time * rate) for time in (mark.onset_s, mark.onset_s + mark.duration_s))
-        start, stop = max(0, start), min(n_samples, stop)
+        start, stop = max(0, begin), min(n_samples, begin + round(mark.duration_s * rate))
         # Somebody may have marked samples that exist; only MNE-Python's filling of zeros stands for nothing.
         if start < stop and not signal[:, start:stop].any():
             kept[start:stop] = False
