@@ -55,7 +55,7 @@ def fif(path: Path) -> Path:
 
 
 def eximia(path: Path) -> Path:
-    path.write_bytes(ints(np.tile(INTS, (22, 1))[:64]))
+    path.write_bytes(ints(np.tile(INTS, (22, 3))[:64]))
     return path
 
 
@@ -129,7 +129,7 @@ def test_a_file_of_each_form_is_recognised_and_read(name, tmp_path):
     assert recognise([path]).name == "mne"
     tree = read(path, "mne")
     schema.validate(tree, subject="generated")
-    assert tree["signal"].sizes["time"] in {500, 512}
+    assert tree["signal"].sizes["time"] in {500, 512, 1536}
     assert path in FORMATS["mne"].inputs([path], {}) or path.is_dir()
 
 
@@ -278,3 +278,17 @@ def test_changed_bytes_are_refused_by_the_reader_or_give_a_valid_record(name, fi
         message = error.message
     # Its own check has found it, not the net below all readers.
     assert message != "the reader cannot make sense of the file"
+
+
+def test_a_form_without_a_mark_takes_no_file_of_another_kind(tmp_path):
+    whole = eximia(tmp_path / "a.nxe").read_bytes()
+    path = tmp_path / "b.nxe"
+    for wrong in (
+        whole[:-1], whole[: 128 * 1449], b"\x89HDF\r\n\x1a\n" + whole[8:], b"PK\x03\x04" + whole[4:],
+        b"onset,duration\n" * 12_800,
+    ):  # fmt: skip
+        path.write_bytes(wrong)
+        with pytest.raises(FormatError):
+            read(path, "mne")
+    path.write_bytes(whole)
+    assert read(path, "mne")["signal"].sizes["time"] == 1536

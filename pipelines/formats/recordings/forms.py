@@ -26,6 +26,8 @@ FIF_START = b"\x00\x00\x00\x64\x00\x00\x00\x1f\x00\x00\x00\x14"
 MATLAB_STARTS = (b"MATLAB 5.0", b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3")
 NOT_ELECTRIC = "near-infrared spectroscopy, no electric or magnetic recording"
 START_BYTES = 16
+EXIMIA_FRAME, EXIMIA_HZ = 2 * 64, 1450
+"""Bytes of one moment and moments of a second: ``mne.io.eximia``; the file itself says neither."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Form:
     """Why it is refused."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Of MNE-Python's function."""
+    frame_bytes: int = 0
+    """Of all samples of one moment, where a file is nothing but these; it then lasts a second or more."""
     unscaled: bool = False
     """Whether MNE-Python hands out stored numbers and calls them volts."""
     states_zone: bool = True
@@ -89,7 +93,7 @@ FORMS = (
     Form("Nicolet", (".data",), "read_raw_nicolet", beside=(".head",), needed=(".head",), options={"ch_type": "eeg"},
          states_zone=False),
     Form("Neuroelectrics", (".nedf",), "read_raw_nedf", starts=(b"<",), package="defusedxml"),
-    Form("eXimia", (".nxe",), "read_raw_eximia", unscaled=True),
+    Form("eXimia", (".nxe",), "read_raw_eximia", unscaled=True, frame_bytes=EXIMIA_FRAME),
     Form("UCL FIL OPM", ("_meg.bin",), "read_raw_fil", needed=("_meg.json",),
          beside=("_meg.json", "_channels.tsv", "_positions.tsv", "_coordsystem.json")),
     Form("Artemis123", (".bin",), "read_raw_artemis123", beside=(".txt",), needed=(".txt",), named_only=True,
@@ -106,6 +110,14 @@ FORMS = (
     Form("markers of BrainVision", (".vmrk", ".amrk"), reason="a file of markers: give the header (.vhdr) instead"),
 )  # fmt: skip
 """Where several forms have a suffix, the first whose marks fit is meant."""
+SHORTEST_MARK, TEXT_BYTES = 4, 256
+TEXT = frozenset([*b"\t\n\v\f\r", *range(0x20, 0x7F)])
+OTHERS = (
+    b"PK\x03\x04", b"\x1f\x8b\x08", b"\x93NUMPY", b"%PDF-", b"\x89PNG", b"<?xml", b"CDF\x01", b"CDF\x02",
+    b"Julia data file", b"HDF5-based Julia",
+    *{mark for form in FORMS for mark in form.starts if len(mark.strip(b"\0")) >= SHORTEST_MARK},
+)  # fmt: skip
+"""What files of other kinds start with: a form without a mark of its own would take their bytes for samples."""
 
 
 def _suffix(path: Path, form: Form) -> str | None:
@@ -128,6 +140,13 @@ def _start(path: Path) -> bytes:
     return start
 
 
+def _is_text(path: Path) -> bool:
+    """Tell whether a file starts with plain text only, as samples never do."""
+    with path.open("rb") as file:
+        start = file.read(TEXT_BYTES)
+    return bool(start) and all(byte in TEXT for byte in start)
+
+
 def _companions(path: Path, form: Form, endings: tuple[str, ...]) -> list[Path]:
     """Return the files beside one, or in a folder, whose names have the same stem and one of these endings."""
     suffix = _suffix(path, form) or ""
@@ -147,7 +166,12 @@ def _fits(path: Path, form: Form) -> bool:
     elif form.inside:
         return False
     else:
-        fits = not form.starts or _start(path).startswith(form.starts)
+        start = _start(path)
+        marked = start.startswith(OTHERS) or _is_text(path)
+        fits = start.startswith(form.starts) if form.starts else bool(form.reason) or not marked
+        if form.frame_bytes:
+            size = path.stat().st_size
+            fits = fits and not size % form.frame_bytes and size >= EXIMIA_HZ * form.frame_bytes
     own = _suffix(path, form) in form.needed
     return fits and (not form.needed or own or bool(_companions(path, form, form.needed)))
 
