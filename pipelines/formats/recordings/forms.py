@@ -167,7 +167,8 @@ def _fits(path: Path, form: Form) -> bool:
         return False
     else:
         start = _start(path)
-        marked = start.startswith(OTHERS) or _is_text(path)
+        # What must lie beside it is a mark, too; some such forms are text.
+        marked = start.startswith(OTHERS) or (not form.needed and _is_text(path))
         fits = start.startswith(form.starts) if form.starts else bool(form.reason) or not marked
         if form.frame_bytes:
             size = path.stat().st_size
