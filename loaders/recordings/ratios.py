@@ -41,8 +41,10 @@ def ratio_order(
     Raises
     ------
     UsageError
-        When a label is unknown, a share is not above 0, or there are too few windows.
+        When a label is unknown, a share is not above 0, there are too few windows, or the seed is negative.
     """
+    if seed < 0:
+        raise UsageError("a seed is 0 or more", subject="seed", expected="0 or more", found=str(seed))
     unknown = sorted(set(ratios) - set(source.label_names))
     if not ratios or unknown or not all(np.isfinite(share) and share > 0 for share in ratios.values()):
         raise UsageError(

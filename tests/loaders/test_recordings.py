@@ -272,6 +272,8 @@ def test_ratios_that_cannot_be_are_refused(patients: Any) -> None:
     for ratios, n_windows in (({"preictal": 1}, None), ({"ictal": 0}, None), ({}, None), ({"ictal": 1}, 10_000)):
         with pytest.raises(UsageError):
             ratio_order(source, ratios, seed=0, epoch=0, n_windows=n_windows)
+    with pytest.raises(UsageError, match="seed"):
+        ratio_order(source, {"ictal": 1}, seed=-1, epoch=0)
     with pytest.raises(UsageError, match="no window is left"):
         StateSource(patients, group="signal", window_s=10, records=["p3-1"])
 
