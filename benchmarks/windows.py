@@ -21,8 +21,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from connectome import schema, store
+from connectome.loaders.recordings.transforms import CausalZScore
 from connectome.loaders.torch import WindowDataset, WindowStream
-from connectome.loaders.transforms import CausalZScore
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -22,6 +22,7 @@ from . import series as _series
 from . import table as _table
 from . import volume as _volume
 from .columns import MISSING_CODE, Layout, Problem, category, column, decode, is_category
+from .remarks import warning
 
 __all__ = [
     "KINDS",
@@ -45,6 +46,7 @@ __all__ = [
     "table",
     "validate",
     "volume",
+    "warning",
 ]
 
 KINDS: Mapping[str, ModuleType] = {module.KIND: module for module in (_series, _events, _graph, _volume, _table)}

@@ -23,10 +23,10 @@ import numpy as np
 import pandas as pd
 from compare_2024 import markdown
 
-from connectome.loaders.moments import Moments, causal_moments
-from connectome.loaders.resampling import regular_times, resample
-from connectome.loaders.simeon2024 import SLOTS, to_predecessor_rows
-from connectome.loaders.smoothing import smooth
+from connectome.loaders.recordings.moments import Moments, causal_moments
+from connectome.loaders.recordings.resampling import regular_times, resample
+from connectome.loaders.recordings.smoothing import smooth
+from connectome.loaders.worms.simeon2024 import SLOTS, to_predecessor_rows
 from connectome.pipelines.derived.simeon2024 import names_of_release
 from connectome.pipelines.formats.worms.neuropal_labels import labelled_animals, read_labels
 from connectome.pipelines.homogenise.celegans_names import match_label

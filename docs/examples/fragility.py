@@ -27,7 +27,7 @@ import pandas as pd
 from scipy.stats import rankdata, spearmanr
 
 from connectome import schema, store
-from connectome.loaders.windows import WindowSource
+from connectome.loaders.recordings.windows import WindowSource
 
 Array = np.ndarray[Any, Any]
 WINDOW, STEP = 250, 125

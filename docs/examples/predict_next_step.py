@@ -23,7 +23,7 @@ from torch import Tensor
 import connectome
 from connectome.loaders.graphs import EdgeIndex, load_graph
 from connectome.loaders.pyg import TemporalGraphDataset
-from connectome.loaders.transforms import CausalZScore
+from connectome.loaders.recordings.transforms import CausalZScore
 from connectome.splits import GroupedFolds
 
 HISTORY, AHEAD = 8, 64  # samples of the past that are used; predictions per window

@@ -14,7 +14,7 @@ import numpy as np
 from decoding import Trials
 
 import connectome
-from connectome.loaders.windows import WindowSource
+from connectome.loaders.recordings.windows import WindowSource
 from connectome.schema import decode
 from connectome.splits import Split, TrialSplit, TrialWindows, split_trials
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from connectome.errors import UsageError
 
-from ..resampling import Method, resample
-from ..signals import SeriesInfo, SeriesReader
+from ..reading.signals import SeriesInfo, SeriesReader
+from ..recordings.resampling import Method, resample
 
 if TYPE_CHECKING:
-    from ..reading import RecordReader
+    from ..reading.chunks import RecordReader
 
 __all__ = ["Behaviour", "behaviour_methods", "read_behaviour"]
 
@@ -65,7 +65,7 @@ def read_behaviour(
     limits_s : (start, stop)
         Samples outside are not looked at: they may belong to another part of a split.
     method, max_gap_s
-        As for :func:`~connectome.loaders.resampling.resample`.
+        As for :func:`~connectome.loaders.recordings.resampling.resample`.
 
     Returns
     -------

@@ -11,7 +11,7 @@ from connectome.spikes import SpikeTrains, add_counts, bin_counts, largest_exact
 from .reading import event_bounds
 
 if TYPE_CHECKING:
-    from ..reading import ArrayReader, RecordReader
+    from ..reading.chunks import ArrayReader, RecordReader
     from .reading import EventInfo
 
 __all__ = ["count_windows"]

@@ -13,18 +13,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from connectome.intervals import merged
-from connectome.schema import decode
 from connectome.spikes import ObservedTime, SpikeTrains
 
-from ..records import check_kind
+from ..reading.records import check_kind
 
 if TYPE_CHECKING:
-    from ..reading import RecordReader
+    from ..reading.chunks import RecordReader
 
-__all__ = ["EventInfo", "describe_events", "event_bounds", "read_column", "read_columns", "read_trains"]
+__all__ = ["EventInfo", "describe_events", "event_bounds", "read_trains"]
 
 Array = np.ndarray[Any, Any]
 
@@ -167,29 +165,3 @@ def _slabs(ticks: Array, slab: Fraction, n_slabs: int) -> list[int]:
     else:
         found = [math.floor(Fraction(tick) / slab) for tick in ticks.tolist()]
     return [min(max(number, -1), n_slabs) for number in found]
-
-
-def read_column(reader: RecordReader, group: str, name: str) -> xr.Variable:
-    """Read a column of a group with its attributes."""
-    path = f"{group}/{name}"
-    array = reader.array(path)
-    dims = reader.columns(group)[name]
-    return xr.Variable(dims, array.read(), attrs=dict(reader.attributes(path)))
-
-
-def read_columns(reader: RecordReader, group: str, dim: str, names: list[str] | None = None) -> dict[str, Array]:
-    """Read columns along one dimension: numbers, and text (categories as their labels) as objects.
-
-    Parameters
-    ----------
-    reader : RecordReader
-        The record's file.
-    group : str
-        Path of the group.
-    dim : str
-        The only dimension of the columns.
-    names : list of str, optional
-        Those wanted, where they are there; default all.
-    """
-    found = [name for name, dims in reader.columns(group).items() if dims == (dim,)]
-    return {name: decode(read_column(reader, group, name)) for name in found if names is None or name in names}

@@ -16,16 +16,17 @@ import pandas as pd
 from connectome.errors import NotFoundError, UsageError
 from connectome.spikes import UnitFilter, bin_counts, unit_filter
 
-from ..index import choose_split, stretches_of
-from ..provenance import Provenance
-from ..reading import CACHE_BYTES, Shelf
-from ..records import choose_records, reasons
-from ..signals import SeriesInfo, describe_series
-from ..specs import as_version, record_file
+from ..reading.chunks import CACHE_BYTES, Shelf
+from ..reading.columns import read_columns
+from ..reading.conditions import as_conditions, satisfied
+from ..reading.index import choose_split, stretches_of
+from ..reading.provenance import Provenance
+from ..reading.records import choose_records, reasons
+from ..reading.signals import SeriesInfo, describe_series
+from ..reading.specs import as_version, record_file
 from .behaviour import Behaviour, behaviour_methods, read_behaviour
-from .conditions import as_conditions, satisfied
 from .counting import count_windows
-from .reading import EventInfo, describe_events, read_columns, read_trains
+from .reading import EventInfo, describe_events, read_trains
 
 if TYPE_CHECKING:
     from connectome.intervals import Intervals
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from connectome.splits import Split
     from connectome.store import Version
 
-    from ..resampling import Method
+    from ..recordings.resampling import Method
 
 __all__ = ["EventSessions"]
 
@@ -53,12 +54,13 @@ class EventSessions:
     records : sequence of str, optional
         Names of records; default all that have the group.
     split : str or (Split, str), optional
-        As for :class:`~connectome.loaders.windows.WindowSource`: nothing is read outside the part's stretches.
+        As for :class:`~connectome.loaders.recordings.windows.WindowSource`: nothing is read outside the part's
+        stretches.
     part : str, optional
         The part, where ``split`` is the name of a stored split or a split.
     units : str, UnitFilter or sequence of (column, comparison, value), optional
         Units to keep: a filter, or its name (``"allen_default"``; see :data:`connectome.spikes.FILTERS`), or conditions
-        on columns of the unit table that must all hold; see :class:`~connectome.loaders.events.conditions.Condition`.
+        on columns of the unit table that must all hold; see :class:`~connectome.loaders.reading.conditions.Condition`.
         Default all units.
     behaviour : sequence of str or mapping of str to method, optional
         Series groups to put on the same bins, and how (``"linear"``, ``"mean"``, ``"nearest"``).

@@ -14,8 +14,8 @@ from connectome.errors import NotFoundError, UsageError
 from connectome.schema import decode, is_category
 from connectome.spikes import EdgeGrid, bin_edges, exact_seconds, observed_fraction
 
-from .conditions import as_conditions, satisfied
-from .reading import read_column, read_columns
+from ..reading.columns import read_column, read_columns
+from ..reading.conditions import as_conditions, satisfied
 from .sessions import EventSessions
 from .source import Observed, whole_number
 

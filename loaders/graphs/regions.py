@@ -21,8 +21,8 @@ from connectome.errors import NotFoundError, UsageError
 from connectome.regions import DESIKAN_KILLIANY, region_of
 from connectome.schema import decode, is_category
 
-from ..reading import RecordReader, Shelf
-from ..specs import record_file
+from ..reading.chunks import RecordReader, Shelf
+from ..reading.specs import record_file
 from ..volumes.subjects import SubjectColumn, subject_column
 
 if TYPE_CHECKING:

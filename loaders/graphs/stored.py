@@ -18,8 +18,8 @@ import numpy as np
 from connectome.display.html import table_html, wrap
 from connectome.errors import NotFoundError, UsageError
 
-from ..records import check_kind
-from ..specs import RecordFile, as_version, chosen_record, parse_record_spec, record_file
+from ..reading.records import check_kind
+from ..reading.specs import RecordFile, as_version, chosen_record, parse_record_spec, record_file
 from .adjacency import Adjacency, Array, Direction, check_direction
 from .mapped_cache import default_cache
 from .queries import Subgraph, among, around, nodes_in_box

@@ -11,11 +11,11 @@ import numpy as np
 
 from connectome.errors import NotFoundError
 
-from ..reading import ArrayReader, RecordReader, Shelf
+from ..reading.chunks import ArrayReader, RecordReader, Shelf
 from .mapped_cache import MappedCache
 
 if TYPE_CHECKING:
-    from ..specs import RecordFile
+    from ..reading.specs import RecordFile
 
 __all__ = ["ENDS", "StoredTables"]
 

@@ -18,8 +18,8 @@ import pandas as pd
 from connectome.errors import NotFoundError, UsageError
 from connectome.schema import decode, is_category
 
-from ..records import check_kind
-from ..specs import as_version, chosen_record, parse_record_spec
+from ..reading.records import check_kind
+from ..reading.specs import as_version, chosen_record, parse_record_spec
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -13,8 +13,8 @@ from connectome.errors import UsageError
 from .requirement import Data, torch
 
 if TYPE_CHECKING:
-    from ..channel_sets import Channels
-    from ..windows import Windows, WindowSource
+    from ..recordings.channel_sets import Channels
+    from ..recordings.windows import Windows, WindowSource
 
 __all__ = ["ContactEdges", "ContactGraphs"]
 

@@ -33,7 +33,7 @@ from connectome.tasks.link_plan import TRAIN
 from connectome.tasks.link_task import TASK
 from connectome.tasks.pairs import positions_of
 
-from ..specs import as_version, parse_record_spec
+from ..reading.specs import as_version, parse_record_spec
 from .requirement import data as pyg
 from .requirement import torch
 from .sampling import NeighborSampler

@@ -12,7 +12,7 @@ from connectome.errors import NotFoundError, UsageError
 
 from ..graphs.regions import edges_among, region_tables
 from ..graphs.whole import EdgeIndex, graph_of, load_graph
-from ..specs import as_version
+from ..reading.specs import as_version
 from .requirement import Data, torch
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from connectome.errors import UsageError
 from ..graphs.adjacency import Adjacency, Array, Direction, adjacency_of, check_direction
 from ..graphs.budgets import sample_by_budget
 from ..graphs.neighbours import ANY, Neighbours, Relation, SampledGraph, Times
-from ..torch_batches import SharedIntegers
+from ..torch.batches import SharedIntegers
 from .requirement import data as pyg
 from .requirement import neighbor_sampler, torch
 from .requirement import sampler as pyg_sampler

@@ -10,11 +10,11 @@ import numpy as np
 
 from connectome.errors import UsageError
 
-from ..alignment import Policy, join_report
 from ..graphs.whole import FINAL, EdgeIndex, EdgeTypes, load_graph
-from ..specs import as_version
-from ..transforms import BindableTransform, Transform, bind
-from ..windows import WindowSource
+from ..reading.specs import as_version
+from ..recordings.alignment import Policy, join_report
+from ..recordings.transforms import BindableTransform, Transform, bind
+from ..recordings.windows import WindowSource
 from .data import edge_attributes
 from .requirement import Data, torch
 
@@ -50,7 +50,7 @@ class TemporalGraphDataset(torch.utils.data.Dataset[Data]):  # type: ignore[misc
     root : path or URL, optional
         The store of both, for texts.
     window, window_s, stride, stride_s, records, split, group, fill
-        As for :class:`~connectome.loaders.windows.WindowSource`.
+        As for :class:`~connectome.loaders.recordings.windows.WindowSource`.
 
     Attributes
     ----------

@@ -15,8 +15,8 @@ from connectome.spikes import exact_seconds
 from .epochs import EpochSource
 
 if TYPE_CHECKING:
-    from ..transforms import Transform
-    from ..windows import Windows, WindowSource
+    from .transforms import Transform
+    from .windows import Windows, WindowSource
 
 __all__ = ["Baseline"]
 

@@ -13,9 +13,9 @@ import pandas as pd
 from connectome.errors import NotFoundError, UsageError
 from connectome.spikes import exact_seconds
 
-from ..events.conditions import as_conditions, satisfied
-from ..events.reading import read_columns
-from ..specs import as_version
+from ..reading.columns import read_columns
+from ..reading.conditions import as_conditions, satisfied
+from ..reading.specs import as_version
 from .labelled import LabelledSource
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from connectome.store import Version
 
-    from ..signals import SeriesInfo
+    from ..reading.signals import SeriesInfo
 
 __all__ = ["EpochSource"]
 
@@ -65,7 +65,7 @@ class EpochSource(LabelledSource):
     onset : str, optional
         Column of onsets, seconds after the first sample; default ``onset_s``, else ``onset``.
     **options
-        As for :class:`~connectome.loaders.windows.WindowSource`, without ``window`` and ``stride``.
+        As for :class:`~connectome.loaders.recordings.windows.WindowSource`, without ``window`` and ``stride``.
 
     Attributes
     ----------

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..index import PlacedWindows, WindowIndex
-from ..windows import WindowSource
+from ..reading.index import PlacedWindows, WindowIndex
+from .windows import WindowSource
 
 if TYPE_CHECKING:
     from connectome.store import Version

@@ -17,8 +17,8 @@ import pandas as pd
 from connectome.errors import UsageError
 from connectome.seizures import GROUP, STATES, UNKNOWN, Horizons, Seizure, label_windows, observed_of, parse_rule
 
-from ..events.reading import read_columns
-from ..specs import as_version
+from ..reading.columns import read_columns
+from ..reading.specs import as_version
 from .labelled import LabelledSource
 from .neighbours import Neighbour, began_at, refuse_overlaps, seizures_elsewhere
 
@@ -43,7 +43,7 @@ class StateSource(LabelledSource):
     data : str or Version
         ``"name@1.2.0"`` or an opened version.
     window_s, stride_s, window, stride
-        As for :class:`~connectome.loaders.windows.WindowSource`.
+        As for :class:`~connectome.loaders.recordings.windows.WindowSource`.
     rule : str
         How much of a window has to show a state: ``any``, ``all``, ``fraction>=0.5``, ``seconds>=2``
         (:func:`connectome.seizures.parse_rule`).
@@ -59,7 +59,7 @@ class StateSource(LabelledSource):
         they began (``recorded_at``): the end of a file may be preictal to a seizure of the next. Time of which there
         is no recording, or none that says which seizures it has, counts as time without any.
     **options
-        As for :class:`~connectome.loaders.windows.WindowSource`.
+        As for :class:`~connectome.loaders.recordings.windows.WindowSource`.
 
     Attributes
     ----------

@@ -20,11 +20,11 @@ from connectome.errors import SchemaError, UsageError
 from connectome.schema.volume import CHUNK_EDGE
 from connectome.volumes import TOLERANCE_VOXELS, UNKNOWN, Turn, axis_codes, corner_distance_mm, voxel_size_mm
 
-from ..index import choose_split
-from ..provenance import Provenance
-from ..reading import CACHE_BYTES, Shelf
-from ..records import choose_records, reasons
-from ..specs import as_version, record_file
+from ..reading.chunks import CACHE_BYTES, Shelf
+from ..reading.index import choose_split
+from ..reading.provenance import Provenance
+from ..reading.records import choose_records, reasons
+from ..reading.specs import as_version, record_file
 from .intensity import NORMALISATIONS, FittedZScore, Intensity, Normalisation
 from .region import AS_STORED, read_region
 from .subjects import SubjectColumn, subject_column
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from connectome.splits import Split
     from connectome.store import Version
 
-    from ..reading import RecordReader
+    from ..reading.chunks import RecordReader
 
 __all__ = ["OnMissing", "VolumeCohort"]
 
@@ -74,7 +74,7 @@ class VolumeCohort:
     records : sequence of str, optional
         Names of records; default all.
     split : str or (Split, str), optional
-        As for :class:`~connectome.loaders.windows.WindowSource`; parts hold whole records.
+        As for :class:`~connectome.loaders.recordings.windows.WindowSource`; parts hold whole records.
     axes : str
         ``"stored"``, or the order in which axes are to run, such as ``"RAS"``: a view, which moves no voxel.
     assume : str, optional

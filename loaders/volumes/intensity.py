@@ -14,8 +14,8 @@ import numpy as np
 
 from connectome.errors import UsageError
 
-from ..moments import Moments
-from ..transforms import _Fitted, _Learned
+from ..recordings.moments import Moments
+from ..recordings.transforms import Fitted, Learned
 
 if TYPE_CHECKING:
     from .cohort import VolumeCohort
@@ -102,7 +102,7 @@ NORMALISATIONS: dict[str, Normalisation] = {
 }
 
 
-class FittedZScore(_Learned):
+class FittedZScore(Learned):
     """Subtract one mean and divide by one standard deviation per modality, learned from the training part.
 
     Examples
@@ -114,7 +114,7 @@ class FittedZScore(_Learned):
 
     name = "volume-z-score"
 
-    def __init__(self, fitted: _Fitted, *, foreground: bool = True) -> None:
+    def __init__(self, fitted: Fitted, *, foreground: bool = True) -> None:
         self.fitted, self.foreground = fitted, bool(foreground)
 
     @classmethod
@@ -149,7 +149,7 @@ class FittedZScore(_Learned):
         empty = [image for image, moments in zip(source.images, merged, strict=True) if not moments.n[0]]
         if empty:
             raise UsageError("no record has such an image to learn from", subject=", ".join(empty))
-        fitted = _Fitted(
+        fitted = Fitted(
             mean=tuple(float(moments.mean[0]) for moments in merged),
             std=tuple(float(np.sqrt(moments.squares[0] / moments.n[0])) for moments in merged),
             n=tuple(int(moments.n[0]) for moments in merged),

@@ -17,7 +17,7 @@ from connectome.errors import DamagedError, UsageError
 from .region import read_region
 
 if TYPE_CHECKING:
-    from ..reading import RecordReader
+    from ..reading.chunks import RecordReader
 
 __all__ = ["BACKGROUND", "Occupancy", "foreground_occupancy", "label_occupancy"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from connectome.volumes import Turn
 
 if TYPE_CHECKING:
-    from ..reading import ArrayReader
+    from ..reading.chunks import ArrayReader
 
 __all__ = ["AS_STORED", "box_inside", "read_region", "voxel_in_view"]
 

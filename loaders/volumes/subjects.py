@@ -14,7 +14,7 @@ from connectome.errors import NotFoundError, UsageError
 from connectome.schema import decode, is_category
 
 if TYPE_CHECKING:
-    from ..reading import Shelf
+    from ..reading.chunks import Shelf
 
 __all__ = ["MISSING", "SubjectColumn", "subject_column"]
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from connectome.schema import column, decode, record, table
+from connectome.schema import column, decode, record, table, warning
 
 from ..homogenise.celegans_names import NEURONS
 
@@ -54,11 +54,11 @@ FUNCTIONAL, FUNCTIONAL_RECORD = "funconn", "randi2023"
 RECORDS = (*FILES.values(), FUNCTIONAL_RECORD)
 ALPHA_LIMIT = 0.05
 SHARE = 0.9
-WARNING = {
-    "code": "known-errors",
-    "place": "simeon2024",
-    "message": "made by the rules of the 2024 release, errors included, to compare; use the record consensus",
-}
+WARNING = warning(
+    "known-errors",
+    "simeon2024",
+    "made by the rules of the 2024 release, errors included, to compare; use the record consensus",
+)
 
 
 @dataclass

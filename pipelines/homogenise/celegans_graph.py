@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import column, graph
+from connectome.schema import column, graph, warning
 
-from ..formats.worms.celegans_edges import EdgeList, EdgeRow, Note
 from .celegans_cells import Cell, CellTable, describe, node_columns
 from .celegans_names import NEURONS
+from .edge_list import EdgeList, EdgeRow, Note
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -188,13 +188,13 @@ def _name_notes(cells: Mapping[str, Cell]) -> list[Note]:
     notes: list[Note] = []
     for label, cell in cells.items():
         if "alias" in cell.match.rule:
-            notes.append({"code": "alias", "place": label, "message": f"read as {cell.node} by a listed alias"})
+            notes.append(warning("alias", label, f"read as {cell.node} by a listed alias"))
         elif cell.match.status == "ambiguous":
             message = f"fits {', '.join(cell.match.candidates)}; kept as a node of its own"
-            notes.append({"code": "ambiguous-name", "place": label, "message": message})
+            notes.append(warning("ambiguous-name", label, message))
         elif not cell.kind:
             message = "no neuron and no cell of a known nomenclature; kept as a node of unknown kind"
-            notes.append({"code": "unknown-name", "place": label, "message": message})
+            notes.append(warning("unknown-name", label, message))
     return notes
 
 
@@ -218,7 +218,7 @@ def _symmetrised(rows: Sequence[_Named], name: str, notes: list[Note]) -> list[_
                 f"{there[0]} to {there[1]} is listed with {weight}, the other way round with {listed[back]}; "
                 f"{name} has the larger"
             )
-            notes.append({"code": "asymmetric-gap-junction", "place": "; ".join(places[there]), "message": message})
+            notes.append(warning("asymmetric-gap-junction", "; ".join(places[there]), message))
             weight = max(weight, listed[back])
         # Listed both ways, each direction points at its own rows.
         for ends in dict.fromkeys((there, back)):

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.intervals import Intervals, merged, without
+from connectome.schema import warning
 from connectome.schema.events import observed_sets, with_unit_observed
 
-from ..formats.recordings.recording import warning
 from .id_tables import IdTable
 
 if TYPE_CHECKING:

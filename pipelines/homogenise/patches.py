@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from connectome.schema import column
-
-from ..formats.recordings.recording import warning
+from connectome.schema import column, warning
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,8 +15,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from connectome import schema
+from connectome.schema import warning
 
-from ..formats.recordings.recording import warning
 from ..homogenise.invalid_times import observed_by_probe
 from ..homogenise.patches import Session, apply_patches, patch_versions
 from ..homogenise.visual_behavior_patches import PATCHES

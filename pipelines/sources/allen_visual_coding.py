@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from connectome import schema
-from connectome.schema import column
+from connectome.schema import column, warning
 
 from ..formats.nwb.session import read
-from ..formats.recordings.recording import warning
 from ..homogenise.id_tables import IdTable, join, read_id_table
 from ..homogenise.invalid_times import observed_by_probe
 from ..homogenise.patches import Session, apply_patches, patch_versions

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from connectome.errors import FormatError
 
 from ..formats.tables.spreadsheet import read_sheet
-from ..formats.worms.celegans_edges import EdgeList, EdgeRow
 from ..homogenise.celegans_graph import EdgeType, connectome_graph
+from ..homogenise.edge_list import EdgeList, EdgeRow
 from .celegans_connectomes import Annotation, ConnectomeSource, Made, cect, facts
 
 if TYPE_CHECKING:

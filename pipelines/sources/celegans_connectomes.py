@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectome.errors import NotFoundError
-from connectome.schema import record
+from connectome.schema import record, warning
 
-from ..homogenise.celegans_cells import CellTable, read_cell_info, read_positions
+from ..formats.worms.cell_tables import read_cell_info, read_positions
+from ..homogenise.celegans_cells import CellTable
 from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ..formats.worms.celegans_edges import Note
+    from ..homogenise.edge_list import Note
 
 __all__ = ["GROUP", "Annotation", "ConnectomeSource", "Made", "cect", "facts", "wormgraph", "wormneuroatlas"]
 
@@ -182,7 +183,7 @@ class ConnectomeSource:
         if any(raw.path == atlas for raw in job.inputs):
             positions = read_positions(job.local(atlas))
         else:
-            notes.append({"code": "no-positions", "place": atlas, "message": "not here: x, y and z are empty"})
+            notes.append(warning("no-positions", atlas, "not here: x, y and z are empty"))
         made = chosen.read(
             [job.local(path) for path in chosen.paths], CellTable(read_cell_info(job.local(info)), positions)
         )

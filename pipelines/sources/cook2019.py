@@ -15,15 +15,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connectome.schema import warning
+
 from ..formats.tables.spreadsheet import read_sheet
-from ..formats.worms.celegans_edges import EdgeList, edges_of_list, edges_of_matrix
+from ..formats.worms.celegans_edges import edges_of_list, edges_of_matrix
 from ..formats.worms.celegans_table import standard_types
 from ..homogenise.celegans_graph import connectome_graph, join
+from ..homogenise.edge_list import EdgeList
 from .celegans_connectomes import Annotation, ConnectomeSource, Made, cect, facts, wormgraph
 
 if TYPE_CHECKING:
-    from ..formats.worms.celegans_edges import Note
     from ..homogenise.celegans_cells import CellTable
+    from ..homogenise.edge_list import Note
 
 __all__ = ["Cook2019"]
 
@@ -66,11 +69,11 @@ def _compare(listed: EdgeList, symmetric: EdgeList, subject: str) -> list[Note]:
     expected |= {(row.target, row.source): row.weight for row in listed.rows}
     found = {(row.source, row.target): row.weight for row in symmetric.rows}
     return [
-        {
-            "code": "symmetric-sheet-differs",
-            "place": f"{subject}, {pair[0]} to {pair[1]}",
-            "message": f"asymmetric sheet {expected.get(pair)}, symmetric sheet {found.get(pair)}; the first is used",
-        }
+        warning(
+            "symmetric-sheet-differs",
+            f"{subject}, {pair[0]} to {pair[1]}",
+            f"asymmetric sheet {expected.get(pair)}, symmetric sheet {found.get(pair)}; the first is used",
+        )
         for pair in sorted({*expected, *found})
         if expected.get(pair) != found.get(pair)
     ]

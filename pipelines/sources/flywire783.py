@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import category, record
+from connectome.schema import category, record, warning
 
 from ..formats.tables.typed_table import Field, read_arrow, read_delimited
 from ..homogenise.neuron_graph import match_ids, neuron_graph, synapses
@@ -130,7 +130,7 @@ def _read_brain(files: Files) -> xr.DataTree:
         nodes, notes = _annotations(files["annotations"], neurons)
     else:
         message = "not here: nothing but the ids is known of the neurons"
-        notes.append({"code": "no-annotations", "place": _ANNOTATIONS, "message": message})
+        notes.append(warning("no-annotations", _ANNOTATIONS, message))
     nodes["node_kind"] = category("node", ["neuron"] * len(neurons), ["neuron"], "What the node is")
     but = ("pre_pt_root_id", "post_pt_root_id", "syn_count")
     graph = neuron_graph(
@@ -182,13 +182,13 @@ def _annotations(path: Path, neurons: np.ndarray[Any, Any]) -> tuple[dict[str, x
     notes = []
     if len(first) != len(ids):
         message = f"{len(ids) - len(first)} rows repeat a root id: the first row of each is joined"
-        notes.append({"code": "annotated-twice", "place": path.name, "message": message})
+        notes.append(warning("annotated-twice", path.name, message))
     rows = match_ids(first, neurons)
     rows = np.where(rows < 0, -1, where[rows])
     lacking, strange = int((rows < 0).sum()), len(first) - len(np.intersect1d(first, neurons))
     if lacking or strange:
         message = f"{lacking} neurons have no row, {strange} rows are of neurons that are not in the list"
-        notes.append({"code": "annotations-differ", "place": path.name, "message": message})
+        notes.append(warning("annotations-differ", path.name, message))
     return table.variables("node", but=("root_id",), order=rows), notes
 
 

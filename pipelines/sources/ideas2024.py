@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectome import schema
 from connectome.errors import FormatError
+from connectome.schema import warning
 
 from ..formats.bids.patient import attach, read_volume
 from ..formats.bids.sidecars import parse_object
@@ -107,7 +108,7 @@ class Ideas2024:
         groups: dict[str, xr.Dataset] = {"subject": clinical}
         warnings: list[Note] = []
         if doubled:
-            warnings.append(_note("duplicate-row", METADATA[0], "the row is there twice, the same; it counts once"))
+            warnings.append(warning("duplicate-row", METADATA[0], "the row is there twice, the same; it counts once"))
         sidecars = _sidecars(paths, person)
         scans = raw_scans().get(person, ())
         groups["images"] = images_table(scans, sidecars, here=set(paths))
@@ -163,10 +164,6 @@ def _expected() -> Expected:
         },
         n_records=len(people),
     )
-
-
-def _note(code: str, place: str, message: str) -> Note:
-    return {"code": code, "place": place, "message": message}
 
 
 def _malformed(raw: RawFiles) -> list[Rejected]:
@@ -286,9 +283,9 @@ def _measures(paths: Mapping[str, Path], person: str, *, control: bool) -> tuple
     resected = own.get(RESECTED)
     for table in measures:
         if person not in table.subjects:
-            warnings.append(_note("no-measures", Path(table.path).name, "the table does not have this person"))
+            warnings.append(warning("no-measures", Path(table.path).name, "the table does not have this person"))
     if scores and not any(person in table.values for table in scores):
-        warnings.append(_note("no-z-scores", "zscores", "the tables of z-scores do not have this person"))
+        warnings.append(warning("no-z-scores", "zscores", "the tables of z-scores do not have this person"))
     rows = resected if isinstance(resected, PersonRows) else None
     return measured_tables(person, measures, scores, rows), warnings
 
@@ -322,14 +319,14 @@ def _volumes(
             warnings += notes
         groups[group] = dataset
     if not any(scan.suffix == "FLAIR" for scan in scans):
-        warnings.append(_note("no-flair", "FLAIR", "the release has no FLAIR image of this person"))
+        warnings.append(warning("no-flair", "FLAIR", "the release has no FLAIR image of this person"))
     absent = [path for path, _, _ in wanted if path not in paths]
     if absent:
         names = ", ".join(PurePosixPath(path).name for path in absent)
-        warnings.append(_note("images-not-here", "images", f"in the release, and not at hand: {names}"))
+        warnings.append(warning("images-not-here", "images", f"in the release, and not at hand: {names}"))
     if not control and not any(group.startswith("labels/") for group in groups):
         reason = "the release has none for this patient" if person in NO_MASK else "it was not at hand"
-        warnings.append(_note("no-mask", "labels", f"no resection mask: {reason}; that is not an empty mask"))
+        warnings.append(warning("no-mask", "labels", f"no resection mask: {reason}; that is not an empty mask"))
     return groups, warnings
 
 

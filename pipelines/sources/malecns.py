@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import category, record
+from connectome.schema import category, record, warning
 
 from ..formats.tables.typed_table import Field, TypedTable, is_arrow, read_arrow
 from ..homogenise.neuron_graph import match_ids, neuron_graph, synapses
@@ -50,7 +50,7 @@ def _read(files: Files) -> xr.DataTree:
     notes: list[dict[str, str]] = []
     if len(further):
         message = f"{len(further)} bodies with a connection have no annotation; they are nodes without one"
-        notes.append({"code": "not-annotated", "place": _BODIES, "message": message})
+        notes.append(warning("not-annotated", _BODIES, message))
     node = np.concatenate([listed, further])
     order = np.concatenate([np.arange(len(listed)), np.full(len(further), -1)])
     nodes = bodies.variables("node", but=("bodyId",), order=order)
@@ -58,7 +58,7 @@ def _read(files: Files) -> xr.DataTree:
         nodes |= _transmitters(read_arrow(files["transmitters"], _TRANSMITTER_FIELDS), node, nodes)
     else:
         message = "not here: no transmitters are told"
-        notes.append({"code": "no-transmitters", "place": _TRANSMITTERS, "message": message})
+        notes.append(warning("no-transmitters", _TRANSMITTERS, message))
     nodes["node_kind"] = category("node", ["neuron"] * len(node), ["neuron"], "What the node is")
     graph = neuron_graph(
         pre=table.values("body_pre"),

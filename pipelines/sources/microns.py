@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import category, column, record, table
+from connectome.schema import category, column, record, table, warning
 
 from ..formats.tables.typed_table import Field, TypedTable, read_arrow, read_delimited
 from ..homogenise.neuron_graph import match_ids, neuron_graph, synapses
@@ -131,9 +131,7 @@ def _check_scale(held: TypedTable, subject: str) -> list[dict[str, str]]:
     if not wrong.any():
         return []
     message = f"{int(wrong.sum())} synapses have another centre in nm than in voxels of 4 x 4 x 40 nm"
-    return [
-        {"code": "centres-differ", "place": f"{subject}, line {int(np.flatnonzero(wrong)[0]) + 2}", "message": message}
-    ]
+    return [warning("centres-differ", f"{subject}, line {int(np.flatnonzero(wrong)[0]) + 2}", message)]
 
 
 def _somata(path: Path, node: np.ndarray[Any, Any]) -> tuple[xr.Dataset, dict[str, xr.Variable], list[dict[str, str]]]:
@@ -153,7 +151,7 @@ def _somata(path: Path, node: np.ndarray[Any, Any]) -> tuple[xr.Dataset, dict[st
     notes = []
     if (odd := int((stated != position * VOXEL_NM).any(axis=1).sum())) > 0:
         message = f"soma_y_nm and soma_z_nm of {odd} somata do not follow from pt_position, which is used"
-        notes.append({"code": "positions-differ", "place": path.name, "message": message})
+        notes.append(warning("positions-differ", path.name, message))
     for at, (axis, size) in enumerate(zip("xyz", VOXEL_NM, strict=True)):
         told = f"Position of the soma along {axis}, voxels of {size} nm"
         rows[f"position_{axis}"] = column("row", position[:, at], told, "voxel")
@@ -161,7 +159,7 @@ def _somata(path: Path, node: np.ndarray[Any, Any]) -> tuple[xr.Dataset, dict[st
     alone, where, counts = np.unique(ids, return_index=True, return_counts=True)
     if (counts > 1).any():
         message = f"{int((counts > 1).sum())} cells have more than one soma in the table: none is joined to them"
-        notes.append({"code": "somata-differ", "place": path.name, "message": message})
+        notes.append(warning("somata-differ", path.name, message))
     found_at = match_ids(alone, node)
     once = (found_at >= 0) & (counts[found_at] == 1)
     order = np.where(once, where[found_at], -1)
@@ -192,7 +190,7 @@ def _cave(files: Files) -> xr.DataTree:
     notes = []
     if nowhere := int(((pre == 0) | (post == 0)).sum()):
         message = f"{nowhere} synapses have a side in no segment (root id 0)"
-        notes.append({"code": "no-segment", "place": path.name, "message": message})
+        notes.append(warning("no-segment", path.name, message))
     graph = neuron_graph(
         pre=pre,
         post=post,

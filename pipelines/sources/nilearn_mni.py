@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from connectome.schema import warning
+
 from ..formats.volumes.nifti import read
 from ..jobs import Discovery, Expected, Job, RawFiles, RemoteFile
 
@@ -57,7 +59,7 @@ class NilearnMni:
         message = 'the file\'s name says "sym" (symmetric), the documentation of nilearn says asymmetric'
         tree.attrs["warnings"] = [
             *tree.attrs.get("warnings", []),
-            {"code": "sources-disagree", "place": _NAME, "message": message},
+            warning("sources-disagree", _NAME, message),
         ]
         tree.attrs.update(
             title="MNI ICBM 152 nonlinear 2009a T1 template, brain only, 1 mm",

@@ -18,6 +18,7 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError
+from connectome.schema import warning
 
 from ..formats.spikes.spiketext import read
 from ..jobs import Discovery, Expected, Job, RawFiles, RemoteFile
@@ -88,7 +89,7 @@ class NitimeGrasshopper:
         message = f"the header says 1000 ms; the stimulus lasts {float(seconds):g} s and so do the spikes"
         warnings = [
             *tree.attrs.get("warnings", []),
-            {"code": "sources-disagree", "place": f"{_spikes(number)}, stimulus length", "message": message},
+            warning("sources-disagree", f"{_spikes(number)}, stimulus length", message),
         ]
         return schema.record(
             groups,

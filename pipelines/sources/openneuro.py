@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from connectome.errors import ConnectomeError, FormatError, TruncatedError
+from connectome.schema import warning
 
 from ..formats.bids import dataset
 from ..formats.bids.participants import Participants, read_participants
@@ -170,7 +171,7 @@ class OpenNeuroSource:
         absent = self._absent(job, name)
         if absent:
             message = f"in the release, and not at hand: {', '.join(absent)}"
-            warnings.append({"code": "images-not-here", "place": "images", "message": message})
+            warnings.append(warning("images-not-here", "images", message))
         tree.attrs["warnings"] = warnings
         tree.attrs.update(
             self.about,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from connectome.schema import warning
+
 from ..formats.recordings.mne_raw import read
 from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
 
@@ -89,8 +91,8 @@ class PyNeuromodulationEcog:
                 f"by the header's scale the signal reaches {peak_uv / 1e6:.0f} V; its scale is wrong at the source, "
                 f"so amplitudes have no meaning in volts"
             )
-            warning = {"code": "implausible-units", "place": "/ecog/signal", "message": message}
-            tree.attrs["warnings"] = [*tree.attrs.get("warnings", []), warning]
+            doubt = warning("implausible-units", "/ecog/signal", message)
+            tree.attrs["warnings"] = [*tree.attrs.get("warnings", []), doubt]
         tree.attrs.update(
             title="Cortical strip and subthalamic electrode during a grip-force task, off medication",
             species="Homo sapiens",

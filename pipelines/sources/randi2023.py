@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectome.errors import FormatError
+from connectome.schema import warning
 
 from ..formats.tables.spreadsheet import Sheet, number, read_sheet
-from ..formats.worms.celegans_edges import EdgeList, EdgeRow
 from ..homogenise.celegans_graph import EdgeType, connectome_graph
+from ..homogenise.edge_list import EdgeList, EdgeRow
 from ..jobs import Rejected
 from .celegans_connectomes import Annotation, ConnectomeSource, Made, wormgraph
 
 if TYPE_CHECKING:
-    from ..formats.worms.celegans_edges import Note
     from ..homogenise.celegans_cells import CellTable
+    from ..homogenise.edge_list import Note
 
 __all__ = ["ALIASES", "Q_LIMIT", "Randi2023"]
 
@@ -65,7 +66,7 @@ def _read(paths: Sequence[Path], table: CellTable) -> Made:
             if response is None:
                 if alpha > 0:
                     message = f"{stimulated} to {responding} has alpha {alpha!r} but no dF/F: no edge"
-                    notes.append({"code": "no-effect-size", "place": opacity.place(i, j), "message": message})
+                    notes.append(warning("no-effect-size", opacity.place(i, j), message))
                 continue
             q = (1 - alpha) / 2 if alpha > 0 else float("nan")
             extra = {"alpha": alpha, "q": q, "q_censored": alpha == 0, "significant": q < Q_LIMIT}

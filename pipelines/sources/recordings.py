@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from connectome import schema
+from connectome.schema import warning
 
 from ..formats.recordings import mne_raw
 from ..jobs import Discovery, Expected, Job, RawFile, RawFiles, Rejected, RemoteFile
@@ -56,7 +57,7 @@ def events_table(marks: Sequence[Mark], **attrs: Any) -> xr.Dataset:
 
 def warn(tree: xr.DataTree, code: str, place: str, message: str) -> None:
     """Add a warning to a record."""
-    item = {"code": code, "place": place, "message": message}
+    item = warning(code, place, message)
     tree.attrs["warnings"] = [*tree.attrs.get("warnings", []), item]
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connectome.errors import FormatError
+from connectome.schema import warning
 
-from ..formats.worms.celegans_record import warning
 from ..formats.worms.yemini_mat import read, worm_files
 from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
 

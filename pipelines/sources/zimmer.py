@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from connectome.errors import FormatError, UsageError
+from connectome.schema import warning
 
-from ..formats.worms.celegans_record import warning
 from ..formats.worms.zimmer_mat import read, survey
 from ..jobs import Discovery, Expected, Job, RawFiles, Rejected, RemoteFile
 

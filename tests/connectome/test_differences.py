@@ -13,7 +13,7 @@ import pytest
 import zarr
 
 from connectome import schema
-from connectome.loaders.reading import RecordReader
+from connectome.loaders.reading.chunks import RecordReader
 from connectome.store.archive import LocalBytes, RecordStore
 from connectome.store.digest import array_digests, combine
 from connectome.store.record import Recipe, open_record, record_file, write_record

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from connectome import schema
 from connectome.errors import NotFoundError, UsageError
-from connectome.loaders.alignment import COLUMNS, join_report, read_labels, rows_of
-from connectome.loaders.alignment import identify as identify_columns
-from connectome.loaders.reading import RecordReader
-from connectome.loaders.windows import WindowSource
+from connectome.loaders.reading.chunks import RecordReader
+from connectome.loaders.recordings.alignment import COLUMNS, join_report, read_labels, rows_of
+from connectome.loaders.recordings.alignment import identify as identify_columns
+from connectome.loaders.recordings.windows import WindowSource
 from connectome.store.archive import LocalBytes
 
 

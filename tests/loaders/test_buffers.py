@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import torch
 
-from connectome.loaders.buffers import MAX_KEPT, BatchBuffers
+from connectome.loaders.reading.buffers import MAX_KEPT, BatchBuffers
 
 FLOAT = np.dtype("float32")
 

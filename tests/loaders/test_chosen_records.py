@@ -10,9 +10,9 @@ import pytest
 from connectome import schema
 from connectome.errors import NotFoundError, UsageError
 from connectome.loaders.events import EventSource
-from connectome.loaders.records import check_kind, choose_records, reasons
+from connectome.loaders.reading.records import check_kind, choose_records, reasons
+from connectome.loaders.recordings.windows import WindowSource
 from connectome.loaders.volumes.whole import VolumeSource
-from connectome.loaders.windows import WindowSource
 from connectome.splits import Entry, Split
 from support.volume_records import blob, image_group
 

@@ -13,9 +13,9 @@ from scipy.signal import resample_poly
 from connectome import schema
 from connectome.errors import UsageError
 from connectome.loaders import filtering
-from connectome.loaders.filters import Filter, Polyphase
-from connectome.loaders.transforms import ZScore
-from connectome.loaders.windows import WindowSource
+from connectome.loaders.recordings.filters import Filter, Polyphase
+from connectome.loaders.recordings.transforms import ZScore
+from connectome.loaders.recordings.windows import WindowSource
 from connectome.splits import Entry, Split
 
 RATE = Fraction(200)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from connectome.errors import UsageError
-from connectome.loaders.gaps import gaps
-from connectome.loaders.resampling import Resample, regular_times, resample, resample_record
+from connectome.loaders.recordings.gaps import gaps
+from connectome.loaders.recordings.resampling import Resample, regular_times, resample, resample_record
 from connectome.loaders.torch import WindowDataset
 
 METHODS = ("linear", "mean", "nearest")

@@ -12,7 +12,7 @@ from connectome import schema
 from connectome.errors import NotFoundError, UsageError
 from connectome.loaders.graphs import load_graph, node_features
 from connectome.loaders.pyg import TemporalGraphDataset, to_data, to_hetero
-from connectome.loaders.specs import parse_record_spec
+from connectome.loaders.reading.specs import parse_record_spec
 from connectome.schema import category, column
 
 with warnings.catch_warnings():
@@ -297,7 +297,7 @@ def test_recordings_on_a_connectome_come_the_same_from_workers(worms, version, c
 
 
 def test_items_follow_a_split_and_a_transform(worms, version, generated):
-    from connectome.loaders.transforms import CausalZScore
+    from connectome.loaders.recordings.transforms import CausalZScore
     from connectome.splits import Split
     from connectome.splits.split import Entry
 

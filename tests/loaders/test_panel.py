@@ -7,8 +7,8 @@ import pytest
 
 from connectome import schema
 from connectome.errors import NotFoundError, UsageError
-from connectome.loaders.panel import load_panel
 from connectome.loaders.pyg import TemporalGraphDataset
+from connectome.loaders.worms.panel import load_panel
 
 TIME_S = np.cumsum(np.full(60, 0.5))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from connectome.loaders.torch import PatchDataset, VolumeDataset
-from connectome.loaders.torch_peers import as_monai, as_torchio
+from connectome.loaders.torch.peers import as_monai, as_torchio
 from connectome.schema import category
 from support.volume_records import AFFINE, blob, boxes, image_group, label_group, patient
 
@@ -100,7 +100,7 @@ def test_a_library_that_is_not_there_is_named():
 import sys
 sys.modules["torchio"] = sys.modules["monai"] = sys.modules["monai.data.meta_tensor"] = None
 from connectome.errors import MissingExtraError
-from connectome.loaders.torch_peers import as_monai, as_torchio
+from connectome.loaders.torch.peers import as_monai, as_torchio
 for function, name in ((as_torchio, "torchio"), (as_monai, "monai")):
     try:
         function(None, {"record": []})

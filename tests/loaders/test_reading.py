@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from connectome import schema, store
 from connectome.errors import DamagedError, NotFoundError
-from connectome.loaders.reading import MAX_OPEN, ChunkCache, RecordReader, Shelf
-from connectome.loaders.specs import record_file
+from connectome.loaders.reading.chunks import MAX_OPEN, ChunkCache, RecordReader, Shelf
+from connectome.loaders.reading.specs import record_file
 from connectome.schema import category, column
 from connectome.store.archive import LocalBytes, RecordStore
 

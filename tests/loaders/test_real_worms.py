@@ -13,8 +13,8 @@ import pytest
 import connectome
 from connectome.loaders.graphs import load_graph
 from connectome.loaders.pyg import TemporalGraphDataset, to_data, to_hetero
+from connectome.loaders.recordings.transforms import CausalZScore
 from connectome.loaders.torch import WindowDataset
-from connectome.loaders.transforms import CausalZScore
 
 ANIMALS = ("dag2023-2022-07-26-31", "dag2023-2022-07-27-38", "dag2023-2022-07-27-45")
 pytestmark = pytest.mark.data

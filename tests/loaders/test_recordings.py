@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader
 
 from connectome import schema
 from connectome.errors import NotFoundError, UsageError
-from connectome.loaders.channel_sets import ChannelSet, plain_name
 from connectome.loaders.recordings import Baseline, EpochSource, StateSource, ratio_order
+from connectome.loaders.recordings.channel_sets import ChannelSet, plain_name
+from connectome.loaders.recordings.windows import WindowSource
 from connectome.loaders.torch import WindowDataset, WindowStream
-from connectome.loaders.torch_recordings import EpochDataset, RatioSampler, StateDataset, channel_tensors
-from connectome.loaders.windows import WindowSource
+from connectome.loaders.torch.recordings import EpochDataset, RatioSampler, StateDataset, channel_tensors
 from connectome.seizures import Horizons, Seizure, seizure_table
 from connectome.splits import Entry, Split
 
@@ -435,7 +435,7 @@ def test_graphs_of_contacts_by_correlation(make_store: Callable[..., Any], gener
 def test_rows_say_where_their_samples_are_and_hold_them(gapped: Any, mixed: Any) -> None:
     from datasets import ClassLabel
 
-    from connectome.loaders.huggingface_recordings import to_recording_dataset, to_recording_iterable
+    from connectome.loaders.huggingface.recordings import to_recording_dataset, to_recording_iterable
 
     source = EpochSource(gapped, group="signal", tmin_s=-1, tmax_s=1, labels=["cue", "other"])
     rows = to_recording_dataset(source)

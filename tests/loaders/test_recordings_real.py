@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from connectome import pipelines, store
-from connectome.loaders.channel_sets import ChannelSet
-from connectome.loaders.filters import Filter
 from connectome.loaders.recordings import Baseline, EpochSource
-from connectome.loaders.windows import WindowSource
+from connectome.loaders.recordings.channel_sets import ChannelSet
+from connectome.loaders.recordings.filters import Filter
+from connectome.loaders.recordings.windows import WindowSource
 
 mne = pytest.importorskip("mne")
 RUNS = ("S001R06", "S001R10", "S001R14")

@@ -112,7 +112,7 @@ def test_no_sample_is_invented(release: Any, version: Any) -> None:
 def test_the_default_scaling_never_looks_ahead_and_the_flag_is_honest(
     release: Any, make_store: Any, generated: Any, version: Any
 ) -> None:
-    from connectome.loaders.smoothing import Smooth
+    from connectome.loaders.recordings.smoothing import Smooth
 
     changed = version.open("worm-a")["activity"]["signal"].values.copy()
     changed[:, 60:] *= -50

@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import gaussian_filter1d
 
 from connectome.errors import UsageError
-from connectome.loaders.smoothing import Smooth, smooth
+from connectome.loaders.recordings.smoothing import Smooth, smooth
+from connectome.loaders.recordings.transforms import CausalZScore
 from connectome.loaders.torch import WindowDataset
-from connectome.loaders.transforms import CausalZScore
 from connectome.splits import Entry, Split
 
 KERNELS = ("exponential", "boxcar", "gaussian")

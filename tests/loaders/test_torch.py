@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Subset
 
 from connectome import schema
 from connectome.errors import UsageError
-from connectome.loaders.shuffle import BlockShuffle, Stripe
 from connectome.loaders.torch import WindowDataset, WindowStream
+from connectome.loaders.torch.shuffle import BlockShuffle, Stripe
 
 # A machine with few cores: the number of workers is what is tested.
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
@@ -118,7 +118,8 @@ def test_the_loaders_package_imports_without_torch_and_torch_is_named_when_it_is
     code = """
 import sys
 sys.modules["torch"] = None
-import connectome.loaders, connectome.loaders.windows, connectome.loaders.transforms, connectome.loaders.graphs
+import connectome.loaders, connectome.loaders.recordings.windows
+import connectome.loaders.recordings.transforms, connectome.loaders.graphs
 import connectome.loaders.volumes
 from connectome.errors import MissingExtraError
 for name in ("torch", "pyg"):
@@ -134,7 +135,8 @@ for name in ("torch", "pyg"):
 
 def test_numpy_loaders_import_neither_torch_nor_pipelines():
     code = """
-import sys, connectome.loaders, connectome.loaders.windows, connectome.loaders.transforms, connectome.loaders.graphs
+import sys, connectome.loaders, connectome.loaders.recordings.windows, connectome.loaders.recordings.transforms
+import connectome.loaders.graphs
 import connectome.loaders.volumes
 wrong = {"torch", "torch_geometric", "prefect", "dask", "connectome.pipelines"} & set(sys.modules)
 raise SystemExit(str(wrong) if wrong else 0)

@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader
 
 from connectome import schema
 from connectome.errors import DamagedError, LeakError, UsageError
-from connectome.loaders.moments import Moments, causal_moments
+from connectome.loaders.recordings.moments import Moments, causal_moments
+from connectome.loaders.recordings.transforms import BLOCK_SAMPLES, CausalZScore, ZScore
+from connectome.loaders.recordings.windows import WindowSource
 from connectome.loaders.torch import WindowDataset
-from connectome.loaders.transforms import BLOCK_SAMPLES, CausalZScore, ZScore
-from connectome.loaders.windows import WindowSource
 from connectome.splits import Split
 from connectome.splits.split import Entry
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from connectome import schema
 from connectome.errors import NotFoundError, UsageError
-from connectome.loaders.index import WindowIndex
-from connectome.loaders.windows import WindowSource
+from connectome.loaders.reading.index import WindowIndex
+from connectome.loaders.recordings.windows import WindowSource
 from connectome.splits import Split
 from connectome.splits.split import Entry
 

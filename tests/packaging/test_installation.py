@@ -142,8 +142,8 @@ def test_the_folders_keep_their_direction(project: Path) -> None:
     # What makes other libraries' objects for both outer folders, and reads no file: docs/decisions/0014.
     allowed = {
         "connectome/mne_raw.py": "mne",
-        "loaders/mne.py": "mne",
-        "loaders/mne_store.py": "mne",
+        "loaders/mne/raw.py": "mne",
+        "loaders/mne/stored.py": "mne",
         "connectome/volumes/nifti_bytes.py": "nibabel",
     }
     import ast

@@ -321,7 +321,7 @@ def test_a_zarr_tool_that_does_not_know_the_codec_refuses_instead_of_reading_fil
 
 
 def test_loaders_read_windows_through_references(referring: dict[str, Path]) -> None:
-    from connectome.loaders.reading import RecordReader
+    from connectome.loaders.reading.chunks import RecordReader
     from connectome.store.archive import LocalBytes
 
     reader = RecordReader(LocalBytes(open_version("a", root=referring["root"]).file("A2929-200711")))

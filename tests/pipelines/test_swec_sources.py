@@ -67,7 +67,7 @@ def test_windows_are_labelled_by_the_seizures_of_the_whole_recording(version: An
 
 
 def test_a_loader_gives_windows_with_the_labels_of_both_recordings(version: Any) -> None:
-    states = pytest.importorskip("connectome.loaders.torch_recordings")
+    states = pytest.importorskip("connectome.loaders.torch.recordings")
     opened, values = version
     windows = states.StateDataset(opened, group="signal", window_s=0.5, rule="any")
     names = [windows.label_names[windows[at]["label"]] for at in range(len(windows))]

@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectome import schema, store
-from connectome.loaders.moments import Moments, causal_moments
-from connectome.loaders.resampling import resample
-from connectome.loaders.smoothing import Smooth, smooth
+from connectome.loaders.recordings.moments import Moments, causal_moments
+from connectome.loaders.recordings.resampling import resample
+from connectome.loaders.recordings.smoothing import Smooth, smooth
+from connectome.loaders.recordings.transforms import CausalZScore
 from connectome.loaders.torch import WindowDataset
-from connectome.loaders.transforms import CausalZScore
 
 Array = np.ndarray[Any, Any]
 METHODS = ("linear", "mean", "nearest")

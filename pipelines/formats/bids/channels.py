@@ -15,6 +15,7 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError
+from connectome.schema import warning
 
 from .tsv import MISSING, Rows, typed, variable_name
 
@@ -61,7 +62,7 @@ def channel_table(rows: Rows, rules: EventRules, *, place: str) -> tuple[xr.Data
     twice = sorted(name for name, n in Counter(row["name"] for row in rows).items() if n > 1)
     if twice:
         message = f"names that are there more than once: {', '.join(twice)}"
-        warnings.append({"code": "repeated-labels", "place": place, "message": message})
+        warnings.append(warning("repeated-labels", place, message))
     columns: dict[str, xr.Variable] = {}
     for key in rows[0] if rows else ():
         name = NAMES.get(key, variable_name(key))
@@ -73,7 +74,7 @@ def channel_table(rows: Rows, rules: EventRules, *, place: str) -> tuple[xr.Data
     unstated = sum(row.get("units", "n/a") in MISSING for row in rows)
     if unstated:
         message = f"no unit is stated for {unstated} of {len(rows)} channels"
-        warnings.append({"code": "units-not-stated", "place": place, "message": message})
+        warnings.append(warning("units-not-stated", place, message))
     return schema.table(columns | channel_marks(rows, rules, dim="row")), warnings
 
 
@@ -83,7 +84,7 @@ def _column(key: str, values: Sequence[str], place: str) -> tuple[xr.Variable, l
         strange = sorted({text for text in texts if text.lower() not in {*STATUS, ""}})
         if strange:
             message = f"statuses that BIDS does not have, kept as text: {', '.join(strange)}"
-            note = {"code": "unknown-status", "place": place, "message": message}
+            note = warning("unknown-status", place, message)
             return schema.column("row", texts, "Status of the channel"), [note]
         return schema.category("row", [text.lower() for text in texts], STATUS, "Status of the channel"), []
     if key == "type":
@@ -152,16 +153,16 @@ def electrode_doubts(rows: Rows, system: Mapping[str, Any], *, place: str) -> li
     notes: list[Note] = []
     if stated.size and unit == "unknown":
         message = "no unit of the positions is stated; they are kept as numbers"
-        notes.append({"code": "position-unit-not-stated", "place": place, "message": message})
+        notes.append(warning("position-unit-not-stated", place, message))
     texts = [text for row in rows for axis in "xyz" if (text := row.get(axis, "n/a")) not in MISSING]
     unread = [text for text in texts if math.isnan(_number(text))]
     if unread:
         message = f"{len(unread)} coordinates are no numbers and are left out: {', '.join(unread[:10])}"
-        notes.append({"code": "positions-unreadable", "place": place, "message": message})
+        notes.append(warning("positions-unreadable", place, message))
     most = float(stated.max()) if stated.size else 0.0
     if (unit == "m" and most > LONGEST_HEAD_M) or (unit == "mm" and 0 < most < SMALLEST_HEAD_MM):
         message = f"positions of up to {most:g} {unit} fit no head; they are kept as they stand"
-        notes.append({"code": "implausible-positions", "place": place, "message": message})
+        notes.append(warning("implausible-positions", place, message))
     return notes
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectome.errors import FormatError, UsageError
+from connectome.schema import warning
 
 from ..portions import Division, Portion, Unused
 from ..seizures.rules import choose_rules
@@ -291,14 +292,14 @@ def _portion(
     }
     warnings: list[Note] = []
     if participants is not None and label not in participants.labels:
-        warnings.append(_note("folder-without-row", TABLE, f"{name} has a folder and no row"))
+        warnings.append(warning("folder-without-row", TABLE, f"{name} has a folder and no row"))
     if not tree.of(label):
-        warnings.append(_note("row-without-folder", TABLE, f"{name} has a row and no folder"))
+        warnings.append(warning("row-without-folder", TABLE, f"{name} has a row and no folder"))
     if absent:
         listed = ", ".join(f"{file.file_name} ({file.pointer})" for file in absent)
-        warnings.append(_note("images-not-fetched", name, listed))
+        warnings.append(warning("images-not-fetched", name, listed))
     elif not images and tree.of(label):
-        warnings.append(_note("no-images", name, "no anatomical image of this person is here"))
+        warnings.append(warning("no-images", name, "no anatomical image of this person is here"))
     attrs: dict[str, Any] = {
         "title": f"{name} of {about.get('Name') or tree.root.name}",
         "species": SPECIES, "subject": name, "patient": name,
@@ -332,10 +333,6 @@ def _refuse(error: FormatError) -> xr.DataTree:
 def _is_here(tree: BidsTree, path: str) -> bool:
     found = tree.find(path)
     return found is not None and found.pointer is None
-
-
-def _note(code: str, place: str, message: str) -> Note:
-    return {"code": code, "place": place, "message": message}
 
 
 def _sorted_out(

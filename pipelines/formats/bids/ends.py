@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from connectome.schema import warning
 from connectome.seizures import GROUP as SEIZURE_GROUP
 from connectome.seizures import observed_of
 
@@ -52,10 +53,10 @@ def past_end(groups: Mapping[str, xr.Dataset]) -> list[Note]:
         if late.size:
             code, what = PAST[name]
             message = f"{late.size} of {times.size} {what} past the end ({length:g} s), up to {late.max():g} s"
-            notes.append({"code": code, "place": name, "message": message})
+            notes.append(warning(code, name, message))
     observed = observed_of(groups[SEIZURE_GROUP].attrs) if SEIZURE_GROUP in groups else None
     end = float(observed[-1, 1]) if observed is not None and len(observed) else math.inf
     if math.isfinite(end) and abs(end - length) > SLACK_S:
         message = f"the annotated time ends at {end:g} s, the recording at {length:g} s"
-        notes.append({"code": "annotated-time-differs", "place": SEIZURE_GROUP, "message": message})
+        notes.append(warning("annotated-time-differs", SEIZURE_GROUP, message))
     return notes

@@ -16,6 +16,7 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError, SchemaError
+from connectome.schema import warning
 from connectome.seizures import SZCORE_LABELS, Seizure, seizure_table
 
 from ..seizures.nihon_kohden import correct_onsets
@@ -101,7 +102,7 @@ def read_events(rows: Rows, rules: EventRules, *, subject: str, described: Mappi
         if found.n_corrected:
             late = max(after - before for before, after in zip(onsets, corrected, strict=True) if after != before)
             message = f"{found.n_corrected} onsets were early by up to {late:.3f} s; their time marks hold"
-            warnings.append({"code": "onsets-corrected", "place": place, "message": message})
+            warnings.append(warning("onsets-corrected", place, message))
         warnings += found.notes(place)
     seizures: list[Seizure] | None = None
     observed: Intervals | None = None
@@ -145,7 +146,7 @@ def _allowed(seizures: list[Seizure] | None, place: str, warnings: list[Note]) -
     try:
         seizure_table(seizures)
     except SchemaError as error:
-        warnings.append({"code": "seizures-unusable", "place": place, "message": f"{error.message}: {error.found}"})
+        warnings.append(warning("seizures-unusable", place, f"{error.message}: {error.found}"))
         return None
     return tuple(seizures)
 
@@ -164,14 +165,14 @@ def _doubts(rows: Rows, onsets: list[float], place: str) -> list[Note]:
     if missing:
         listed = ", ".join(f"{number} ({rows[number - 1]['onset'] or 'empty'})" for number in missing[:10])
         message = f"{len(missing)} events have no onset; they are kept without one: rows {listed}"
-        notes.append({"code": "onset-missing", "place": place, "message": message})
+        notes.append(warning("onset-missing", place, message))
     early = [onset for onset in onsets if onset < 0]
     if early:
         message = f"{len(early)} events lie before the first sample, the earliest at {min(early):g} s"
-        notes.append({"code": "onset-before-start", "place": place, "message": message})
+        notes.append(warning("onset-before-start", place, message))
     stated = [onset for onset in onsets if not math.isnan(onset)]
     if any(one > other for one, other in pairwise(stated)):
-        notes.append({"code": "events-unsorted", "place": place, "message": "kept in the order of the source"})
+        notes.append(warning("events-unsorted", place, "kept in the order of the source"))
     return notes
 
 
@@ -185,11 +186,11 @@ def _doubted_durations(rows: Rows, durations: list[float], place: str) -> list[N
     ]
     if unread:
         message = f"{len(unread)} durations are no numbers and are left out: rows {', '.join(unread[:10])}"
-        notes.append({"code": "durations-unreadable", "place": place, "message": message})
+        notes.append(warning("durations-unreadable", place, message))
     negative = [value for value in durations if value < 0]
     if negative:
         message = f"{len(negative)} durations are negative and kept as they stand, the least {min(negative):g} s"
-        notes.append({"code": "durations-negative", "place": place, "message": message})
+        notes.append(warning("durations-negative", place, message))
     return notes
 
 

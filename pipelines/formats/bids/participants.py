@@ -16,7 +16,7 @@ import numpy as np
 from connectome import schema
 from connectome.cohorts import POST_OP
 from connectome.errors import FormatError
-from connectome.schema import decode
+from connectome.schema import decode, warning
 
 from .sidecars import read_json
 from .tsv import MISSING, Rows, read_rows, typed_columns
@@ -78,7 +78,7 @@ class Participants:
             if variable.attrs.get("source_column") in self.post_op:
                 variable.attrs["available"] = POST_OP
         if name in self.doubled:
-            warnings.append({"code": "duplicate-row", "place": TABLE, "message": f"{name} has the same row twice"})
+            warnings.append(warning("duplicate-row", TABLE, f"{name} has the same row twice"))
         return schema.table(columns), [*self.warnings, *warnings]
 
     def plain(self, label: str) -> dict[str, str | int | float | bool]:
@@ -157,7 +157,7 @@ def _inverted(rows: Rows, described: Mapping[str, Any]) -> list[Note]:
                 f"the code book says that {key!r} is {words[min(of_healthy)]!r} for all {len(healthy)} healthy "
                 "participants: it looks inverted; codes and descriptions are kept as they stand"
             )
-            notes.append({"code": "code-book-inverted", "place": "participants.json", "message": message})
+            notes.append(warning("code-book-inverted", "participants.json", message))
     return notes
 
 
@@ -170,4 +170,4 @@ def _old(rows: Rows) -> list[Note]:
     if not over:
         return []
     message = f"ages above {MOST_YEARS} can tell who somebody is: {', '.join(over)}"
-    return [{"code": "age-identifies", "place": TABLE, "message": message}]
+    return [warning("age-identifies", TABLE, message)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectome import schema
 from connectome.errors import SchemaError
+from connectome.schema import warning
 from connectome.volumes import align, compare_grids
 
 from ..volumes import nifti
@@ -140,7 +141,7 @@ def attach(
             found=" x ".join(map(str, dataset["image"].shape[:3])),
         )
     message = "no image of its space is here: that it lies on the grid of one is not proved"
-    return dataset, [{"code": "alignment-unproved", "place": group, "message": message}]
+    return dataset, [warning("alignment-unproved", group, message)]
 
 
 def read_volume(path: Path, group: str, *, suffix: str) -> tuple[xr.Dataset, list[Note]]:

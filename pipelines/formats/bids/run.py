@@ -18,7 +18,7 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import UsageError
-from connectome.schema import decode
+from connectome.schema import decode, warning
 from connectome.seizures import GROUP as SEIZURE_GROUP
 from connectome.seizures import seizure_table
 
@@ -125,7 +125,7 @@ class Run:
                 groups["subject"] = row
             else:
                 message = f"sub-{self.files.label} has a folder and no row"
-                warnings.append({"code": "folder-without-row", "place": "participants.tsv", "message": message})
+                warnings.append(warning("folder-without-row", "participants.tsv", message))
         session = self._session(warnings)
         if session is not None:
             groups["session"] = session
@@ -159,8 +159,8 @@ class Run:
         if not data:
             listed = "no file of the signal is here"
         elif not listed:
-            return {"code": "signals-skipped", "place": self.files.record, "message": "signals were not asked for"}
-        return {"code": "signals-not-at-hand", "place": self.files.record, "message": listed}
+            return warning("signals-skipped", self.files.record, "signals were not asked for")
+        return warning("signals-not-at-hand", self.files.record, listed)
 
     def _signals(
         self, groups: dict[str, xr.Dataset], warnings: list[Note], sidecar: Mapping[str, Any]
@@ -213,7 +213,7 @@ class Run:
         if len(mine) != 1:
             if rows:
                 message = f"{len(mine)} rows for {name}"
-                warnings.append({"code": "session-rows", "place": self._name(self.files.sessions), "message": message})
+                warnings.append(warning("session-rows", self._name(self.files.sessions), message))
             return None
         columns, notes = typed_columns(mine, table="sessions.tsv", among=rows, text=("session_id",))
         warnings += notes
@@ -280,7 +280,7 @@ class Run:
                 time = row.get("acq_time", "n/a")
                 return "" if time in MISSING else time
         message = f"no row for {wanted}"
-        warnings.append({"code": "scan-without-row", "place": self.files.scans.file_name, "message": message})
+        warnings.append(warning("scan-without-row", self.files.scans.file_name, message))
         return ""
 
     def _measures(

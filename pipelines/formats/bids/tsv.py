@@ -17,6 +17,7 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError
+from connectome.schema import warning
 
 from ..tables.text_rows import Note, read_lines
 
@@ -78,13 +79,11 @@ def repairs(path: Path) -> list[Note]:
     notes: list[Note] = []
     if raw.startswith(b"\xef\xbb\xbf"):
         message = "a byte-order mark before the first column's name was taken away"
-        notes.append({"code": "byte-order-mark", "place": path.name, "message": message})
+        notes.append(warning("byte-order-mark", path.name, message))
     if b"\r\n" in raw:
-        notes.append(
-            {"code": "windows-line-ends", "place": path.name, "message": "CR LF was read as the end of a line"}
-        )
+        notes.append(warning("windows-line-ends", path.name, "CR LF was read as the end of a line"))
     if b"\r" in raw.replace(b"\r\n", b"\n"):
-        notes.append({"code": "old-mac-line-ends", "place": path.name, "message": "CR was read as the end of a line"})
+        notes.append(warning("old-mac-line-ends", path.name, "CR was read as the end of a line"))
     return notes
 
 
@@ -147,7 +146,7 @@ def typed_columns(
     strangers = sorted(key for key, value in described.items() if isinstance(value, Mapping) and key not in names)
     if strangers and names:
         message = f"described, and not in the table: {', '.join(strangers)}"
-        warnings.append({"code": "described-without-column", "place": table, "message": message})
+        warnings.append(warning("described-without-column", table, message))
     return columns, warnings
 
 
@@ -199,7 +198,7 @@ def _levelled(
     warnings: list[Note] = []
     if strange:
         message = f"values that the levels of {key!r} do not have: {', '.join(strange)}"
-        warnings.append({"code": "unknown-levels", "place": table, "message": message})
+        warnings.append(warning("unknown-levels", table, message))
     attrs["flag_descriptions"] = [str(levels[level]) for level in known] + [""] * len(strange)
     given = [None if value in MISSING else value for value in values]
     return schema.category("row", given, [*known, *strange], long_name, **attrs), warnings

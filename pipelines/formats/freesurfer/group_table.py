@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, NotFoundError
-from connectome.schema import column, record, table
+from connectome.schema import column, record, table, warning
 
 from ..files.one_path import one_file
 from ..tables.text_rows import Note, check_cells, first_line, read_lines
@@ -191,14 +191,14 @@ def read_group_table(path: Path) -> GroupTable:
         features.append(_feature(name, block.measure, texts))
         lacking = [subjects[row] for row in np.flatnonzero(np.isnan(values[:, at])).tolist()]
         if lacking:
-            warnings.append(_note("missing-values", name, f"nothing is given for {_shown(lacking)}"))
+            warnings.append(warning("missing-values", name, f"nothing is given for {_shown(lacking)}"))
     warnings += [
-        _note("rounded-values", item.name, f"printed with few digits: known to {item.resolution:g} {item.units}")
+        warning("rounded-values", item.name, f"printed with few digits: known to {item.resolution:g} {item.units}")
         for item in features
         if item.resolution
     ]
     if repeated:
-        warnings.append(_note("repeated-features", path.name, f"equal in both blocks: {', '.join(sorted(repeated))}"))
+        warnings.append(warning("repeated-features", path.name, f"equal in both blocks: {', '.join(sorted(repeated))}"))
     return GroupTable(str(path), blocks[0].measure, blocks[0].atlas, subjects, tuple(features), values, tuple(warnings))
 
 
@@ -303,10 +303,6 @@ def _number(text: str, path: Path, place: str) -> float:
             "a value is no number", subject=str(path), place=place, expected="a number, or NA", found=repr(text[:80])
         )
     return value
-
-
-def _note(code: str, place: str, message: str) -> Note:
-    return {"code": code, "place": place, "message": message}
 
 
 def _shown(names: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError
-from connectome.schema import category, column, record, table
+from connectome.schema import category, column, record, table, warning
 
 from ..files.one_path import one_file
 from ..tables.text_rows import Note, check_cells, finite, first_line, read_lines, unfinished, whole
@@ -194,9 +194,7 @@ def _measure(text: str, path: Path, number: int, warnings: list[Note]) -> Measur
     if len(parts) == 4:
         # FreeSurfer 6 forgets a comma: "Cortex, CortexVol Total cortical gray matter volume, 536883.6, mm^3".
         name, _, description = parts[1].partition(" ")
-        warnings.append(
-            {"code": "comma-missing", "place": f"line {number}", "message": f"a comma was put behind {name}"}
-        )
+        warnings.append(warning("comma-missing", f"line {number}", f"a comma was put behind {name}"))
         parts[1:2] = [name, description]
     if len(parts) < 5:
         raise FormatError(

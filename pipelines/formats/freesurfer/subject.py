@@ -17,7 +17,7 @@ import numpy as np
 from connectome import schema
 from connectome.errors import FormatError
 from connectome.regions import ASEG_LABELS, DESIKAN_KILLIANY
-from connectome.schema import column, record
+from connectome.schema import column, record, warning
 from connectome.volumes import align
 
 from ..surfaces.freesurfer_annot import UNLABELLED, Annotation, colour_columns, read_annot
@@ -235,7 +235,7 @@ def _disagreements(found: Mapping[str, Stats], groups: Groups) -> list[Note]:
         if odd:
             shown = "; ".join(odd[:3]) + ("; ..." if len(odd) > 3 else "")
             message = f"{len(odd)} of {len(said)} counts differ from the image: {shown}"
-            notes.append({"code": "statistics-differ", "place": f"stats/{name}.stats", "message": message})
+            notes.append(warning("statistics-differ", f"stats/{name}.stats", message))
     return notes
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectome.errors import FormatError
+from connectome.schema import warning
 
 from ..files.one_path import only_path
 
@@ -81,17 +82,19 @@ def find_files(paths: list[Path]) -> SubjectFiles:
     for path in sorted(item for name in FOLDERS for item in (root / name).rglob("*")):
         name = path.relative_to(root).as_posix()
         if path.is_symlink() and not path.exists():
-            files.notes.append(_note("dangling-link", name, "a link to a file that is not there"))
+            files.notes.append(warning("dangling-link", name, "a link to a file that is not there"))
         elif path.is_file() and not path.resolve().is_relative_to(inside):
-            files.notes.append(_note("link-outside", name, "a link out of the folder; it is not followed"))
+            files.notes.append(warning("link-outside", name, "a link out of the folder; it is not followed"))
         elif path.is_file() and not _place(files, path, name):
             files.others.append(name)
     for folder in FOLDERS:
         if not any(path.relative_to(root).parts[0] == folder for path in files.every()):
-            files.notes.append(_note("part-missing", folder, "nothing is read from this part: it is empty or not here"))
+            files.notes.append(
+                warning("part-missing", folder, "nothing is read from this part: it is empty or not here")
+            )
     if files.others:
         shown = ", ".join(files.others[:5]) + (", ..." if len(files.others) > 5 else "")
-        files.notes.append(_note("files-not-read", str(len(files.others)), f"no part of the record: {shown}"))
+        files.notes.append(warning("files-not-read", str(len(files.others)), f"no part of the record: {shown}"))
     if not files.every():
         raise FormatError("the folder holds nothing that is read", subject=str(root), expected="mri/*.mgz, surf/lh.*")
     return files
@@ -132,7 +135,3 @@ def _place_volume(files: SubjectFiles, path: Path, rest: str) -> bool:
     else:
         return False
     return True
-
-
-def _note(code: str, place: str, message: str) -> Note:
-    return {"code": code, "place": place, "message": message}

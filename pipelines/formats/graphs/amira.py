@@ -20,12 +20,12 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError, UsageError
-from connectome.schema import column
+from connectome.schema import column, warning
 
 from ...homogenise.spatial_graph import UNDIRECTED, spatial_graph
 from ..files.number_stream import NumberStream
 from ..files.one_path import one_file
-from ..tables.array_columns import RESERVED, column_names, describe, warning
+from ..tables.array_columns import RESERVED, column_names, describe
 from .polylines import GROUPS
 from .position_units import VoxelSize, stated_units
 

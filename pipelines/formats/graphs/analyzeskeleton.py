@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from connectome.errors import FormatError, UsageError
-from connectome.schema import column, record
+from connectome.schema import column, record, warning
 
 from ...homogenise.spatial_graph import spatial_graph
 from ..tables.listed_columns import edge_column_names, text_columns
@@ -123,4 +123,4 @@ def _doubts(path: Path, start: np.ndarray, stop: np.ndarray, measured: dict[str,
     if not len(off):
         return []
     message = f"{len(off)} rows give another straight distance than their ends have; first in row {int(off[0]) + 1}"
-    return [{"code": "distance-differs", "place": path.name, "message": message}]
+    return [warning("distance-differs", path.name, message)]

@@ -16,7 +16,7 @@ import numpy as np
 
 from connectome.errors import FormatError, UsageError
 from connectome.regions import region_columns, region_of
-from connectome.schema import graph, record
+from connectome.schema import graph, record, warning
 
 from ..tables.text_rows import Note, read_lines, unfinished
 
@@ -105,7 +105,7 @@ def read(
     missing = np.isnan(values)
     if missing.any():
         message = f"{int(missing.sum())} of {values.size} entries are not given; they become no edge"
-        notes.append({"code": "missing-entries", "place": path.name, "message": message})
+        notes.append(warning("missing-entries", path.name, message))
     symmetric = np.array_equal(values, values.T, equal_nan=True)
     if directed is None and not symmetric:
         row, at = (int(place[0]) for place in np.nonzero((values != values.T) & ~(missing & missing.T)))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, UsageError
-from connectome.schema import column, graph, record
+from connectome.schema import column, graph, record, warning
 
 from ...homogenise.spatial_graph import spatial_graph
 from ..tables.listed_columns import edge_column_names, listed_column, node_column_names
@@ -243,10 +243,6 @@ def _graph_data(file: GraphmlFile) -> dict[str, str]:
 
 def _notes(path: Path, file: GraphmlFile) -> list[Note]:
     return [
-        {
-            "code": "not-stored",
-            "place": f"{path.name}, key {key}",
-            "message": "holds elements of another program, which are not read",
-        }
+        warning("not-stored", f"{path.name}, key {key}", "holds elements of another program, which are not read")
         for key in sorted(file.foreign)
     ]

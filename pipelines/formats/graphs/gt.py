@@ -15,11 +15,11 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError, UsageError
-from connectome.schema import column, table
+from connectome.schema import column, table, warning
 
 from ...homogenise.spatial_graph import UNDIRECTED, spatial_graph
 from ..files.one_path import one_file
-from ..tables.array_columns import RESERVED, column_names, describe, warning
+from ..tables.array_columns import RESERVED, column_names, describe
 from .gt_file import COMPRESSIONS, MAGIC, GtGraph, Ragged, is_gt, read_gt
 from .polylines import GROUPS
 from .position_units import VoxelSize, stated_units

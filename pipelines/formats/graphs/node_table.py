@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from connectome.errors import FormatError, UsageError
-from connectome.schema import column
+from connectome.schema import column, warning
 
 from ...homogenise.neuron_graph import match_ids
 from ..tables.block_columns import Array, Ids, Restart, ValueColumn, Words
@@ -93,7 +93,7 @@ class ListedNodes:
         if len(beyond):
             columns["listed"] = column("node", order >= 0, "Whether the table of nodes lists the node")
             message = f"{len(beyond)} ends of edges are not listed among the nodes, first {self.ids[beyond[0]]}"
-            notes.append({"code": "nodes-not-listed", "place": path.name, "message": message})
+            notes.append(warning("nodes-not-listed", path.name, message))
         ids = np.concatenate([listed, self.ids[beyond]])
         return ListedNodes(ids, place[self.source], place[self.target], columns, values, order, stored, table), notes
 

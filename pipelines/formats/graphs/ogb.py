@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError, UsageError
-from connectome.schema import category, column, graph, record, table
+from connectome.schema import category, column, graph, record, table, warning
 
 from ...homogenise.spatial_graph import spatial_graph
 from ..files.npz_arrays import read_npz
@@ -274,7 +274,7 @@ def _split(
         for key, listed in values.items():
             if key not in _LISTS or not isinstance(listed, np.ndarray) or listed.ndim != 2 or listed.shape[1] != 2:
                 message = "not two nodes per row, which is what is read"
-                notes.append({"code": "not-stored", "place": f"split/{name}, {part}/{key}", "message": message})
+                notes.append(warning("not-stored", f"split/{name}, {part}/{key}", message))
                 continue
             path = f"links/{part}/{_LISTS[key]}" + (f"/{name}" if key == "edge_neg" else "")
             pairs[path] = _indices(listed, n_nodes, subject, f"{part}/{key}")

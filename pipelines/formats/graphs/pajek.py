@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError, UsageError
-from connectome.schema import column, graph, record
+from connectome.schema import column, graph, record, warning
 
 from ...homogenise.spatial_graph import UNDIRECTED, spatial_graph
 from ..tables.listed_columns import edge_column_names, node_column_names, text_columns, typed_cells
@@ -122,11 +122,8 @@ def read(
     if position in attributes:
         places = _positions(path, network, position)
         unit, attrs = stated_units(units, voxel_size_um, n_axes=places.shape[1], subject=str(path))
-        notes.append({
-            "code": "axis-order-not-documented",
-            "place": path.name,
-            "message": f"the file does not say what the numbers of {position!r} are; kept in their order as x, y, z",
-        })  # fmt: skip
+        message = f"the file does not say what the numbers of {position!r} are; kept in their order as x, y, z"
+        notes.append(warning("axis-order-not-documented", path.name, message))
         if radius in attributes:
             nodes["radius"] = _radius(path, network, radius, unit)
     elif units or voxel_size_um:

@@ -24,10 +24,10 @@ import numpy as np
 from connectome import schema
 from connectome.errors import FormatError, UsageError
 from connectome.graphs import connected_components
-from connectome.schema import column
+from connectome.schema import column, warning
 
 from ...homogenise.spatial_graph import UNDIRECTED, spatial_graph
-from ..tables.array_columns import RESERVED, column_names, describe, warning
+from ..tables.array_columns import RESERVED, column_names, describe
 from .position_units import VoxelSize, stated_units
 
 if TYPE_CHECKING:

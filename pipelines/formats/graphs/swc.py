@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, UsageError
+from connectome.schema import warning
 
 from ..files.one_path import one_file
-from ..tables.array_columns import warning
 from ..tables.text_rows import finite, read_lines, unfinished, whole
 from .polylines import Polylines, line_graph
 

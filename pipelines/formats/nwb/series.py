@@ -18,10 +18,10 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from connectome.errors import FormatError
-from connectome.schema import column, series, table
+from connectome.schema import column, series, table, warning
 from connectome.store.references import ENCODING
 
-from ..recordings.recording import unique_ids, warning
+from ..recordings.recording import unique_ids
 from .columns import column_names, row_count
 from .layout import layout_of_series
 from .tree import ArrayNode, GroupNode, open_tree

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectome.errors import FormatError, UsageError
-from connectome.schema import record
+from connectome.schema import record, warning
 
 from ..files.hdf5_file import is_hdf5, open_hdf5
 from ..files.one_path import only_path
 from ..held import Held
-from ..recordings.recording import warning
 from ..worms.nwb_worm import is_worm
 from .about import devices, session_attributes, stated_rates
 from .layout import is_referable

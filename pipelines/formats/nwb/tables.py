@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import column, table
+from connectome.schema import column, table, warning
 
-from ..recordings.recording import warning
 from .columns import Cells, absent_columns, cells, column_names, nested, row_count
 
 if TYPE_CHECKING:

@@ -17,13 +17,12 @@ import numpy as np
 
 from connectome.errors import FormatError
 from connectome.intervals import Intervals, merged
-from connectome.schema import column
+from connectome.schema import column, warning
 from connectome.schema.events import sorted_events, unit_dtype
 
 from ...homogenise.filed import IN_MEMORY_BYTES, FiledArray
 from ...homogenise.spike_clock import TickSearch, to_ticks
 from ...homogenise.spike_order import EVENTS_AT_A_TIME, SpikeSorter, TimeCells
-from ..recordings.recording import warning
 from .columns import Cells, cells, column_names, row_count
 from .tables import Warnings, plain_values, read_table, spread, tell_absent
 

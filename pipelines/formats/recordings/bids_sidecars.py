@@ -20,6 +20,7 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import UsageError
+from connectome.schema import warning
 from connectome.seizures import GROUP as SEIZURES
 
 from ..bids.channels import coordinate_frame, electrode_doubts, electrode_table
@@ -27,7 +28,7 @@ from ..bids.events import read_events
 from ..bids.sidecars import read_json
 from ..bids.tsv import MISSING, Rows, read_rows, repairs, variable_name
 from ..seizures.rules import choose_rules
-from .recording import STATUS, udunits, warning
+from .recording import STATUS, udunits
 
 if TYPE_CHECKING:
     import xarray as xr

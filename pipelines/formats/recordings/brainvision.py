@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError, UnsafeError
+from connectome.schema import warning
 
 from ..files.pointers import refuse_pointer
 from ..files.text_mode import refuse_text_damage
 from .numbers import decimal, possible_rate
-from .recording import Annotation, Block, Channel, Recording, udunits, warning
+from .recording import Annotation, Block, Channel, Recording, udunits
 
 FIRST_LINE = re.compile(r"Brain ?Vision .*(Header|Marker) File", re.IGNORECASE)
 DTYPES = {"INT_16": "i2", "UINT_16": "u2", "INT_32": "i4", "IEEE_FLOAT_32": "f4", "IEEE_FLOAT_64": "f8"}

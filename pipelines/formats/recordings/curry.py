@@ -23,12 +23,13 @@ from typing import Any
 import numpy as np
 
 from connectome.errors import FormatError
+from connectome.schema import warning
 
 from ..files.pointers import refuse_pointer
 from ..files.text_mode import refuse_text_damage
 from .headers import header_text, require_length
 from .numbers import decimal, possible_rate
-from .recording import Annotation, Block, Channel, Recording, udunits, warning
+from .recording import Annotation, Block, Channel, Recording, udunits
 
 SECTION = re.compile(r"(?P<name>[A-Z][A-Z0-9_]*) (?P<what>START|END)(?P<list>_LIST)?\b.*", re.ASCII)
 LATER = (".cdt.dpa", ".cdt.dpo", ".cdt.cef", ".cdt.ceo", ".cdt")

@@ -20,11 +20,12 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError
+from connectome.schema import warning
 
 from ..files.pointers import refuse_pointer
 from .edf_annotations import read_annotations
 from .edf_header import BDF_START, EDF_START, RANGES, RECORD_DURATION, Header, read_header, records_of, to_number
-from .recording import Annotation, Block, Channel, Recording, udunits, warning
+from .recording import Annotation, Block, Channel, Recording, udunits
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-
-from .recording import warning
+from connectome.schema import warning
 
 if TYPE_CHECKING:
     from .edf_header import Header

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError
+from connectome.schema import warning
 
 from ..files.text_mode import refuse_text_damage
 from .numbers import decimal, possible_rate
-from .recording import warning
 
 EDF_START = b"0       "
 BDF_START = b"\xffBIOSEMI"

@@ -19,6 +19,7 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError
+from connectome.schema import warning
 
 from ..bids.tsv import variable_name
 from ..files.matlab import read_mat
@@ -26,7 +27,7 @@ from ..files.pointers import refuse_pointer
 from ..files.text_mode import refuse_text_damage
 from .headers import require_length
 from .numbers import possible_rate
-from .recording import Annotation, Block, Channel, Recording, exact_rate, warning
+from .recording import Annotation, Block, Channel, Recording, exact_rate
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError
+from connectome.schema import warning
 
 from ..files.pointers import refuse_pointer
 from ..files.text_mode import refuse_text_damage
 from .headers import require_length
-from .recording import Annotation, Block, Channel, Recording, warning
+from .recording import Annotation, Block, Channel, Recording
 
 HEAD = struct.Struct(">i6hI5hIh")
 """Version, date and time, milliseconds, rate, channels, gain, bits, range, samples, kinds of events."""

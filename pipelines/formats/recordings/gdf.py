@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError
+from connectome.schema import warning
 
 from ..files.pointers import refuse_pointer
 from ..files.text_mode import refuse_text_damage
 from .numbers import possible_rate
-from .recording import Annotation, Block, Channel, Recording, warning
+from .recording import Annotation, Block, Channel, Recording
 
 VERSION = re.compile(rb"GDF 2\.(\d\d)")
 FIXED_BYTES = 256

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError
+from connectome.schema import warning
 
 from ..files.pointers import refuse_pointer
 from ..files.text_mode import refuse_text_damage
-from .recording import Annotation, Block, Channel, Recording, warning
+from .recording import Annotation, Block, Channel, Recording
 
 SETUP_BYTES, CHANNEL_BYTES = 900, 75
 UNIT, STEPS = "uV", Fraction("204.8")

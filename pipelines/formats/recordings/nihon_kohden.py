@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError
+from connectome.schema import warning
 
 from ..files.pointers import refuse_pointer
 from .headers import header_text
-from .recording import Annotation, Block, Channel, Recording, on_the_clock, warning
+from .recording import Annotation, Block, Channel, Recording, on_the_clock
 
 DEVICES = (
     *(f"EEG-1100{letter} V0{number}.00" for letter in "ABC" for number in (1, 2)),

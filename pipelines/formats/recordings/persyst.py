@@ -25,12 +25,13 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError
+from connectome.schema import warning
 
 from ..files.pointers import refuse_pointer
 from ..files.text_mode import refuse_text_damage
 from .headers import header_text
 from .numbers import decimal, possible_rate
-from .recording import Annotation, Block, Channel, Recording, on_the_clock, warning
+from .recording import Annotation, Block, Channel, Recording, on_the_clock
 
 if TYPE_CHECKING:
     import xarray as xr

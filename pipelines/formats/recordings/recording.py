@@ -92,11 +92,6 @@ class Recording:
     """Further groups by path."""
 
 
-def warning(code: str, place: str, message: str) -> dict[str, str]:
-    """Return a record's warning."""
-    return {"code": code, "place": place, "message": message}
-
-
 def udunits(text: str) -> str:
     """Spell a unit as UDUNITS does (both micro signs become ``u``); what is not known stays as it is."""
     plain = text.strip().replace("µ", "u").replace("μ", "u")

@@ -15,6 +15,7 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UsageError
+from connectome.schema import warning
 from connectome.seizures import Seizure, seizure_table
 
 from ..files.hdf5_file import is_hdf5, open_hdf5
@@ -22,7 +23,7 @@ from ..files.matlab import is_mat
 from ..files.pointers import refuse_pointer
 from . import swec_hours, swec_parts
 from .bids_sidecars import read_sidecars
-from .recording import Block, Channel, Recording, exact_rate, warning
+from .recording import Block, Channel, Recording, exact_rate
 from .streamed import Piece, streamed
 from .tree import to_tree
 from .units import given_unit

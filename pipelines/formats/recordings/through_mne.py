@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from connectome.errors import FormatError, MissingExtraError, TruncatedError
+from connectome.schema import warning
 
 from .forms import Form, beside, refuse_mislabelled
-from .recording import Annotation, Block, Channel, Recording, exact_rate, warning
+from .recording import Annotation, Block, Channel, Recording, exact_rate
 
 SKIPPED = "BAD_ACQ_SKIP"
 BOUNDARIES = {"BAD boundary", "EDGE boundary"}

@@ -11,8 +11,9 @@ import numpy as np
 import xarray as xr
 
 from connectome import schema
+from connectome.schema import warning
 
-from .recording import STATUS, Annotation, Block, Channel, Recording, unique_ids, warning
+from .recording import STATUS, Annotation, Block, Channel, Recording, unique_ids
 from .units import GivenUnit, with_units
 
 if TYPE_CHECKING:

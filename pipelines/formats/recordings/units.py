@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from connectome.errors import UsageError
+from connectome.schema import warning
 
-from .recording import udunits, warning
+from .recording import udunits
 
 if TYPE_CHECKING:
     from .recording import Block, Channel, Recording

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from connectome import schema
+from connectome.schema import warning
 from connectome.seizures import GROUP, seizure_table
 
 from .nihon_kohden import correct_onsets, is_time_mark
@@ -54,14 +55,14 @@ def annotated_seizures(
     warnings: list[Note] = []
     if rules.corrects_times and first_s and any(is_time_mark(text) for text in texts):
         message = f"not followed: the first sample comes {first_s:g} s after the start of the file"
-        warnings.append({"code": "time-marks-doubtful", "place": SOURCE, "message": message})
+        warnings.append(warning("time-marks-doubtful", SOURCE, message))
     elif rules.corrects_times:
         found = correct_onsets(onsets, texts)
         warnings += found.notes(SOURCE)
         if found.n_corrected:
             onsets = list(found.onsets_s)
             message = f"{found.n_corrected} onsets are early; seizures have the times that their time marks state"
-            warnings.append({"code": "onsets-corrected", "place": SOURCE, "message": message})
+            warnings.append(warning("onsets-corrected", SOURCE, message))
     labels = label_texts(texts, rules)
     seizures, notes = pair_seizures(onsets, labels, source=SOURCE)
     if not seizures:

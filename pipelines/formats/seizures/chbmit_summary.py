@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from connectome.errors import FormatError, TruncatedError
+from connectome.schema import warning
 from connectome.seizures import Seizure
 
 from ..tables.text_rows import Note, read_lines
@@ -138,7 +139,7 @@ class _Reader:
             at = len(self.times) // 2 + 1
             if found[1] is not None and int(found[1]) != at:
                 message = f"{text!r} where seizure {at} was expected; taken by its place"
-                self.warnings.append({"code": "seizure-misnumbered", "place": self.name, "message": message})
+                self.warnings.append(warning("seizure-misnumbered", self.name, message))
             self.times.append((found[2], float(found[3])))
         else:
             return False
@@ -169,7 +170,7 @@ class _Reader:
             self._refuse("a seizure does not end after it starts", "start < end", str(pairs))
         if any(one[1] > other[0] for one, other in pairwise(pairs)):
             message = f"seizures overlap or are out of order: {pairs}"
-            self.warnings.append({"code": "seizures-out-of-order", "place": self.name, "message": message})
+            self.warnings.append(warning("seizures-out-of-order", self.name, message))
         if any(item.name == self.name for item in self.files):
             self._refuse("a file is there twice", "each once", self.name)
         seizures = tuple(Seizure(start, end, source=SOURCE) for start, end in pairs)
@@ -177,7 +178,7 @@ class _Reader:
         length = file.duration_s
         if length is not None and any(end > length for _, end in pairs):
             message = f"a seizure ends after the file by its clock times ({length} s)"
-            self.warnings.append({"code": "seizure-after-end", "place": self.name, "message": message})
+            self.warnings.append(warning("seizure-after-end", self.name, message))
         self.files.append(file)
 
     def finish(self) -> Summary:

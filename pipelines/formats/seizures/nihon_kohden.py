@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from connectome.schema import warning
+
 if TYPE_CHECKING:
     from ..tables.text_rows import Note
 
@@ -48,10 +50,10 @@ class CorrectedOnsets:
         found: list[Note] = []
         if self.doubtful:
             message = f"not followed, being several or more than {LATEST_S:g} s off: {'; '.join(self.doubtful)}"
-            found.append({"code": "time-marks-doubtful", "place": place, "message": message})
+            found.append(warning("time-marks-doubtful", place, message))
         if self.whole_seconds:
             message = f"all {self.whole_seconds} time marks are whole seconds: onsets are known to the second"
-            found.append({"code": "time-marks-whole-seconds", "place": place, "message": message})
+            found.append(warning("time-marks-whole-seconds", place, message))
         return found
 
     @property

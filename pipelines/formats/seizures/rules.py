@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from connectome.errors import UsageError
 from connectome.intervals import as_intervals, merged, without
+from connectome.schema import warning
 from connectome.seizures import Seizure
 
 from .nihon_kohden import is_time_mark
@@ -171,10 +172,10 @@ def pair_seizures(
             begun = time
         elif label == ONSET:
             message = f"{time:g} s lies in the seizure that begins at {begun:g} s and is taken for a part of it"
-            warnings.append({"code": "onset-within-seizure", "place": source, "message": message})
+            warnings.append(warning("onset-within-seizure", source, message))
         elif begun is None or time <= begun:
             message = f"an end at {time:g} s belongs to no seizure whose onset is known"
-            warnings.append({"code": "offset-without-onset", "place": source, "message": message})
+            warnings.append(warning("offset-without-onset", source, message))
         else:
             seizures.append(Seizure(begun, time, source=source))
             begun = None

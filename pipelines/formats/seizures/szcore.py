@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from connectome.errors import FormatError
 from connectome.intervals import as_intervals, merged, without
+from connectome.schema import warning
 from connectome.seizures import BACKGROUND, SZCORE_LABELS, Seizure, is_seizure
 
 from ..bids.tsv import MISSING, Rows, read_rows
@@ -95,16 +96,16 @@ def parse_szcore(rows: Rows, *, subject: str) -> SzcoreTable:
     warnings: list[Note] = []
     for code, found in (("several-durations", lengths), ("several-dates", dates)):
         if len(found) > 1:
-            warnings.append({"code": code, "place": "events.tsv", "message": ", ".join(map(str, sorted(found)))})
+            warnings.append(warning(code, "events.tsv", ", ".join(map(str, sorted(found)))))
     whole = next(iter(lengths)) if len(lengths) == 1 else None
     quiet = merged(_spans(rows, BACKGROUND))
     covered = float((quiet[:, 1] - quiet[:, 0]).sum())
     if not seizures and whole is not None and covered < whole - SLACK_S:
         message = f"no seizure is stated, and {BACKGROUND} covers {covered:g} s of {whole:g} s"
-        warnings.append({"code": "background-in-part", "place": "events.tsv", "message": message})
+        warnings.append(warning("background-in-part", "events.tsv", message))
     if unknown:
         message = f"codes that SzCORE does not have: {', '.join(unknown)}"
-        warnings.append({"code": "unknown-event-types", "place": "events.tsv", "message": message})
+        warnings.append(warning("unknown-event-types", "events.tsv", message))
     return SzcoreTable(
         tuple(seizures),
         whole,

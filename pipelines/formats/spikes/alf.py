@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, UsageError
-from connectome.schema import column, events, record
+from connectome.schema import column, events, record, warning
 
 from ...homogenise.spike_clock import exact_ticks
 from ..files.npy_array import read_npy
 from ..files.one_path import only_path
-from ..recordings.recording import warning
 from .alf_files import AlfFile, find_spikes, parse_name, session_files
 from .alf_tables import Attributes, intervals_table, object_rows, other_objects, per_unit, plain_table
 from .spike_tables import free_name

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import column, series, table
+from connectome.schema import column, series, table, warning
 
 from ..files.npy_array import read_npy
-from ..recordings.recording import warning
 from ..tables.typed_table import read_arrow
 from .alf_files import AlfFile
 from .spike_tables import EVENT_NAMES, MOST_SPLIT, axis_columns, free_name, read_cells, text_column

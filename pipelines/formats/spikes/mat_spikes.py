@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, UsageError
-from connectome.schema import record, series
+from connectome.schema import record, series, warning
 
 from ..files.matlab import is_mat, mat_variables, read_mat
 from ..files.one_path import only_path
 from ..files.pointers import refuse_pointer
-from ..recordings.recording import warning
 from .spike_counts import count_series, unsigned
 
 if TYPE_CHECKING:

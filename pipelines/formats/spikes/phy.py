@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, UsageError
-from connectome.schema import column, events, record, table
+from connectome.schema import column, events, record, table, warning
 
 from ..files.npy_array import read_npy
 from ..files.one_path import only_path
-from ..recordings.recording import warning
 from .phy_params import read_params
 from .spike_tables import free_name, read_cells, text_column
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UsageError
+from connectome.schema import warning
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -316,7 +317,7 @@ def _doubts(units: Units) -> list[dict[str, str]]:
     doubts = []
 
     def doubt(code: str, unit: str, message: str) -> None:
-        doubts.append({"code": code, "place": f"{units.files[unit]}, unit {unit}", "message": message})
+        doubts.append(warning(code, f"{units.files[unit]}, unit {unit}", message))
 
     for unit, times in units.times.items():
         if not times:

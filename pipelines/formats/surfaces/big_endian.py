@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError
+from connectome.schema import warning
 
 from ..files.pointers import refuse_pointer
 
@@ -113,7 +114,7 @@ class BigEndianFile:
         if self.left <= known:
             return []
         message = f"{self.left} bytes follow what the format describes; they are not read"
-        return [{"code": "trailing-bytes", "place": f"byte {self.at}", "message": message}]
+        return [warning("trailing-bytes", f"byte {self.at}", message)]
 
     def _place(self, what: str) -> str:
         return f"{what}, byte {self.at}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import column, record, table
+from connectome.schema import column, record, table, warning
 
 from ..files.one_path import one_file
 from .big_endian import BigEndianFile, hemisphere_of
@@ -172,7 +172,7 @@ def _in_order(pairs: Array, subject: str, notes: list[Note]) -> Array:
             "vertices are there twice or not at all", subject=subject, place=f"vertex {odd}",
             expected=f"each of 0 to {len(vertex) - 1} once", found=str(int(vertex[order][odd])),
         )  # fmt: skip
-    notes.append({"code": "vertices-reordered", "place": "vertices", "message": "the file lists them in another order"})
+    notes.append(warning("vertices-reordered", "vertices", "the file lists them in another order"))
     sorted_values: Array = values[order]
     return sorted_values
 

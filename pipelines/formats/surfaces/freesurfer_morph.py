@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import column, record, table
+from connectome.schema import column, record, table, warning
 
 from ..files.one_path import one_file
 from .big_endian import BigEndianFile, hemisphere_of
@@ -128,5 +128,5 @@ def read_morph(path: Path) -> tuple[Array, int, list[Note]]:
     notes: list[Note] = file.trailing()
     odd = int((~np.isfinite(values)).sum())
     if odd:
-        notes.append({"code": "not-finite", "place": path.name, "message": f"{odd} numbers are not finite; they stay"})
+        notes.append(warning("not-finite", path.name, f"{odd} numbers are not finite; they stay"))
     return values, n_triangles, notes

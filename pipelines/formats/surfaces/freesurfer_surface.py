@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import record, table
+from connectome.schema import record, table, warning
 
 from ..files.one_path import one_file
 from .big_endian import BigEndianFile, hemisphere_of
@@ -150,7 +150,7 @@ def _footer(file: BigEndianFile) -> tuple[bool, dict[str, Any], list[Note]]:
         scanner = bool(file.whole("the space of the coordinates"))
     if file.left < 4 or file.peek(4) != GEOMETRY_TAG.to_bytes(4, "big"):
         message = "the file does not say which volume its space belongs to"
-        return scanner, {}, [{"code": "no-volume-geometry", "place": "footer", "message": message}, *file.trailing()]
+        return scanner, {}, [warning("no-volume-geometry", "footer", message), *file.trailing()]
     file.whole("a tag")
     geometry: dict[str, Any] = {}
     for key in ("valid", "filename", "volume", *VECTORS):
@@ -164,7 +164,7 @@ def _footer(file: BigEndianFile) -> tuple[bool, dict[str, Any], list[Note]]:
         geometry[key] = _value(file, key, value.partition("#")[0] if key != "filename" else value)
     notes = file.trailing()
     if not geometry["valid"]:
-        notes.insert(0, {"code": "no-volume-geometry", "place": "footer", "message": "marked as not valid by the file"})
+        notes.insert(0, warning("no-volume-geometry", "footer", "marked as not valid by the file"))
     return scanner, geometry, notes
 
 

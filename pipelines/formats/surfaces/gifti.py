@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import column, record, table
+from connectome.schema import column, record, table, warning
 
 from ..files.one_path import one_file
 from .gifti_file import GZIP_MAGIC, GiftiArray, GiftiFile, parse_gifti
@@ -92,7 +92,7 @@ def read(paths: list[Path], *, units: str = "") -> xr.DataTree:
         _check_triples(points, path)
         columns |= point_columns(points.values, _space(points), subject=str(path))
         if points.values.dtype != np.float32:
-            notes.append(_note("unusual-type", "points", f"{points.values.dtype}, where GIFTI has float32"))
+            notes.append(warning("unusual-type", "points", f"{points.values.dtype}, where GIFTI has float32"))
     keys = [label.key for label in found.labels]
     labelled = [array for array in others if array.intent == "label"]
     for array, name in _named(others):
@@ -146,12 +146,12 @@ def _check_lengths(arrays: Sequence[GiftiArray], path: Path) -> None:
 def _check_corners(triangles: Array, n_vertices: int | None) -> list[Note]:
     """Tell of corners that are no vertices: files with a cut of a surface, or with its triangles alone, have them."""
     if n_vertices is None:
-        return [_note("no-points", "triangle", "triangles without points: their corners cannot be checked")]
+        return [warning("no-points", "triangle", "triangles without points: their corners cannot be checked")]
     outside = ((triangles < 0) | (triangles >= n_vertices)).any(axis=1)
     if not outside.any():
         return []
     message = f"{int(outside.sum())} of {len(triangles)} triangles have a corner beyond the {n_vertices} vertices"
-    return [_note("corners-without-vertex", "triangle", message)]
+    return [warning("corners-without-vertex", "triangle", message)]
 
 
 def _check_triples(array: GiftiArray, path: Path) -> None:
@@ -230,7 +230,3 @@ def _about(found: GiftiFile, points: GiftiArray | None) -> dict[str, Any]:
         attrs["coordinate_systems"] = points.systems
         attrs["point_metadata"] = points.metadata
     return attrs
-
-
-def _note(code: str, place: str, message: str) -> Note:
-    return {"code": code, "place": place, "message": message}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import category, column, table
+from connectome.schema import category, column, table, warning
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -104,18 +104,14 @@ def label_columns(
         for key, label in zip(keys, names, strict=True)
     }
     if twice:
-        warnings.append(
-            {"code": "label-names-repeated", "place": name, "message": f"several labels are named {_shown(twice)}"}
-        )
+        warnings.append(warning("label-names-repeated", name, f"several labels are named {_shown(twice)}"))
     found, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     unknown = [(int(key), int(n)) for key, n in zip(found, counts, strict=True) if int(key) not in words]
     strange = [(key, n) for key, n in unknown if key not in unlabelled]
     if strange:
         listed = ", ".join(f"{key} ({n} vertices)" for key, n in strange[:5])
         more = ", ..." if len(strange) > 5 else ""
-        warnings.append(
-            {"code": "labels-without-name", "place": name, "message": f"not in the label table: {listed}{more}"}
-        )
+        warnings.append(warning("labels-without-name", name, f"not in the label table: {listed}{more}"))
     labels = list(dict.fromkeys(words.values()))
     coded = category("row", [words.get(int(key), "") for key in found], labels, "Label of the vertex, by its name")
     coded = coded[inverse.reshape(-1)]

@@ -13,7 +13,11 @@ from connectome.schema import column
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["RESERVED", "column_names", "describe", "warning"]
+__all__ = [
+    "RESERVED",
+    "column_names",
+    "describe",
+]
 
 Array = np.ndarray[Any, Any]
 LENGTHS = re.compile(r"(^|[^a-z])(radius|radii|diameter|thickness|length)([^a-z]|$)", re.IGNORECASE)
@@ -25,11 +29,6 @@ RESERVED = frozenset(
     }
 )
 """Names that the schema and the readers of lines give to columns."""
-
-
-def warning(code: str, place: str, message: str) -> dict[str, str]:
-    """Return one entry of a record's ``warnings``."""
-    return {"code": code, "place": place, "message": message}
 
 
 def column_names(names: Iterable[str], taken: set[str], prefix: str = "", *, always: bool = False) -> dict[str, str]:

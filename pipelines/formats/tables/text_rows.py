@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError
+from connectome.schema import warning
 
 from ..files.pointers import refuse_pointer
 
@@ -55,7 +56,7 @@ def unfinished(path: Path) -> list[Note]:
         stream.seek(-1, 2)
         if stream.read(1) == b"\n":
             return []
-    return [{"code": "no-final-newline", "place": path.name, "message": "the last line has no end: is the file whole?"}]
+    return [warning("no-final-newline", path.name, "the last line has no end: is the file whole?")]
 
 
 def first_line(path: Path, longest: int = 1 << 16) -> str:

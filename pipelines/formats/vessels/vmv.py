@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError
+from connectome.schema import warning
 
 from ..files.one_path import one_file
 from ..graphs.polylines import Polylines, Tolerance, line_graph
-from ..tables.array_columns import warning
 from ..tables.text_rows import finite, read_lines, whole
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError, UsageError
+from connectome.schema import warning
 
 from ...homogenise.allen_ccf import annotate, read_ontology, region_columns
 from ...homogenise.spatial_graph import spatial_graph
@@ -243,7 +244,7 @@ def _regions(nodes: Nodes, labels: str | Path, ontology: str | Path, unit: str) 
     }
     place = Path(labels).name
     notes = [
-        _note(f"regions-{what}", place, f"{counts[what]} {text}") for what, text in messages.items() if counts[what]
+        warning(f"regions-{what}", place, f"{counts[what]} {text}") for what, text in messages.items() if counts[what]
     ]
     return dict(columns), notes
 
@@ -270,11 +271,7 @@ def _unknown(path: Path, header: Header, columns: Mapping[str, Kind]) -> list[No
     unknown = [name for name in header.names if name not in columns]
     if not unknown:
         return []
-    return [_note("columns-not-stored", path.name, f"columns that Voreen does not write: {', '.join(unknown)}")]
-
-
-def _note(code: str, place: str, message: str) -> Note:
-    return {"code": code, "place": place, "message": message}
+    return [warning("columns-not-stored", path.name, f"columns that Voreen does not write: {', '.join(unknown)}")]
 
 
 def _line(path: Path, block: Block, wrong: Array) -> str:
@@ -459,22 +456,24 @@ def _doubts(
     notes: list[Note] = []
     for path, in_order in ((node_path, nodes.in_order), (edge_path, edges.in_order)):
         if not in_order:
-            notes.append(_note("ids-not-row-numbers", path.name, "ids are not 0, 1, 2, ...: they are kept as they are"))
+            notes.append(
+                warning("ids-not-row-numbers", path.name, "ids are not 0, 1, 2, ...: they are kept as they are")
+            )
     counted = np.zeros(len(degree), dtype=np.int64)
     for end in ends:
         counted += np.bincount(end, minlength=len(degree))
     n_other = int((counted != degree).sum())
     if n_other:
         message = f"{n_other} nodes have another degree than the edge rows at them: is the table of edges whole?"
-        notes.append(_note("degree-differs", node_path.name, message))
+        notes.append(warning("degree-differs", node_path.name, message))
     if convention == "neither":
         least = min(edges.misfits.values())
         notes.append(
-            _note("degree-convention", edge_path.name, f"{DEGREE_MEANING[convention]} ({least} rows at least)")
+            warning("degree-convention", edge_path.name, f"{DEGREE_MEANING[convention]} ({least} rows at least)")
         )
     for name, number in edges.missing.items():
-        notes.append(_note("missing-values", f"{edge_path.name}:{name}", f"{number} edges without a value"))
+        notes.append(warning("missing-values", f"{edge_path.name}:{name}", f"{number} edges without a value"))
     for value, number in sorted(edges.zero_distance.items()):
         message = f"{number} edges whose ends are at one place, with curveness {value:g}"
-        notes.append(_note("zero-distance", edge_path.name, message))
+        notes.append(warning("zero-distance", edge_path.name, message))
     return notes

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, UsageError
+from connectome.schema import warning
 
 from ..graphs.polylines import Polylines, Tolerance, line_graph
-from ..tables.array_columns import warning
 
 if TYPE_CHECKING:
     import xarray as xr

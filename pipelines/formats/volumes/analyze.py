@@ -19,9 +19,9 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError, MissingExtraError, TruncatedError, UsageError
+from connectome.schema import warning
 from connectome.volumes import UNKNOWN, native
 
-from ..recordings.recording import warning
 from .gzip_file import file_bytes, first_bytes
 from .nifti_parts import find_magic, has_suffix, image_file
 from .placed import Found, cut_image, is_placed, make_group

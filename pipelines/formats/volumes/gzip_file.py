@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from connectome.errors import FormatError, TruncatedError
+from connectome.schema import warning
 
 from ..files.pointers import refuse_pointer
-from ..recordings.recording import warning
 
 __all__ = ["GZIP_MAGIC", "file_bytes", "first_bytes"]
 

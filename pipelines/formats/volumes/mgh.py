@@ -19,10 +19,10 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError, MissingExtraError, TruncatedError
+from connectome.schema import warning
 from connectome.volumes import UNKNOWN, native
 
 from ..files.one_path import only_path
-from ..recordings.recording import warning
 from .gzip_file import file_bytes, first_bytes
 from .placed import Found, cut_image, is_placed, make_group
 

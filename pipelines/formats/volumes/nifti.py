@@ -18,9 +18,9 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError
+from connectome.schema import warning
 from connectome.volumes import UNKNOWN, native
 
-from ..recordings.recording import warning
 from .gzip_file import first_bytes
 from .nifti_parts import HEADER_BYTES, Parts, find_magic, has_suffix, header_class, image_file, take_apart
 from .placed import Found, cut_image, is_placed, make_group

@@ -10,9 +10,8 @@ import numpy as np
 
 from connectome import schema
 from connectome.errors import FormatError, TruncatedError, UsageError
+from connectome.schema import warning
 from connectome.volumes import narrow, native, shear_deg
-
-from ..recordings.recording import warning
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from connectome.errors import FormatError
-
-from .celegans_record import warning
+from connectome.schema import warning
 
 __all__ = ["GAP", "checked_stamps", "stamp_warnings"]
 

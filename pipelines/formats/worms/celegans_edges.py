@@ -7,45 +7,17 @@ is no edge; what is neither name nor number is an error that names the cell.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 
 from connectome.errors import FormatError
+from connectome.schema import warning
 
+from ...homogenise.edge_list import EdgeList, EdgeRow, Note
 from ..tables.spreadsheet import Cell, Sheet, column_letters, number
 
-__all__ = ["EdgeList", "EdgeRow", "Note", "edges_of_list", "edges_of_matrix"]
+__all__ = ["edges_of_list", "edges_of_matrix"]
 
-Note = dict[str, str]
-"""A warning as records store it: ``code``, ``place`` and ``message``."""
 
 TOTALS = frozenset({"total", "totals", "sum", "sums"})
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeRow:
-    """One edge as the source lists it."""
-
-    source: str
-    target: str
-    type: str
-    weight: int | float
-    place: str
-    """Sheet and row or cell."""
-    extra: Mapping[str, str | int | float | bool] = field(default_factory=dict)
-    """Further columns."""
-
-
-@dataclass(frozen=True)
-class EdgeList:
-    """What a file says about a connectome."""
-
-    rows: tuple[EdgeRow, ...]
-    labels: tuple[str, ...] = ()
-    """Every cell that the source names, with or without edges, in its order."""
-    notes: tuple[Note, ...] = ()
-
-    def __add__(self, other: EdgeList) -> EdgeList:
-        return EdgeList(self.rows + other.rows, self.labels + other.labels, self.notes + other.notes)
 
 
 def edges_of_list(
@@ -109,7 +81,7 @@ def edges_of_list(
             )
         ends = [cells[at[source]], cells[at[target]]]
         if any(isinstance(end, str) and end.casefold() in TOTALS for end in ends):
-            notes.append({"code": "totals-row", "place": place, "message": f"a row of totals is no edge: {cells}"})
+            notes.append(warning("totals-row", place, f"a row of totals is no edge: {cells}"))
             continue
         for end, name in zip(ends, (source, target), strict=True):
             if not isinstance(end, str):
@@ -129,12 +101,8 @@ def edges_of_list(
             )
         kind = next(iter(types.values())) if type_at is None else types[word]
         if value == 0:
-            notes.append({
-                "code": "zero-weight",
-                "place": place,
-                "message": f"{ends[0]} to {ends[1]} ({kind}) is listed with weight 0"
-                + ("" if keep_zero else " and is no edge"),
-            })  # fmt: skip
+            notes.append(warning("zero-weight", place, (f"{ends[0]} to {ends[1]} ({kind}) is listed with weight 0"
+                + ("" if keep_zero else " and is no edge"))))  # fmt: skip
             if not keep_zero:
                 continue
         kept = {name: str(cells[where] or "") for name, where in extra_at.items()}
@@ -197,7 +165,7 @@ def edges_of_matrix(sheet: Sheet, *, edge_type: str, header_row: int = 1, label_
                 rows.append(EdgeRow(lines_at[line], columns_at[at], edge_type, value, sheet.place(line, at)))
     if totals:
         message = f"{len(totals)} numbers stand beside the named rows and columns, taken for totals: no edges"
-        notes.append({"code": "totals", "place": f"{totals[0]} to {totals[-1]}", "message": message})
+        notes.append(warning("totals", f"{totals[0]} to {totals[-1]}", message))
     return EdgeList(tuple(rows), tuple(dict.fromkeys([*lines_at.values(), *columns_at.values()])), tuple(notes))
 
 
@@ -254,4 +222,4 @@ def _look_outside(sheet: Sheet, where: tuple[int, int], name: str | None, notes:
     if number(cell) is not None:
         totals.append(place)
     elif cell != name and not (isinstance(cell, str) and cell.casefold() in TOTALS):
-        notes.append({"code": "outside-matrix", "place": place, "message": f"{cell!r} stands beside {name!r}: no edge"})
+        notes.append(warning("outside-matrix", place, f"{cell!r} stands beside {name!r}: no edge"))

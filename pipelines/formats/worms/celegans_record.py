@@ -14,14 +14,15 @@ from ...homogenise.celegans_names import LABEL_STATUSES, NEURONS, LabelMatch
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["SPECIES", "match_columns", "neuron_table", "position_series", "taken", "warning"]
+__all__ = [
+    "SPECIES",
+    "match_columns",
+    "neuron_table",
+    "position_series",
+    "taken",
+]
 
 SPECIES = "Caenorhabditis elegans"
-
-
-def warning(code: str, place: str, message: str) -> dict[str, str]:
-    """Return one entry of a record's ``warnings``."""
-    return {"code": code, "place": place, "message": message}
 
 
 def taken(signal: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]] | None:

@@ -15,9 +15,9 @@ import numpy as np
 
 from connectome.errors import FormatError, MissingExtraError, TruncatedError
 
+from ...homogenise.edge_list import EdgeList, EdgeRow
 from ..files.mat5 import check_structure
 from ..tables.spreadsheet import number
-from .celegans_edges import EdgeList, EdgeRow
 
 __all__ = ["MATRICES", "NAMES", "read_matlab", "read_sparse", "sniff", "texts"]
 

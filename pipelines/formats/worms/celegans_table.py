@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectome.errors import FormatError, UsageError
-from connectome.schema import record
+from connectome.schema import record, warning
 
 from ...homogenise.celegans_graph import EdgeType, connectome_graph
 from ...homogenise.celegans_names import match_label
 from ..tables.spreadsheet import Sheet, read_sheet, sheet_names
 from . import celegans_sparse, nemanode
-from .celegans_edges import EdgeList, Note, edges_of_list, edges_of_matrix
+from .celegans_edges import edges_of_list, edges_of_matrix
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from ...homogenise.edge_list import EdgeList, Note
 
 __all__ = ["DIALECTS", "Dialect", "edges_of_dialect", "read", "sniff", "standard_types"]
 
@@ -188,8 +190,7 @@ def read(
     else:
         table, others = _find_sheet(path, sheet, choose=source is None and edge_type is None)
         notes += [
-            {"code": "unused-sheet", "place": f"sheet {name!r}", "message": "not read: name it with the option sheet"}
-            for name in others
+            warning("unused-sheet", f"sheet {name!r}", "not read: name it with the option sheet") for name in others
         ]
         dialect = next((item for item in DIALECTS if item.fits(table)), None)
         if source is not None or target is not None or weight is not None:
@@ -204,7 +205,7 @@ def read(
     for name, value in (("weight_units", units), ("lineage", lineage)):
         if not value:
             code = f"{name.replace('_', '-')}-not-stated"
-            notes.append({"code": code, "place": path.name, "message": f"give it with the option {name}"})
+            notes.append(warning(code, path.name, f"give it with the option {name}"))
     types = standard_types(units or NOT_STATED, weight_meaning or NOT_STATED, lineage or NOT_STATED, listed=listed)
     dataset, more = connectome_graph(edges, types)
     return record(

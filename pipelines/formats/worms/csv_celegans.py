@@ -21,12 +21,12 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, UnsafeError, UsageError
-from connectome.schema import column, record, series, table
+from connectome.schema import column, record, series, table, warning
 
 from ...homogenise.celegans_names import match_labels
 from ..files.one_path import only_path
 from ..files.pointers import refuse_pointer
-from .celegans_record import SPECIES, neuron_table, taken, warning
+from .celegans_record import SPECIES, neuron_table, taken
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import category, column, record, series, table
+from connectome.schema import category, column, record, series, table, warning
 
 from ...homogenise.celegans_names import match_labels
 from ..files.hdf5_file import dataset_paths, open_hdf5, read_array
-from .celegans_record import SPECIES, neuron_table, taken, warning
+from .celegans_record import SPECIES, neuron_table, taken
 from .flavell_layout import RAW, REVERSALS, SPLITS, STAMPS, behaviour_series, check_file
 from .neuropal_labels import RoiLabel, label_columns
 

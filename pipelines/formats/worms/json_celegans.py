@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import column, record, series, table
+from connectome.schema import column, record, series, table, warning
 
 from ...homogenise.celegans_names import match_labels
 from ..files.one_path import only_path
 from ..files.pointers import refuse_pointer
-from .celegans_record import SPECIES, neuron_table, taken, warning
+from .celegans_record import SPECIES, neuron_table, taken
 from .flavell_hdf5 import DERIVED, TOLERANCE
 from .flavell_layout import behaviour_series
 from .neuropal_json import roi_labels

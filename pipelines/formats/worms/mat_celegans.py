@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, UsageError
-from connectome.schema import column, record, series, table
+from connectome.schema import column, record, series, table, warning
 
 from ...homogenise.celegans_names import match_labels
 from ..files.matlab import is_mat, mat_variables, read_mat
 from ..files.one_path import only_path
-from .celegans_record import SPECIES, match_columns, neuron_table, position_series, taken, warning
+from .celegans_record import SPECIES, match_columns, neuron_table, position_series, taken
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -13,8 +13,8 @@ from typing import Any
 
 from connectome.errors import FormatError, TruncatedError
 
+from ...homogenise.edge_list import EdgeList, EdgeRow
 from ..tables.spreadsheet import number
-from .celegans_edges import EdgeList, EdgeRow
 
 __all__ = ["read_nemanode", "sniff"]
 

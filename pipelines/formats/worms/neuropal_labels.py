@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, NotFoundError
-from connectome.schema import column, table
+from connectome.schema import column, table, warning
 
 from ...homogenise.celegans_names import LabelMatch, match_labels
 from ..files.jld2 import as_dict, read_jld2
@@ -128,12 +128,12 @@ def label_groups(path: Path) -> tuple[dict[str, xr.Dataset], list[dict[str, str]
     labels = {uid: _labels_of(matches[uid], subject=subject, place=f"/{_TOP}/dict_match_dict/{uid}") for uid in uids}
     known = {"dict_match_dict", "list_match_dict", "list_uid", "nsm_idx_dict", "list_class_any", "list_class_any_dv"}
     warnings = [
-        {"code": "not-stored", "place": f"/{_TOP}/{name}", "message": "an entry of the label file that no rule covers"}
+        warning("not-stored", f"/{_TOP}/{name}", "an entry of the label file that no rule covers")
         for name in sorted(set(variables) - known)
     ]
     listed = dict(zip(variables.get("list_uid") or (), variables.get("list_match_dict") or (), strict=False))
     warnings += [
-        {"code": "contradiction", "place": f"/{_TOP}/list_match_dict", "message": f"{uid} differs from dict_match_dict"}
+        warning("contradiction", f"/{_TOP}/list_match_dict", f"{uid} differs from dict_match_dict")
         for uid in uids
         if uid not in listed
         or _labels_of(listed[uid], subject=subject, place=f"/{_TOP}/list_match_dict") != labels[uid]

@@ -17,11 +17,11 @@ import h5py
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import column, table, volume
+from connectome.schema import column, table, volume, warning
 
 from ...homogenise.celegans_names import match_labels
 from ..nwb.file import attribute, child, numbers, ragged, scalar, texts
-from .celegans_record import neuron_table, position_series, warning
+from .celegans_record import neuron_table, position_series
 
 if TYPE_CHECKING:
     import xarray as xr

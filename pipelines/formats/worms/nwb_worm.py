@@ -18,13 +18,13 @@ import h5py
 import numpy as np
 
 from connectome.errors import FormatError
-from connectome.schema import column, record, series, table
+from connectome.schema import column, record, series, table, warning
 
 from ...homogenise.celegans_names import match_labels
 from ..files.hdf5_file import is_hdf5, open_hdf5
 from ..files.one_path import only_path
 from ..nwb.file import attribute, clock_of, column_names, is_nwb, numbers, objects, scalar, texts, type_of
-from .celegans_record import SPECIES, neuron_table, taken, warning
+from .celegans_record import SPECIES, neuron_table, taken
 from .nwb_segmentation import Segmentation, add_image, read_segmentation, segmentation_groups
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, UsageError
-from connectome.schema import category, column, record, series, table
+from connectome.schema import category, column, record, series, table, warning
 
 from ...homogenise.celegans_names import LabelMatch, match_labels
 from ..files.pointers import refuse_pointer
-from .celegans_record import SPECIES, neuron_table, taken, warning
+from .celegans_record import SPECIES, neuron_table, taken
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from connectome.errors import FormatError, UsageError
-from connectome.schema import category, column, record, series, table
+from connectome.schema import category, column, record, series, table, warning
 
 from ...homogenise.celegans_names import LabelMatch, mark_duplicates, match_label, match_side
 from ..files.matlab import is_mat, mat_variables, read_mat
 from ..files.one_path import only_path
 from .celegans_fields import rest_of
-from .celegans_record import SPECIES, neuron_table, taken, warning
+from .celegans_record import SPECIES, neuron_table, taken
 
 if TYPE_CHECKING:
     import xarray as xr

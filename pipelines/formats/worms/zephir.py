@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, TruncatedError, UnsafeError, UsageError
-from connectome.schema import column, record, series, table
+from connectome.schema import column, record, series, table, warning
 
 from ...homogenise.celegans_names import match_labels
 from ..files.hdf5_file import dataset_paths, open_hdf5, read_array
-from .celegans_record import SPECIES, neuron_table, position_series, taken, warning
+from .celegans_record import SPECIES, neuron_table, position_series, taken
 
 if TYPE_CHECKING:
     import h5py

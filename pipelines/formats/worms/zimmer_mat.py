@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectome.errors import FormatError, UsageError
-from connectome.schema import column, record, series, table
+from connectome.schema import column, record, series, table, warning
 
 from ...homogenise.celegans_names import LabelMatch, mark_duplicates, match_alternatives, match_label
 from ..files.hdf5_file import is_hdf5
@@ -25,7 +25,7 @@ from ..files.matlab import is_mat, mat_variables, read_struct, struct_fields
 from ..files.one_path import only_path
 from .celegans_clock import checked_stamps, stamp_warnings
 from .celegans_fields import rest_of, time_series
-from .celegans_record import SPECIES, neuron_table, taken, warning
+from .celegans_record import SPECIES, neuron_table, taken
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -17,11 +17,11 @@ import numpy as np
 
 from connectome.errors import UsageError
 
+from ..reading.chunks import RecordReader
+from ..reading.signals import SeriesReader, describe_series
+from ..reading.specs import as_version, record_file
 from .alignment import Identities, Policy, identify, read_labels, rows_of
 from .gaps import by_mask, checked_series, stretches
-from .reading import RecordReader
-from .signals import SeriesReader, describe_series
-from .specs import as_version, record_file
 
 if TYPE_CHECKING:
     from connectome.store import Version
@@ -256,7 +256,7 @@ def resample_record(
     rate_hz, max_gap_s, method, times_s
         As for :func:`resample`; the record's own segments are kept apart.
     group, root
-        As for :class:`~connectome.loaders.windows.WindowSource`.
+        As for :class:`~connectome.loaders.recordings.windows.WindowSource`.
 
     Returns
     -------

@@ -18,15 +18,15 @@ from torch.utils.data import Sampler
 
 from connectome.errors import UsageError
 
-from .recordings import EpochSource, LabelledSource, StateSource, ratio_order
-from .torch import WindowDataset, WindowStream
+from ..recordings import EpochSource, LabelledSource, StateSource, ratio_order
+from .windows import WindowDataset, WindowStream
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-    from .transforms import BindableTransform, Transform
-    from .windows import WindowSource
+    from ..recordings.transforms import BindableTransform, Transform
+    from ..recordings.windows import WindowSource
 
 __all__ = ["EpochDataset", "RatioSampler", "StateDataset", "channel_tensors"]
 

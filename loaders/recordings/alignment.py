@@ -21,7 +21,7 @@ from connectome.errors import NotFoundError, UsageError
 from connectome.schema import decode
 
 if TYPE_CHECKING:
-    from .reading import RecordReader
+    from ..reading.chunks import RecordReader
 
 __all__ = ["COLUMNS", "Identities", "Policy", "identify", "join_report", "read_labels", "rows_of"]
 

@@ -19,8 +19,8 @@ from connectome.rows import DEFAULT_SPLIT, arrow_schema, batches, records_of, ta
 from connectome.store.canonical import json_digest
 from connectome.volumes.nifti_bytes import nifti1_bytes
 
-from .huggingface_library import datasets_library
-from .specs import as_version
+from ..reading.specs import as_version
+from .library import datasets_library
 
 if TYPE_CHECKING:
     import datasets

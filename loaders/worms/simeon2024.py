@@ -31,18 +31,19 @@ from connectome.celegans_neurons import HERMAPHRODITE_NEURONS
 from connectome.errors import UsageError
 from connectome.store.canonical import json_digest
 
-from .huggingface import FINGERPRINT_CHARACTERS, datasets_library
-from .moments import Moments, causal_moments
-from .resampling import Method, Recording, read_recording, resample, why_unusable
-from .smoothing import Smooth, smooth
-from .specs import as_version
+from ..huggingface.library import datasets_library
+from ..huggingface.rows import FINGERPRINT_CHARACTERS
+from ..reading.specs import as_version
+from ..recordings.moments import Moments, causal_moments
+from ..recordings.resampling import Method, Recording, read_recording, resample, why_unusable
+from ..recordings.smoothing import Smooth, smooth
 
 if TYPE_CHECKING:
     import datasets
 
     from connectome.store import Version
 
-    from .alignment import Identities, Policy
+    from ..recordings.alignment import Identities, Policy
 
 __all__ = ["SLOTS", "STEP_S", "Normalisation", "PredecessorRows", "predecessor_features", "to_predecessor_rows"]
 
@@ -160,7 +161,7 @@ def to_predecessor_rows(
     step_s : float, optional
         Seconds between samples of ``calcium_data``; None for the recording's own stamps.
     max_gap_s, method
-        As for :func:`~connectome.loaders.resampling.resample`.
+        As for :func:`~connectome.loaders.recordings.resampling.resample`.
     smoothing : Smooth, optional
         Applied to the samples on their own stamps, before they are resampled.
     normalisation : {"causal", "standard", "none"}
@@ -237,7 +238,7 @@ def _choose(version: Version, records: Sequence[str] | None) -> dict[str, str]:
     """Return record to the name of its source in the release."""
     known = version.records.set_index("record")["source"].to_dict()
     if records is not None:
-        from .specs import record_file
+        from ..reading.specs import record_file
 
         for record in records:
             record_file(version, record)

@@ -28,9 +28,9 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 
 from connectome.errors import UsageError
 
-from .events.source import EventBins, EventSource, EventTokens
-from .events.trials import EventTrials, TrialSource
-from .torch_batches import WholeBatch
+from ..events.source import EventBins, EventSource, EventTokens
+from ..events.trials import EventTrials, TrialSource
+from .batches import WholeBatch
 
 if TYPE_CHECKING:
     from torch import Tensor

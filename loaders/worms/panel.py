@@ -11,11 +11,11 @@ import numpy as np
 
 from connectome.errors import MissingExtraError, NotFoundError, UsageError
 
-from .alignment import Policy, join_report
-from .graphs.whole import FINAL, EdgeIndex, EdgeTypes, load_graph
-from .records import reasons
-from .resampling import Method, Recording, read_recording, resample, why_unusable
-from .specs import as_version, record_file
+from ..graphs.whole import FINAL, EdgeIndex, EdgeTypes, load_graph
+from ..reading.records import reasons
+from ..reading.specs import as_version, record_file
+from ..recordings.alignment import Policy, join_report
+from ..recordings.resampling import Method, Recording, read_recording, resample, why_unusable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,9 +130,9 @@ def load_panel(
     records : sequence of str, optional
         Names of records; default all that can be used, the others are in ``skipped``.
     rate_hz, max_gap_s, method
-        As for :func:`~connectome.loaders.resampling.resample`, together; default every record's own stamps.
+        As for :func:`~connectome.loaders.recordings.resampling.resample`, together; default every record's own stamps.
     group, policy, fill, dtype
-        As for :class:`~connectome.loaders.windows.WindowSource`.
+        As for :class:`~connectome.loaders.recordings.windows.WindowSource`.
     edge_types, node_kinds, weight
         As for :func:`~connectome.loaders.graphs.load_graph`.
     root : path or URL, optional

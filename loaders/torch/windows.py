@@ -21,32 +21,23 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from torch.utils.data import Dataset
 
-from connectome.errors import MissingExtraError, UsageError
+from connectome.errors import UsageError
 
+from ..recordings.transforms import BindableTransform, Transform, bind
+from ..recordings.windows import Windows, WindowSource
+from .batches import WholeBatch
 from .shuffle import BlockShuffle
-from .transforms import BindableTransform, Transform, bind
-from .windows import Windows, WindowSource
-
-try:
-    import torch
-    from torch.utils.data import Dataset
-except ModuleNotFoundError as error:
-    raise MissingExtraError(
-        "these loaders need PyTorch", subject="connectome.loaders.torch", hint='pip install "connectome[torch]"'
-    ) from error
-
-from .torch_batches import WholeBatch
-from .torch_events import EventDataset
-from .torch_stream import BatchStream
-from .torch_volumes import PatchDataset, PatchStream, VolumeDataset
+from .stream import BatchStream
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .index import WindowIndex
+    from ..reading.index import WindowIndex
 
-__all__ = ["EventDataset", "PatchDataset", "PatchStream", "VolumeDataset", "WindowDataset", "WindowStream"]
+__all__ = ["WindowDataset", "WindowStream"]
 
 BLOCK_BYTES = 8 << 20
 """Decoded bytes of a block of neighbouring windows in a stream."""
@@ -99,10 +90,11 @@ class WindowDataset(_Windowed, Dataset[dict[str, "Tensor"]]):  # type: ignore[mi
     data : str, Version or WindowSource
         ``"name@1.2.0"``, an opened version, or windows that are there already.
     transform : transform or sequence of transforms, optional
-        Applied to whole batches of NumPy arrays (:class:`~connectome.loaders.windows.Windows`), in order.
+        Applied to whole batches of NumPy arrays (:class:`~connectome.loaders.recordings.windows.Windows`), in order.
     **options
-        As for :class:`~connectome.loaders.windows.WindowSource`: ``group``, ``window`` or ``window_s``, ``stride`` or
-        ``stride_s``, ``records``, ``split``, ``neurons``, ``channels``, ``policy``, ``pad``, ``fill``, ``root``.
+        As for :class:`~connectome.loaders.recordings.windows.WindowSource`: ``group``, ``window`` or ``window_s``,
+        ``stride`` or ``stride_s``, ``records``, ``split``, ``neurons``, ``channels``, ``policy``, ``pad``, ``fill``,
+        ``root``.
 
     Attributes
     ----------

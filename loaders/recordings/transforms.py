@@ -1,8 +1,9 @@
 """Transforms that learn, fitted on the training part only, and one that never looks ahead.
 
-A transform takes a batch of :class:`~connectome.loaders.windows.Windows` and returns one. Those that have learned
-something are first bound to the source of the windows (``bind``); binding refuses statistics that were learned from
-anything but the training part of the split that is being read. State is saved as JSON with the version it comes from.
+A transform takes a batch of :class:`~connectome.loaders.recordings.windows.Windows` and returns one. Those that have
+learned something are first bound to the source of the windows (``bind``); binding refuses statistics that were learned
+from anything but the training part of the split that is being read. State is saved as JSON with the version
+it comes from.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import numpy as np
 
 from connectome.errors import DamagedError, LeakError, UsageError
 
+from ..reading.provenance import Provenance
 from .moments import Moments, causal_moments
-from .provenance import Provenance
 from .windows import Windows, WindowSource
 
 __all__ = ["BindableTransform", "CausalZScore", "Transform", "ZScore", "bind"]
@@ -62,7 +63,7 @@ def bind(
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class Fitted:
     """State that was learned from a source."""
 
     mean: tuple[float, ...]
@@ -114,7 +115,7 @@ class _Fitted:
             )
 
 
-def _fit(source: Any, *, per: Literal["channel", "all"], allow_leak: bool) -> _Fitted:
+def _fit(source: Any, *, per: Literal["channel", "all"], allow_leak: bool) -> Fitted:
     source = _source_of(source)
     if per == "channel" and source.channels is None:
         raise UsageError(
@@ -132,7 +133,7 @@ def _fit(source: Any, *, per: Literal["channel", "all"], allow_leak: bool) -> _F
                 Moments(moments.n[at : at + 1], moments.mean[at : at + 1], moments.squares[at : at + 1])
             )
         moments = whole
-    return _Fitted(
+    return Fitted(
         mean=tuple(moments.mean.tolist()),
         std=tuple(moments.std().tolist()),
         n=tuple(int(n) for n in moments.n),
@@ -156,11 +157,11 @@ def _blocks(source: WindowSource) -> Iterator[tuple[Array, Array]]:
             yield source.stretch(range_, at, min(at + FIT_SAMPLES, end))
 
 
-class _Learned:
+class Learned:
     """What fitted transforms share: their state on disk."""
 
     name: str
-    fitted: _Fitted
+    fitted: Fitted
 
     def parameters(self) -> dict[str, Any]:
         """Return what was chosen rather than learned."""
@@ -192,10 +193,10 @@ class _Learned:
         for key in ("mean", "std", "n"):
             state[key] = tuple(state[key])
         state["channels"] = None if state["channels"] is None else tuple(state["channels"])
-        fitted = _Fitted(**{**state, "fitted_on": Provenance(**state["fitted_on"])})
+        fitted = Fitted(**{**state, "fitted_on": Provenance(**state["fitted_on"])})
         return cls(fitted, **rest)
 
-    def __init__(self, fitted: _Fitted, **parameters: Any) -> None:
+    def __init__(self, fitted: Fitted, **parameters: Any) -> None:
         raise NotImplementedError
 
     @classmethod
@@ -214,7 +215,7 @@ class _Learned:
             raise DamagedError("not a saved transform", subject=str(path), found=repr(error)) from error
 
 
-class ZScore(_Learned):
+class ZScore(Learned):
     """Subtract the mean and divide by the standard deviation of the training part.
 
     Channels that had fewer than two samples there, or no spread, cannot be scaled: they are masked.
@@ -228,7 +229,7 @@ class ZScore(_Learned):
 
     name = "z-score"
 
-    def __init__(self, fitted: _Fitted, **parameters: Any) -> None:
+    def __init__(self, fitted: Fitted, **parameters: Any) -> None:
         if parameters:
             raise UsageError("unknown parameters", subject="ZScore", found=", ".join(parameters))
         self.fitted = fitted
@@ -268,7 +269,7 @@ class ZScore(_Learned):
 
 @dataclass(frozen=True)
 class _BoundZScore:
-    fitted: _Fitted
+    fitted: Fitted
     fill: float
 
     def __call__(self, windows: Windows) -> Windows:
@@ -279,7 +280,7 @@ class _BoundZScore:
         return replace(windows, signal=np.where(mask, scaled, self.fill).astype(windows.signal.dtype), mask=mask)
 
 
-class CausalZScore(_Learned):
+class CausalZScore(Learned):
     """Scale every sample by the mean and standard deviation of the samples up to it, in the same range.
 
     History starts at the begin of the window's range (a segment, cut to the split's part), never before it, so that no
@@ -296,7 +297,7 @@ class CausalZScore(_Learned):
 
     name = "causal-z-score"
 
-    def __init__(self, fitted: _Fitted | None = None, *, prior_samples: int = 0, min_samples: int = 2) -> None:
+    def __init__(self, fitted: Fitted | None = None, *, prior_samples: int = 0, min_samples: int = 2) -> None:
         if fitted is None and prior_samples:
             raise UsageError("a prior has to be fitted", subject="prior_samples", hint="CausalZScore.fit(train, ...)")
         if prior_samples < 0 or min_samples < 2:
@@ -304,7 +305,7 @@ class CausalZScore(_Learned):
         self._fitted, self.prior_samples, self.min_samples = fitted, prior_samples, min_samples
 
     @property
-    def fitted(self) -> _Fitted:  # type: ignore[override]
+    def fitted(self) -> Fitted:  # type: ignore[override]
         """What was learned; raise :class:`~connectome.errors.UsageError` if nothing was."""
         if self._fitted is None:
             raise UsageError("nothing was fitted, so there is no state", subject="CausalZScore")

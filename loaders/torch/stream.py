@@ -13,8 +13,8 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from connectome.errors import UsageError
 
+from .batches import SharedIntegers
 from .shuffle import BlockShuffle, Stripe
-from .torch_batches import SharedIntegers
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,7 +19,7 @@ from connectome.errors import NotFoundError, UsageError
 from .records import check_kind
 
 if TYPE_CHECKING:
-    from .reading import ArrayReader, RecordReader
+    from .chunks import ArrayReader, RecordReader
 
 __all__ = ["SeriesInfo", "SeriesReader", "describe_series"]
 

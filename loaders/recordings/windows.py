@@ -20,23 +20,23 @@ from connectome.errors import UsageError
 from connectome.spikes.edges import exact_seconds
 from connectome.store.canonical import canonical_json
 
+from ..reading.buffers import BatchBuffers
+from ..reading.chunks import CACHE_BYTES, Shelf
+from ..reading.index import Lengths, WindowIndex, choose_split, sample_ranges, stretches_of
+from ..reading.provenance import Provenance
+from ..reading.records import choose_records, other_groups, reasons
+from ..reading.signals import SeriesInfo, SeriesReader, describe_series, write_times
+from ..reading.specs import as_version, record_file
 from .alignment import Identities, Policy, identify, read_labels, rows_of
-from .buffers import BatchBuffers
 from .channel_sets import NONE_FITS, Channels, ChannelSet, along_axis, none_named, read_channels
 from .filtering import FILTER_BYTES, BlockStore, FilteredSeries, FilterPlan, plan_filters, warn_of_short_stretches
 from .filters import Filter, as_filters
-from .index import Lengths, WindowIndex, choose_split, sample_ranges, stretches_of
-from .provenance import Provenance
-from .reading import CACHE_BYTES, Shelf
-from .records import choose_records, other_groups, reasons
-from .signals import SeriesInfo, SeriesReader, describe_series, write_times
-from .specs import as_version, record_file
 
 if TYPE_CHECKING:
     from connectome.splits import Split
     from connectome.store import Version
 
-    from .reading import RecordReader
+    from ..reading.chunks import RecordReader
 
 __all__ = ["Provenance", "WindowSource", "Windows"]
 
@@ -102,7 +102,8 @@ class WindowSource:
         masked there.
     channels : sequence of str or ChannelSet, optional
         A view by channel ids instead, or by whatever else a
-        :class:`~connectome.loaders.channel_sets.ChannelSet` says; without names, all channels of all records that fit.
+        :class:`~connectome.loaders.recordings.channel_sets.ChannelSet` says; without names, all channels of all records
+        that fit.
     policy : {"exact+normalised", "exact", "all-candidates"}
         Which labels are believed, for ``neurons``.
     pad : bool
@@ -114,7 +115,7 @@ class WindowSource:
         ``"float32"`` or ``"float64"``.
     filters : Filter or sequence of Filter, optional
         A view of filtered recordings: every stretch without a gap, cut to the split's part, is filtered as a whole
-        (:mod:`connectome.loaders.filtering`).
+        (:mod:`connectome.loaders.recordings.filtering`).
     resample_hz : int, float or fractions.Fraction, optional
         A view of resampled recordings, by polyphase filtering after the filters. Windows count samples of this rate,
         which begin anew with every segment.

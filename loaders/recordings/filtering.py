@@ -26,7 +26,7 @@ from .gaps import by_mask
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .signals import SeriesInfo, SeriesReader
+    from ..reading.signals import SeriesInfo, SeriesReader
 
 __all__ = ["FILTER_BYTES", "BlockStore", "FilterPlan", "FilteredSeries", "plan_filters", "warn_of_short_stretches"]
 

@@ -31,16 +31,16 @@ from torch.utils.data._utils.collate import default_collate_fn_map
 
 from connectome.errors import UsageError
 
+from ..volumes.source import PatchSource
+from ..volumes.whole import VolumeSource
+from .batches import SharedIntegers, WholeBatch
 from .shuffle import BlockShuffle
-from .torch_batches import SharedIntegers, WholeBatch
-from .torch_stream import BatchStream
-from .volumes.source import PatchSource
-from .volumes.whole import VolumeSource
+from .stream import BatchStream
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .volumes.assemble import Box, Patches
+    from ..volumes.assemble import Box, Patches
 
 __all__ = ["PatchDataset", "PatchStream", "VolumeDataset"]
 

@@ -20,8 +20,8 @@ import pandas as pd
 from connectome.errors import UsageError
 
 if TYPE_CHECKING:
-    from .events.conditions import Condition
-    from .reading import RecordReader
+    from ..reading.chunks import RecordReader
+    from ..reading.conditions import Condition
 
 __all__ = ["ChannelSet", "ChannelTable", "Channels", "plain_name", "read_channels"]
 
@@ -44,7 +44,7 @@ def none_named(names: Sequence[str], ids: Sequence[str]) -> str:
 
 def _conditions(where: Sequence[Sequence[Any]] | None) -> tuple[Condition, ...]:
     # Late: the package of events is made of windows, and those of channel sets.
-    from .events.conditions import as_conditions
+    from ..reading.conditions import as_conditions
 
     return as_conditions(where, subject="where")
 
@@ -78,7 +78,7 @@ class ChannelTable:
 
 def read_channels(reader: RecordReader, group: str) -> ChannelTable:
     """Read the channel table of a series, joined with the record's electrodes by name."""
-    from .events.reading import read_column, read_columns
+    from ..reading.columns import read_column, read_columns
 
     columns = read_columns(reader, group, "channel")
     ids = tuple(str(name) for name in columns["channel"].tolist())
@@ -183,7 +183,7 @@ class ChannelSet:
         UsageError
             When two channels that fit have one name in the plain spelling.
         """
-        from .events.conditions import satisfied
+        from ..reading.conditions import satisfied
 
         conditions = _conditions(self.where)
         columns = {**table.columns, "channel": np.array(table.ids, dtype=object)}

@@ -27,13 +27,13 @@ import numpy as np
 
 from connectome.errors import UsageError
 
-from .huggingface_library import datasets_library
+from .library import datasets_library
 
 if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
 
-    from .events.source import EventSource
+    from ..events.source import EventSource
 
 __all__ = ["to_spike_dataset", "to_spike_iterable"]
 

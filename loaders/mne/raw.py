@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from connectome.mne_raw import describe, raw_array
 
-from .specs import as_version, record_file
+from ..reading.specs import as_version, record_file
 
 if TYPE_CHECKING:
     import mne
@@ -60,6 +60,6 @@ def to_mne(
     if preload:
         return raw_array(tree, group=group, tables=tables)
     described = describe(tree, group=group, tables=tables)
-    from .mne_store import RawRecord
+    from .stored import RawRecord
 
     return RawRecord(record_file(opened, record), described)

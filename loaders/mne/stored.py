@@ -16,12 +16,12 @@ import numpy as np
 
 from connectome.mne_raw import complete
 
-from .reading import ArrayReader, Shelf
+from ..reading.chunks import ArrayReader, Shelf
 
 if TYPE_CHECKING:
     from connectome.mne_raw import Described
 
-    from .specs import RecordFile
+    from ..reading.specs import RecordFile
 
 __all__ = ["RawRecord"]
 

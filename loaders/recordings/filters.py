@@ -1,7 +1,8 @@
 """Filters of recordings: what is asked for, its coefficients at a recording's rate, and how far it reaches.
 
 A filter acts on a run of samples without a gap; the samples beyond its ends are mirrored through the end (odd
-reflection), as MNE does. How a run is cut into windows never matters: see :mod:`connectome.loaders.filtering`.
+reflection), as MNE does. How a run is cut into windows never matters: see
+:mod:`connectome.loaders.recordings.filtering`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from connectome.errors import MissingExtraError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .torch_volumes import PatchDataset, PatchStream, VolumeDataset
+    from .volumes import PatchDataset, PatchStream, VolumeDataset
 
     Dataset = PatchDataset | PatchStream | VolumeDataset
 

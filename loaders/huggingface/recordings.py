@@ -29,14 +29,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .huggingface_library import datasets_library
-from .recordings import LabelledSource
+from ..recordings import LabelledSource
+from .library import datasets_library
 
 if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
 
-    from .windows import WindowSource
+    from ..recordings.windows import WindowSource
 
 __all__ = ["recording_features", "to_recording_dataset", "to_recording_iterable"]
 

@@ -31,26 +31,14 @@ from connectome.rows import (
 from connectome.store import Version, open_version
 from connectome.store.canonical import json_digest
 
-from .huggingface_events import to_spike_dataset, to_spike_iterable
-from .huggingface_library import datasets_library
-from .huggingface_volumes import to_nifti_dataset, volume_groups
-from .specs import as_version
+from ..reading.specs import as_version
+from .library import datasets_library
 
 if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
 
-__all__ = [
-    "datasets_library",
-    "features",
-    "table_names",
-    "to_dataset",
-    "to_iterable",
-    "to_nifti_dataset",
-    "to_spike_dataset",
-    "to_spike_iterable",
-    "volume_groups",
-]
+__all__ = ["features", "table_names", "to_dataset", "to_iterable"]
 
 FINGERPRINT_CHARACTERS = 16
 """As many as the library's own fingerprints have."""
