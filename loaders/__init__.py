@@ -1,1 +1,1 @@
-"""How training code reads: windows, graphs and rows, for PyTorch, PyTorch Geometric and Hugging Face."""
+"""How training code reads: plain NumPy, and PyTorch, PyTorch Geometric, Hugging Face, MNE-Python, braindecode."""
