@@ -12,7 +12,7 @@ from scipy.signal import resample_poly
 
 from connectome import schema
 from connectome.errors import UsageError
-from connectome.loaders import filtering
+from connectome.loaders.recordings import filtering
 from connectome.loaders.recordings.filters import Filter, Polyphase
 from connectome.loaders.recordings.transforms import ZScore
 from connectome.loaders.recordings.windows import WindowSource

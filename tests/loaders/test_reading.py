@@ -319,9 +319,9 @@ def test_a_file_that_was_closed_for_others_is_opened_again_when_it_is_read(versi
 
 
 def test_a_shelf_forgets_the_records_that_were_read_longest_ago(version, monkeypatch):
-    from connectome.loaders import reading
+    from connectome.loaders.reading import chunks
 
-    monkeypatch.setattr(reading, "MAX_KNOWN", 3)
+    monkeypatch.setattr(chunks, "MAX_KNOWN", 3)
     shelf = Shelf([record_file(version, "all")] * 5)
     first, second = shelf.reader(0), shelf.reader(1)
     expected = first.array("table/number").read()

@@ -43,7 +43,7 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture
 def release() -> Any:
     """Import the module only when the environment is set."""
-    from connectome.loaders import simeon2024
+    from connectome.loaders.worms import simeon2024
 
     return simeon2024
 
