@@ -154,9 +154,8 @@ class EventSource(EventSessions):
         return len(self.index)
 
     def __repr__(self) -> str:
-        part = f" {self.provenance.split}/{self.provenance.part}" if self.provenance.split else ""
         return (
-            f"<{type(self).__name__} {self.provenance.dataset}@{self.provenance.version}{part} {self.group}: "
+            f"<{type(self).__name__} {self.provenance.label} {self.group}: "
             f"{len(self)} windows of {float(self.index.window):.6g} s, {self.n_global_units} units in "
             f"{len(self.infos)} records>"
         )

@@ -208,9 +208,8 @@ class TrialSource(EventSessions):
         return len(self.record)
 
     def __repr__(self) -> str:
-        part = f" {self.provenance.split}/{self.provenance.part}" if self.provenance.split else ""
         return (
-            f"<{type(self).__name__} {self.provenance.dataset}@{self.provenance.version}{part} {self.table}: "
+            f"<{type(self).__name__} {self.provenance.label} {self.table}: "
             f"{len(self)} trials of {self.n_bins} bins, {self.n_global_units} units in {len(self.infos)} records>"
         )
 

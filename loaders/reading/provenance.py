@@ -25,6 +25,12 @@ class Provenance:
     view: str = ""
     """Filters and rate of the view (JSON); empty where samples are read as they are stored."""
 
+    @property
+    def label(self) -> str:
+        """What is read, for people: ``name@1.0.0 by-subject/train``."""
+        part = f" {self.split}/{self.part}" if self.split else ""
+        return f"{self.dataset}@{self.version}{part}"
+
     @classmethod
     def of(cls, version: Version, *, split: Split | None, part: str | None, view: str = "") -> Provenance:
         """Return that of an opened version and the split of it that is read."""

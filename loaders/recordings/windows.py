@@ -415,9 +415,8 @@ class WindowSource:
         return len(self.index)
 
     def __repr__(self) -> str:
-        part = f" {self.provenance.split}/{self.provenance.part}" if self.provenance.split else ""
         return (
-            f"<{type(self).__name__} {self.provenance.dataset}@{self.provenance.version}{part} {self.group}: "
+            f"<{type(self).__name__} {self.provenance.label} {self.group}: "
             f"{len(self)} windows of {self.n_channels} x {self.window} in {len(self.infos)} records>"
         )
 

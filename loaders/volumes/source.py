@@ -197,9 +197,8 @@ class PatchSource(VolumeCohort):
         return int(self._first[-1])
 
     def __repr__(self) -> str:
-        part = f" {self.provenance.split}/{self.provenance.part}" if self.provenance.split else ""
         return (
-            f"<{type(self).__name__} {self.provenance.dataset}@{self.provenance.version}{part} "
+            f"<{type(self).__name__} {self.provenance.label} "
             f"{', '.join(self.groups)}: {len(self)} patches of {' x '.join(map(str, self.patch))} in "
             f"{len(self._sampled)} records>"
         )

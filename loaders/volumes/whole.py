@@ -38,11 +38,7 @@ class VolumeSource(VolumeCohort):
         return len(self.records)
 
     def __repr__(self) -> str:
-        part = f" {self.provenance.split}/{self.provenance.part}" if self.provenance.split else ""
-        return (
-            f"<{type(self).__name__} {self.provenance.dataset}@{self.provenance.version}{part} "
-            f"{', '.join(self.groups)}: {len(self)} records>"
-        )
+        return f"<{type(self).__name__} {self.provenance.label} {', '.join(self.groups)}: {len(self)} records>"
 
     def volumes(self, indices: Sequence[int] | Array) -> Patches:
         """Read records as one batch, padded at the end of every axis to the largest, which ``valid`` marks.

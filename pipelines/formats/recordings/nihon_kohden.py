@@ -183,15 +183,19 @@ def _block(path: Path, raw: np.ndarray[Any, Any], at: int, number: int) -> DataB
             found=f"{n_channels} channels, {rate} Hz, {tenths / 10:g} s",
         )
     end = samples_at + 2 * (n_channels + 1) * n_samples
+    _check_end(path, raw, end, number, "the samples end early")
+    return DataBlock(_moment(bytes(raw[at + 0x14 : at + 0x1A])), rate, codes, n_samples, samples_at)
+
+
+def _check_end(path: Path, raw: np.ndarray[Any, Any], end: int, number: int, problem: str) -> None:
     if end > raw.size:
         raise TruncatedError(
-            "the samples end early",
+            problem,
             subject=str(path),
             place=f"block {number}",
             expected=f"{end} bytes or more",
             found=f"{raw.size} bytes",
         )
-    return DataBlock(_moment(bytes(raw[at + 0x14 : at + 0x1A])), rate, codes, n_samples, samples_at)
 
 
 def _moment(packed: bytes) -> datetime | None:
@@ -323,12 +327,5 @@ def _entries(path: Path, raw: np.ndarray[Any, Any], number: int) -> list[bytes]:
         return []
     n_entries = _field(path, raw, "<B", at + 0x12, f"block {number + 1}")
     end = at + 0x14 + ENTRY.size * n_entries
-    if end > raw.size:
-        raise TruncatedError(
-            "the log ends early",
-            subject=str(path),
-            place=f"block {number + 1}",
-            expected=f"{end} bytes or more",
-            found=f"{raw.size} bytes",
-        )
+    _check_end(path, raw, end, number + 1, "the log ends early")
     return [bytes(raw[low : low + ENTRY.size]) for low in range(at + 0x14, end, ENTRY.size)]

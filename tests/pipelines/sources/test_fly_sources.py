@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,7 @@ import pytest
 
 import connectome
 from connectome.graphs import component_sizes, connected_components
-from connectome.pipelines.ingest import ingest
 from connectome.schema import decode
-from connectome.store import Repository
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,25 +33,6 @@ RECORDS = {
 @pytest.fixture(scope="module")
 def place(data_dir: Path) -> Path:
     return data_dir / "connectome"
-
-
-@pytest.fixture(scope="module")
-def facts(place: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((place / "facts.json").read_text())
-    return found
-
-
-@pytest.fixture(scope="module")
-def root(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("flies") / "root"
-    for dataset in DATASETS:
-        assert ingest(Repository(root), dataset, mirror=place).created
-    return root
-
-
-@pytest.fixture(scope="module")
-def manifests(root: Path) -> dict[str, Manifest]:
-    return {dataset: Repository(root).find(dataset) for dataset in DATASETS}
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -23,8 +22,6 @@ from connectome.graphs import (
     simple_degrees,
 )
 from connectome.pipelines import read
-from connectome.pipelines.ingest import ingest
-from connectome.store import Repository
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -56,25 +53,6 @@ Array = np.ndarray[Any, Any]
 @pytest.fixture(scope="module")
 def place(data_dir: Path) -> Path:
     return data_dir / "vessel"
-
-
-@pytest.fixture(scope="module")
-def facts(place: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((place / "facts.json").read_text())
-    return found
-
-
-@pytest.fixture(scope="module")
-def root(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("vessels") / "root"
-    for dataset in DATASETS:
-        assert ingest(Repository(root), dataset, mirror=place).created
-    return root
-
-
-@pytest.fixture(scope="module")
-def manifests(root: Path) -> dict[str, Manifest]:
-    return {dataset: Repository(root).find(dataset) for dataset in DATASETS}
 
 
 @pytest.fixture(scope="module")
