@@ -19,6 +19,9 @@ import pandas as pd
 
 from connectome.errors import UsageError
 
+from ..reading.columns import read_column, read_columns
+from ..reading.conditions import as_conditions, satisfied
+
 if TYPE_CHECKING:
     from ..reading.chunks import RecordReader
     from ..reading.conditions import Condition
@@ -40,13 +43,6 @@ def none_named(names: Sequence[str], ids: Sequence[str]) -> str:
     plain = {plain_name(name) for name in names} & {plain_name(name) for name in ids}
     advice = "; ChannelSet(names=..., spelling='plain') finds them" if plain and not set(names) & set(ids) else ""
     return f"{NONE_FITS}: it has {shown}{advice}"
-
-
-def _conditions(where: Sequence[Sequence[Any]] | None) -> tuple[Condition, ...]:
-    # Late: the package of events is made of windows, and those of channel sets.
-    from ..reading.conditions import as_conditions
-
-    return as_conditions(where, subject="where")
 
 
 def plain_name(label: str) -> str:
@@ -78,8 +74,6 @@ class ChannelTable:
 
 def read_channels(reader: RecordReader, group: str) -> ChannelTable:
     """Read the channel table of a series, joined with the record's electrodes by name."""
-    from ..reading.columns import read_column, read_columns
-
     columns = read_columns(reader, group, "channel")
     ids = tuple(str(name) for name in columns["channel"].tolist())
     labels = [str(name) for name in columns.get("source_label", np.array(ids, dtype=object)).tolist()]
@@ -158,7 +152,7 @@ class ChannelSet:
     shared: bool = False
 
     def __post_init__(self) -> None:
-        _conditions(self.where)
+        self.conditions
         if self.spelling not in {"exact", "plain"}:
             raise UsageError("no such spelling", subject="spelling", expected="exact or plain", found=self.spelling)
         if (self.near_m is None) != (self.radius_m is None) or (self.radius_m is not None and not self.radius_m > 0):
@@ -183,9 +177,7 @@ class ChannelSet:
         UsageError
             When two channels that fit have one name in the plain spelling.
         """
-        from ..reading.conditions import satisfied
-
-        conditions = _conditions(self.where)
+        conditions = self.conditions
         columns = {**table.columns, "channel": np.array(table.ids, dtype=object)}
         lost = [item.column for item in conditions if item.column not in columns]
         fits = np.zeros(len(table.ids), dtype=bool)
@@ -208,9 +200,18 @@ class ChannelSet:
             found[keys[at]] = at
         return found
 
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What ``where`` asks of the columns of a channel."""
+        return as_conditions(self.where, subject="where")
+
     def why_none(self, table: ChannelTable) -> str:
         """Say why no channel of a record fits."""
-        lost = [item.column for item in _conditions(self.where) if item.column not in {*table.columns, "channel"}]
+        lost = [
+            item.column
+            for item in self.conditions
+            if item.column not in {*table.columns, "channel"}
+        ]
         if lost:
             return f"{NONE_FITS}: no column {', '.join(lost)} beside {', '.join(sorted(table.columns))}"
         if self.near_m is not None and not np.isfinite(table.position_m).any():
@@ -232,7 +233,7 @@ class ChannelSet:
         """Return what was asked for, as JSON values."""
         return {
             "names": None if self.names is None else list(self.names),
-            "where": [list(item) for item in _conditions(self.where)],
+            "where": [list(item) for item in self.conditions],
             "near_m": None if self.near_m is None else list(self.near_m),
             "radius_m": self.radius_m,
             "spelling": self.spelling,

@@ -33,7 +33,7 @@ from connectome.store.canonical import json_digest
 
 from ..huggingface.library import datasets_library
 from ..huggingface.rows import FINGERPRINT_CHARACTERS
-from ..reading.specs import as_version
+from ..reading.specs import as_version, record_file
 from ..recordings.moments import Moments, causal_moments
 from ..recordings.resampling import Method, Recording, read_recording, resample, why_unusable
 from ..recordings.smoothing import Smooth, smooth
@@ -238,8 +238,6 @@ def _choose(version: Version, records: Sequence[str] | None) -> dict[str, str]:
     """Return record to the name of its source in the release."""
     known = version.records.set_index("record")["source"].to_dict()
     if records is not None:
-        from ..reading.specs import record_file
-
         for record in records:
             record_file(version, record)
         known = {record: known[record] for record in records}
