@@ -152,7 +152,7 @@ class ChannelSet:
     shared: bool = False
 
     def __post_init__(self) -> None:
-        self.conditions
+        as_conditions(self.where, subject="where")
         if self.spelling not in {"exact", "plain"}:
             raise UsageError("no such spelling", subject="spelling", expected="exact or plain", found=self.spelling)
         if (self.near_m is None) != (self.radius_m is None) or (self.radius_m is not None and not self.radius_m > 0):
