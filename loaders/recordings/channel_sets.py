@@ -207,11 +207,7 @@ class ChannelSet:
 
     def why_none(self, table: ChannelTable) -> str:
         """Say why no channel of a record fits."""
-        lost = [
-            item.column
-            for item in self.conditions
-            if item.column not in {*table.columns, "channel"}
-        ]
+        lost = [item.column for item in self.conditions if item.column not in {*table.columns, "channel"}]
         if lost:
             return f"{NONE_FITS}: no column {', '.join(lost)} beside {', '.join(sorted(table.columns))}"
         if self.near_m is not None and not np.isfinite(table.position_m).any():
